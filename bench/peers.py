@@ -1,4 +1,4 @@
-"""What else runs functions and can be had from the registries, under the same load.
+"""Other programs that run functions and are in the registries, under the same load.
 
 `tools/make-bench-peers` installs them into `build/peers`. Each is started on loopback with the
 function that the platform was measured with, and ended afterwards. One that is not installed or

@@ -1,5 +1,5 @@
 """A server that speaks as much of SQS's protocol as a mapping needs, and does nothing but hand out
-messages that are all the same: it shows what the platform can take.
+identical messages: it shows what the platform can take.
 
 python -m bench.queue_server COUNT
 
@@ -71,7 +71,6 @@ async def serve(count: int) -> None:
     """Serve forever."""
     limits = HttpLimits(
         body_bytes_max=lambda _: 1 << 20,
-        held_bytes_max=None,
         connections_max=1000,
         request_deadline_s=60.0,
         idle_deadline_s=60.0,

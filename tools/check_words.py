@@ -6,7 +6,8 @@ prints each place with the word to use instead, and exits with 1 if there are an
 
 Words are checked where people read them: the prose of Markdown files, comments, docstrings, and
 string literals of `src/lambent` with a space in them (errors, log messages, help texts). Names are
-checked in Python code, where an identifier equals the old name. Exempt are
+checked in Python code, where an identifier equals the old name; some names only where they are the
+variable of a loop, a comprehension or a lambda. Exempt are
 
 - quotations: everything in backticks or double quotes, and code blocks;
 - released sections of CHANGELOG.md: only the part above the second `## [` is checked.
@@ -36,6 +37,14 @@ _WORDS = {
     r"of one's own": "your own, a separate",
     r"behind the first": "after the first",
     r"pieces?": "chunk, part",
+    r"gives(?= (?:that|none|true|something)\b)": "return",
+    r"(?:some|any|no)body(?:'s)?": "a user, a caller, another process, no one",
+    r"of whatever": "of any",
+    r"(?:is|are|was|were|be|been|being) tried again": "is retried",
+    r"(?:comes?|came|coming) again": "is delivered again, returns",
+    r"all the same": "anyway, still",
+    r"(?:can|to) be had": "is available",
+    r"behind (?:an?|the) (?:id|uuid|position|name)s?": "after",
 }
 """Pattern of a word, and what to say instead. A pattern matches whole words, in any case."""
 _NAMES = {
@@ -59,6 +68,8 @@ _NAMES = {
     "on_told": "on_responded",
 }
 """A name that was replaced, and its replacement."""
+_LOOP_VARIABLES = {"one": "what it is: row, event, name"}
+"""Names that say nothing of the values that a loop or a lambda takes."""
 _WORD = re.compile(rf"\b(?:{'|'.join(f'({word})' for word in _WORDS)})\b", re.IGNORECASE)
 _QUOTATION = re.compile(r"``[^`]*``|`[^`\n]*`|\"[^\"\n]*\"|“[^”]*”")
 _CODE_BLOCK = re.compile(r"^ {0,3}```.*?^ {0,3}```", re.MULTILINE | re.DOTALL)
@@ -68,39 +79,51 @@ _SUFFIXES = (".md", ".py", ".cjs", ".mjs", ".java", ".rb", ".toml")
 def found(file: Path) -> Iterator[tuple[int, str, str]]:
     """The line of each word or name of a file that is not used, the word, and what to say."""
     text = file.read_text(encoding="utf-8")
-    tokens: list[tokenize.TokenInfo] = []
-    if file.suffix == ".py":
-        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
-    for first_line, prose in _prose(file, text, tokens):
+    if file.suffix != ".py":
+        if file.name == "CHANGELOG.md":
+            text = "## [".join(text.split("## [")[:2])
+        yield from _words(1, _CODE_BLOCK.sub(_blank, text) if file.suffix == ".md" else text)
+        return
+    tree = ast.parse(text)
+    tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    for first_line, prose in (*_comments(tokens), *_literals(tree, file)):
         yield from _words(first_line, prose)
     for token in tokens:
         if token.type == tokenize.NAME and token.string in _NAMES:
             yield token.start[0], token.string, _NAMES[token.string]
+    for line, name in _loop_variables(tree):
+        if name in _LOOP_VARIABLES:
+            yield line, name, _LOOP_VARIABLES[name]
 
 
-def _prose(
-    file: Path, text: str, tokens: Sequence[tokenize.TokenInfo]
-) -> Iterator[tuple[int, str]]:
-    """What people read of a file, in parts, each with the number of its first line."""
-    if file.suffix == ".py":
-        for token in tokens:
-            if token.type == tokenize.COMMENT:
-                yield token.start[0], token.string
-        yield from _literals(ast.parse(text), has_messages="src/lambent/" in file.as_posix())
-        return
-    if file.name == "CHANGELOG.md":
-        text = "## [".join(text.split("## [")[:2])
-    yield 1, _CODE_BLOCK.sub(_blank, text) if file.suffix == ".md" else text
+def _comments(tokens: Sequence[tokenize.TokenInfo]) -> Iterator[tuple[int, str]]:
+    """Each comment with its line."""
+    for token in tokens:
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
 
 
-def _literals(tree: ast.AST, *, has_messages: bool) -> Iterator[tuple[int, str]]:
-    """Docstrings and, where there are messages for users, all text with a space in it."""
+def _literals(tree: ast.AST, file: Path) -> Iterator[tuple[int, str]]:
+    """Docstrings and, where there are messages for users, all text with a space in it; each with
+    the number of its first line."""
+    has_messages = "src/lambent/" in file.as_posix()
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
         if id(node) in docstrings or (has_messages and " " in node.value):
             yield node.lineno, node.value
+
+
+def _loop_variables(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and name of each variable of a loop, a comprehension or a lambda."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+            for target in ast.walk(node.target):
+                if isinstance(target, ast.Name):
+                    yield target.lineno, target.id
+        elif isinstance(node, ast.Lambda):
+            yield from ((argument.lineno, argument.arg) for argument in node.args.args)
 
 
 def _words(first_line: int, prose: str) -> Iterator[tuple[int, str, str]]:

@@ -1,5 +1,5 @@
 """A killed platform has the log lines of everything that counts as completed: of calls that
-returned, and of events and records that do not come again."""
+returned, and of events and records that are not delivered again."""
 
 import base64
 import http.client

@@ -71,7 +71,7 @@ async def test_nothing_else_does(network: Network) -> None:
 
 
 async def test_names_of_ours_need_no_name_server(network: Network) -> None:
-    """A box without a network resolves them all the same, and nothing else."""
+    """A box without a network still resolves them, and nothing else."""
     resolver = Resolver(EgressSettings(enabled=False), list)
     udp, tcp = network.sockets["resolver_udp"], network.sockets["resolver_tcp"]
     box = resolver.open(udp, tcp, uses_ipv6=False, is_ours=lambda name: name == "a.test")

@@ -647,7 +647,8 @@ async def test_refused_destinations_are_reset(
 async def test_refused_ipv6_destinations_are_reset(
     network_ipv6: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each kind of address that is no other machine, and what ends at one: nobody connects."""
+    """Each kind of address that is not another machine, and addresses that are translated to one:
+    no connection is made."""
     service = socket.create_server(("::", 8080), family=socket.AF_INET6, dualstack_ipv6=True)
     near = int(IPv4Address(HOST_SIDE))
     refused = {

@@ -1,4 +1,4 @@
-"""What the scenarios share is in `tests/platforms.py`."""
+"""Fixtures that the scenarios share are in `tests/platforms.py`."""
 
 from tests.platforms import (
     ACCOUNT,

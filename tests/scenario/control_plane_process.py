@@ -1,4 +1,4 @@
-"""The API without a data plane in a process of its own, which tests may kill.
+"""The API without a data plane, in a separate process that tests may kill.
 
     python -m tests.scenario.control_plane_process DATA [DATABASE_URL]
 

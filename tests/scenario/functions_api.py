@@ -1,5 +1,5 @@
-"""A gateway with the control plane behind it and no data plane, listening on a free port; and
-what tests of it share."""
+"""A gateway with the control plane and no data plane, listening on a free port; and what its tests
+share."""
 
 import io
 import socket
@@ -43,7 +43,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/role"
 
 
 nothing: Any = None
-"""For what is not used here."""
+"""Replaces rooms that these tests do not use."""
 
 
 @asynccontextmanager
@@ -93,7 +93,7 @@ async def serve_api(data: Path, database: StoreSettings | None = None) -> AsyncI
 
 
 async def read_nothing(polled: ActiveMapping) -> None:
-    """Stands in for what reads the sources of mappings."""
+    """Replaces the room that reads the sources of mappings."""
     with polled.stop.interrupts():
         await anyio.sleep_forever()
 
@@ -137,13 +137,13 @@ def connect(endpoint: str) -> Callable[..., Any]:
 
 @pytest.fixture(scope="module")
 def client(connect: Callable[..., Any]) -> Any:
-    """The client of most tests."""
+    """The client that most tests use."""
     return connect()
 
 
 @pytest.fixture
 def name() -> str:
-    """A function's name nobody else uses."""
+    """A unique function name."""
     return f"f-{uuid.uuid4().hex[:12]}"
 
 
@@ -152,7 +152,7 @@ def arn_of(name: str) -> str:
 
 
 def create(client: Any, name: str, **members: Any) -> dict[str, Any]:
-    """CreateFunction with sensible members."""
+    """CreateFunction with valid members."""
     created: dict[str, Any] = client.create_function(
         **{
             "FunctionName": name,

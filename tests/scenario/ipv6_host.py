@@ -1,6 +1,6 @@
-"""Run in a network namespace of its own: a host with IPv6, a far machine, and a platform.
+"""Runs in a separate network namespace: a host with IPv6, a remote machine, and a platform.
 
-Prints what a function found: by the names of `FUNCTION`'s event, text or an error.
+Prints the function's results: by the names of `FUNCTION`'s event, text or an error.
 """
 
 import json
@@ -60,7 +60,7 @@ while True:
 
 @contextmanager
 def far_machine() -> Iterator[None]:
-    """In another namespace, behind a virtual cable that is the host's way to everything."""
+    """In another namespace, behind a virtual cable that is the host's only route."""
     with subprocess.Popen(
         ["unshare", "--net", sys.executable, "-c", FAR_MACHINE.format(far=FAR)],
         stdin=subprocess.PIPE,

@@ -1,6 +1,6 @@
-"""The Java functions of the tests, compiled as people compile theirs.
+"""The Java functions of the tests, compiled as users compile theirs.
 
-The interfaces they use are the runtime's own, which AWS's library has too.
+The interfaces they use are the runtime's own, which AWS's library contains too.
 """
 
 import shutil

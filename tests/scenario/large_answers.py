@@ -1,4 +1,4 @@
-"""What holds of large results, errors and log events in every language."""
+"""How every language handles large results, errors and log events."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def check_what_is_too_large(act: Any) -> None:
 
 
 def check_a_long_log_event(platform: Platform, function: str) -> None:
-    """One that is larger than events may be is cut in events, with nothing beside it."""
+    """A log event that is too large is split, and nothing else is logged."""
     pages = platform.client("logs").get_paginator("filter_log_events")
 
     def cut() -> list[str]:

@@ -20,7 +20,7 @@ def published(client: Any, name: str) -> str:
 
 
 def test_an_alias_from_creation_to_deletion(client: Any, published: str) -> None:
-    """Created, read, changed, listed, deleted; every change has a revision id of its own."""
+    """Created, read, changed, listed, deleted; every change has a new revision id."""
     arn = arn_of(published)
     created = client.create_alias(
         FunctionName=published, Name="live", FunctionVersion="1", Description="the one"
@@ -66,7 +66,7 @@ def test_an_alias_from_creation_to_deletion(client: Any, published: str) -> None
 
 
 def test_aliases_in_pages_and_by_version(client: Any, published: str) -> None:
-    """By name; those that only give a share of their calls to a version belong to it too."""
+    """By name; an alias belongs to a version even if that gets only a share of its calls."""
     for number in range(55):
         client.create_alias(FunctionName=published, Name=f"a{number:02}", FunctionVersion="1")
     client.create_alias(
@@ -129,7 +129,7 @@ def test_what_an_alias_cannot_point_to(client: Any, published: str) -> None:
 
 
 def test_versions_of_an_alias_need_the_same_role(client: Any, published: str) -> None:
-    """An invocation must not change who it acts for by chance."""
+    """An invocation must not change its role by chance."""
     client.update_function_configuration(FunctionName=published, Role=f"{ROLE}-other")
     wait(client, "function_updated_v2", published)
     assert client.publish_version(FunctionName=published)["Version"] == "3"
@@ -199,7 +199,7 @@ def test_qualified_names_are_refused(client: Any, published: str) -> None:
 
 
 def test_markers_are_ours(client: Any, published: str, connect: Callable[..., Any]) -> None:
-    """A marker that was made up is refused, whatever is in it."""
+    """A made-up marker is refused, whatever it contains."""
     for marker in ("x", "W10=", "WyJcdWQ4MDAiLCAwXQ==", "WyJcdTAwMDAiLCAwXQ=="):
         code, _ = refusal(client.list_aliases, FunctionName=published, Marker=marker)
         assert code == "InvalidParameterValueException"

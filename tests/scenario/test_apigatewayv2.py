@@ -282,15 +282,12 @@ def test_quick_create_and_its_update(v2: Any) -> None:
 
 
 def test_websocket_apis(v2: Any, websocket: str) -> None:
-    """Models, responses of routes and integrations are theirs alone."""
+    """Models and responses of routes are theirs alone."""
     assert v2.get_api(ApiId=websocket)["ApiEndpoint"].startswith("ws://")
-    route, integration = None, None
     integration = v2.create_integration(
         ApiId=websocket,
-        IntegrationType="AWS",
+        IntegrationType="AWS_PROXY",
         IntegrationUri=AUTHORIZER_URI,
-        RequestTemplates={"200": "{}"},
-        TemplateSelectionExpression="200",
     )["IntegrationId"]
     route = v2.create_route(
         ApiId=websocket,
@@ -311,6 +308,7 @@ def test_websocket_apis(v2: Any, websocket: str) -> None:
         **of, IntegrationResponseId=reply, TemplateSelectionExpression="a"
     )
     assert changed["IntegrationResponseKey"] == "/2\\d\\d/"
+    assert len(v2.get_integration_responses(**of)["Items"]) == 1
     v2.delete_integration_response(**of, IntegrationResponseId=reply)
     v2.update_route_response(**named, RouteResponseId=id, RouteResponseKey="$default")
     v2.delete_route_response(**named, RouteResponseId=id)

@@ -21,7 +21,7 @@ def handler(event, context):
 
 
 def lines(platform: Platform, name: str) -> list[str]:
-    """What the function has printed."""
+    """The lines that the function has printed."""
     logs = platform.client("logs")
     try:
         found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern="got")
@@ -47,7 +47,7 @@ def test_events_are_delivered(platform: Platform, lambda_client: Any) -> None:
 
 
 def test_what_is_not_accepted(lambda_client: Any) -> None:
-    """Said at once: no such function, no JSON, too large."""
+    """Refused at once: no such function, not JSON, too large."""
     deploy(lambda_client, "picky", {"app.py": SOURCE})
 
     def refused(**members: Any) -> tuple[str, str]:
@@ -92,8 +92,8 @@ def handler(event, context):
 
 @pytest.mark.timeout(180)
 def test_accepted_means_delivered(start_platform: Callable[..., Platform]) -> None:
-    """Killed right after 202, again and again: every event is delivered in the end. The function
-    writes into what lasts, a function's tags, that it ran."""
+    """Killed right after 202, again and again: every event is finally delivered. The function
+    records that it ran in persistent state, a function's tags."""
     accepted = set[str]()
     ledger = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:ledger"
     payload = json.dumps({"ledger": ledger}).encode()
@@ -120,7 +120,7 @@ def test_accepted_means_delivered(start_platform: Callable[..., Platform]) -> No
 def test_the_lines_of_an_event_that_is_done_outlive_a_kill(
     start_platform: Callable[..., Platform],
 ) -> None:
-    """What does not come again has been logged, however seldom logs are written."""
+    """Completed events have been logged, however seldom logs are written."""
     first = start_platform(None, "--set", "telemetry.flush_every_s=3600")
     client = first.client("lambda")
     deploy(client, "prints", {"app.py": SOURCE})

@@ -1,4 +1,4 @@
-"""A platform is backed up while it works, dies, and goes on elsewhere."""
+"""A platform is backed up while it works, dies, and continues elsewhere."""
 
 import base64
 import concurrent.futures
@@ -47,7 +47,7 @@ class Load:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self.deployed: dict[str, str] = {}
-        """Acknowledged functions with what they answer."""
+        """Acknowledged functions with their responses."""
         self._done = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(2)]
         for thread in self._threads:
@@ -76,8 +76,8 @@ class Load:
 
 
 def fill(client: Any) -> str:
-    """Functions with a layer, a version and an alias, and a queue that cannot be delivered yet;
-    gives the secret of a key."""
+    """Create functions with a layer, a version and an alias, and a queue that cannot be delivered
+    yet; returns the secret of a key."""
     layer = publish_layer(client, "words", {"python/words.py": "WORD = 'from a layer'"})
     code = {"app.py": f"from words import WORD\n{ECHO}"}
     deploy(client, "layered", code, Layers=[layer], Environment={"Variables": {"SECRET": "ü"}})
@@ -106,8 +106,8 @@ def test_a_platform_goes_on_from_its_backup(
     kind: str,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Backed up under load, killed, restored elsewhere: every function that was there before and
-    every queued event is there and works, by the same keys."""
+    """Backed up under load, killed, restored elsewhere: every function and queued event from before
+    is there and works, with the same keys."""
     environment = {}
     if kind == "postgresql":
         server: PostgreSql = request.getfixturevalue("postgresql")
@@ -179,8 +179,8 @@ def test_keys_come_along(start_platform: Callable[..., Platform], tmp_path: Path
 
 
 def test_what_cannot_be_done_is_said(platform: Platform, tmp_path: Path) -> None:
-    """In one line, with an exit code: over a running platform, from nothing, to nowhere, of what is
-    no backup."""
+    """In one line, with an exit code: over a running platform, from nothing, to nowhere, from a
+    file that is not a backup."""
     data = str(platform.data_dir)
     (tmp_path / "text").write_text("hello")
     (tmp_path / "zip").write_bytes(zip_of({"a": base64.b64encode(os.urandom(2000))}))

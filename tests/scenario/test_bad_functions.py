@@ -1,6 +1,7 @@
-"""Functions that misbehave: each gets AWS's answer, and the next invocation works.
+"""Functions that misbehave: each gets AWS's response, and the next invocation works.
 
-One case of each kind. tests/unit/node/test_playbook_*.py has all ways to end, in every phase."""
+One case of each kind. tests/unit/node/test_playbook_*.py has all ways to end, in every phase.
+"""
 
 import base64
 import json
@@ -113,7 +114,7 @@ def bad(lambda_client: Any) -> str:
 
 
 def is_fine(lambda_client: Any, name: str) -> bool:
-    """Whether the function still works after what it did."""
+    """Whether the function still works afterwards."""
     payload, answer = invoke(lambda_client, name)
     return payload == "fine" and "FunctionError" not in answer
 
@@ -292,8 +293,8 @@ def test_code_that_loads_for_ever(start_platform: Any) -> None:
 
 
 def test_a_function_for_another_machine(platform: Platform) -> None:
-    """A script runs, whatever machine the function is said to be for; a program for another machine
-    fails as in AWS. What is created without an architecture is for this machine."""
+    """A script runs, whatever the function's architecture is; a program for another machine fails
+    as in AWS. The default architecture is this machine's."""
     here = machine.architecture()
     other, number = ("arm64", 183) if here == "x86_64" else ("x86_64", 62)
     client = platform.client("lambda")

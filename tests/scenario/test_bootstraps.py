@@ -12,7 +12,7 @@ from tests.platforms import log_lines, publish_layer
 
 from .conftest import PYTHON, ROLE, Platform, deploy, invoke, wait_active, wait_for
 
-# The header of an ELF file of a machine that nobody has any more.
+# The header of an ELF file of a machine that is extinct.
 VAX = b"\x7fELF\x01\x01\x01" + bytes(9) + b"\x02\x00\x4b\x00\x01\x00\x00\x00" + bytes(64)
 NO_FILE = "fork/exec /var/task/bootstrap: no such file or directory"
 NO_PROGRAM = "fork/exec /var/task/bootstrap: exec format error"
@@ -62,7 +62,7 @@ def test_a_layer_s_bootstrap_that_is_not_executed(lambda_client: Any) -> None:
 
 
 def test_an_asynchronous_event_for_it(platform: Platform, lambda_client: Any) -> None:
-    """Is over after its retries, as any failed event, and the destination gets a record."""
+    """It ends after its retries, as any failed event, and the destination gets a record."""
     function = deploy(lambda_client, "boot-told", {"app.py": "def handler(e, c): print(e)"})
     deploy(lambda_client, "boot-later", {"bootstrap": b"x"}, **OS_ONLY)
     lambda_client.put_function_event_invoke_config(

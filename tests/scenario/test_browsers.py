@@ -78,7 +78,7 @@ def ask(
 def test_names_of_others_are_not_answered_to(
     platform: Platform, host: str, method: str, path: str
 ) -> None:
-    """A page whose own name leads here sees nothing, whatever it puts into its headers."""
+    """A page whose own name resolves to this host sees nothing, whatever headers it sends."""
     for headers in ({}, SIGNED):
         status, body = ask(platform, host, path, method, **headers)
         assert status == 403
@@ -93,7 +93,7 @@ def test_names_of_others_are_not_answered_to(
     ],
 )
 def test_addresses_and_localhost_are(platform: Platform, host: str) -> None:
-    """No page can be at a name that nobody can own."""
+    """No page can be at a name that cannot be registered."""
     assert ask(platform, host)[0] == 200
 
 
@@ -109,7 +109,7 @@ def test_addresses_and_localhost_are(platform: Platform, host: str) -> None:
 def test_made_up_signatures_of_pages_are_worth_nothing(
     platform: Platform, page: dict[str, str]
 ) -> None:
-    """A page of the same origin, as a function's may be, needs nobody's permission for headers."""
+    """A page of the same origin, as a function's may be, needs no permission for headers."""
     assert ask(platform, "127.0.0.1", **SIGNED)[0] == 200
     status, body = ask(platform, "127.0.0.1", **SIGNED, **page)
     assert status == 403
@@ -117,7 +117,7 @@ def test_made_up_signatures_of_pages_are_worth_nothing(
 
 
 def test_names_of_ones_own(start_platform: Any, tmp_path: Path) -> None:
-    """The domain of function URLs, and what the operator names."""
+    """The domain of function URLs, and the names in the operator's settings."""
     running = start_platform(
         None,
         *("--set", "gateway.url_domain=functions.test"),
@@ -130,7 +130,7 @@ def test_names_of_ones_own(start_platform: Any, tmp_path: Path) -> None:
 
 
 def test_a_real_browser_at_a_name_of_others(platform: Platform, tmp_path: Path) -> None:
-    """What a browser shows of the API by a name that leads here is a refusal."""
+    """By a foreign name that resolves to this host, a browser shows a refusal."""
     url = f"{platform.endpoint}{FUNCTIONS}"
     assert "Functions" in shown(url, tmp_path)
     assert "allowed_hosts" in shown(url.replace("127.0.0.1", "evil.example"), tmp_path)

@@ -1,7 +1,5 @@
-"""A burst of calls that each need an environment of their own, all at the same moment.
-
-`make burst` is as large as an account's limit allows.
-"""
+"""A burst of simultaneous calls that each need a new environment. `make burst` is as large as an
+account's limit allows."""
 
 import asyncio
 import json
@@ -37,8 +35,8 @@ def handler(event, context):
 
 
 async def call(endpoint: str, name: str, number: int, sleep_s: float = 0) -> tuple[int, bytes]:
-    """Invoke without a client library, which would take the processors for itself; gives status
-    and body."""
+    """Invoke without a client library, which would use up the processors; returns status and
+    body."""
     at = urlsplit(endpoint)
     body = json.dumps({"number": number, "sleep_s": sleep_s})
     reader, writer = await asyncio.open_connection(at.hostname, at.port)
@@ -87,7 +85,7 @@ def test_a_burst_is_answered_and_delays_nobody(platform: Platform, lambda_client
 
 
 def test_what_cannot_be_had_in_time_is_throttled(start_platform: Callable[..., Platform]) -> None:
-    """A platform that builds one sandbox at a time, for which nobody may wait for long."""
+    """A platform that builds one sandbox at a time, with a short limit for waiting."""
     platform = start_platform(
         environment={
             "LAMBENT_WORKER__STARTS_AT_ONCE": "1",

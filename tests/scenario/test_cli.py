@@ -76,7 +76,7 @@ def test_from_deploy_to_delete(platform: Platform, code: Path) -> None:
 
 
 def test_a_function_whose_runtime_is_not_here(platform: Platform, code: Path) -> None:
-    """It is deployed, and what is missing is said at once rather than at the first call."""
+    """It is deployed, and the missing runtime is reported at once rather than at the first call."""
     deployed = run(
         platform, "deploy", str(code), "--name", "early", "--runtime", "dotnet8", "--handler", "a.b"
     )
@@ -102,7 +102,7 @@ def test_a_functions_error(platform: Platform, code: Path) -> None:
 
 
 def test_logs(platform: Platform, code: Path) -> None:
-    """What was printed, filtered if wanted; as text and as JSON."""
+    """The printed lines, optionally filtered; as text and as JSON."""
     run(platform, "deploy", str(code), "--name", "chatty")
     assert run(platform, "logs", "chatty").returncode == 0
     run(platform, "invoke", "chatty", "-d", '"one"')
@@ -141,8 +141,8 @@ def test_following_a_log(platform: Platform, code: Path) -> None:
 
 
 def test_doctor(platform: Platform, code: Path) -> None:
-    """Names the tier and the runtimes, as a table and as JSON, and tries a box; beside a running
-    platform and on its disk, which goes on as before."""
+    """It names the tier and the runtimes, as a table and as JSON, and tries a box, next to a
+    running platform and on its disk, which it does not disturb."""
     run(platform, "deploy", str(code), "--name", "beside-doctor")
     where = ("doctor", "--data-dir", str(platform.data_dir))
     report = json.loads(run(platform, *where, "--json").stdout)
@@ -165,7 +165,7 @@ def test_make_run_ends_cleanly(tmp_path: Path) -> None:
     master, slave = pty.openpty()
     flags = f"--port 0 --data-dir {tmp_path / 'data'}"
     with subprocess.Popen(
-        # A session of its own, with the terminal as its controlling one, as a shell has it.
+        # A separate session, with the terminal as its controlling terminal, as for a shell.
         ["setsid", "--ctty", "--wait", "make", "run", f"FLAGS={flags}"],
         cwd=ROOT,
         stdin=slave,
@@ -187,7 +187,7 @@ def test_make_run_ends_cleanly(tmp_path: Path) -> None:
 
 
 def read_until(descriptor: int, text: str, deadline: float) -> str:
-    """What a terminal shows, up to a text."""
+    """The terminal's output, up to a text."""
     seen = ""
     while text not in seen and time.monotonic() < deadline:
         try:
@@ -207,15 +207,32 @@ def test_an_http_api_and_a_url_for_a_function(platform: Platform, code: Path) ->
     again = json.loads(run(platform, *options).stdout)
     members = ("ApiEndpoint", "FunctionUrl")
     assert [first[member] for member in members] == [again[member] for member in members]
-    request = urllib.request.Request(f"{platform.endpoint}/there")
-    request.add_header("Host", urlsplit(first["FunctionUrl"]).netloc)
-    with urllib.request.urlopen(request, timeout=60) as response:
-        assert json.load(response)["event"]["rawPath"] == "/there"
+    for member in members:
+        request = urllib.request.Request(f"{platform.endpoint}/there")
+        request.add_header("Host", urlsplit(first[member]).netloc)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            assert json.load(response)["event"]["rawPath"] == "/there"
+    v1 = platform.client("apigateway")
+    rest = v1.create_rest_api(name="resting")["id"]
+    (top,) = v1.get_resources(restApiId=rest)["items"]
+    named = {"restApiId": rest, "resourceId": top["id"], "httpMethod": "GET"}
+    v1.put_method(**named, authorizationType="AWS_IAM")
+    v1.put_integration(**named, type="MOCK")
+    v1.create_deployment(restApiId=rest, stageName="live")
     listed = run(platform, "apis", "--json")
     assert listed.returncode == 0, listed.stderr
     (api,) = [api for api in json.loads(listed.stdout) if api["name"] == "reached"]
     assert (api["type"], api["endpoints"]) == ("HTTP", [first["ApiEndpoint"]])
     assert api["routes"] == [{"route": "$default", "target": "reached", "authorizer": None}]
+    (other,) = [api for api in json.loads(listed.stdout) if api["id"] == rest]
+    assert other == {
+        "id": rest,
+        "name": "resting",
+        "type": "REST",
+        "endpoints": [f"{platform.endpoint}/_lambent/api/{rest}/live"],
+        "routes": [{"route": "GET /", "target": None, "authorizer": "AWS_IAM"}],
+    }
+    v1.delete_rest_api(restApiId=rest)
     table = run(platform, "apis").stdout
     assert first["ApiEndpoint"] in table
     assert run(platform, "delete", "reached").returncode == 0

@@ -21,7 +21,7 @@ HELLO = "def handler(event, context):\n    print('hello', event)\n    return {'h
 
 
 def environment(platform: Platform) -> dict[str, str]:
-    """What a user sets to point a client here."""
+    """The variables that a user sets to point a client here."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(platform.data_dir.parent),
@@ -169,7 +169,7 @@ def test_the_javascript_sdk_does_it_all(platform: Platform, tmp_path: Path) -> N
 
 
 def test_get_functions_link_downloads_the_package(platform: Platform, lambda_client: Any) -> None:
-    """Code.Location gives the very bytes that were uploaded; a forged link does not."""
+    """Code.Location returns the very bytes that were uploaded; a forged link does not."""
     import urllib.error
     import urllib.request
 

@@ -62,7 +62,7 @@ def hour() -> dict[str, datetime.datetime]:
 
 
 def statistics(client: Any, metric: str, *names: str, **dimensions: str) -> dict[str, Any]:
-    """Those of the last hour, as one period."""
+    """Statistics of the last hour, as one period."""
     found = client.get_metric_statistics(
         Namespace="AWS/Lambda",
         MetricName=metric,
@@ -116,7 +116,7 @@ def test_throttles_are_counted(platform: Platform, cloudwatch: Any) -> None:
 
 
 def test_events_are_metrics_too(platform: Platform, cloudwatch: Any) -> None:
-    """What the asynchronous queue counts is there as well."""
+    """The counters of the asynchronous queue are there as well."""
     client = platform.client("lambda")
     deploy(client, "queued", {"app.py": FUNCTION})
     client.invoke(FunctionName="queued", InvocationType="Event", Payload='"ok"')
@@ -257,7 +257,7 @@ DAY = datetime.timedelta(days=1)
     ],
 )
 def test_values_that_are_refused(cloudwatch: Any, datum: dict[str, Any], code: str) -> None:
-    """With CloudWatch's errors; nothing of the request is recorded."""
+    """With CloudWatch's errors; no value of the request is recorded."""
     data = [{"MetricName": "Refused", "Value": 1.0}, {"MetricName": "Refused", **datum}]
     assert code_of(cloudwatch.put_metric_data, Namespace=NAMESPACE, MetricData=data) == code
     assert cloudwatch.list_metrics(MetricName="Refused")["Metrics"] == []
@@ -413,7 +413,7 @@ def aws(platform: Platform, *arguments: str) -> str:
 
 
 def test_metrics_outlive_the_platform(start_platform: Any) -> None:
-    """What was recorded before an orderly end is there after a restart."""
+    """Values recorded before an orderly stop are there after a restart."""
     first = start_platform()
     put(first.client("cloudwatch"), Value=5.0)
     assert first.stop() == 0

@@ -1,7 +1,7 @@
-"""Limits of concurrency under load, and environments that are initialised ahead.
+"""Limits of concurrency under load, and environments that are initialized ahead.
 
-The functions tell when they were entered and left; the clock is the same in all boxes, so what ran
-at the same time is counted from inside.
+The functions report when they were entered and left; the clock is the same in all boxes, so
+concurrency is counted from inside.
 """
 
 import threading
@@ -30,7 +30,7 @@ Span = tuple[float, float]
 
 
 class Load:
-    """Callers that call one function again and again, each from a thread of its own."""
+    """Callers that call one function continuously, each on its own thread."""
 
     def __init__(self, platform: Platform, name: str, callers: int, **more: Any) -> None:
         self.spans: list[Span] = []
@@ -111,7 +111,7 @@ def test_a_reservation_is_never_exceeded(platform: Platform, lambda_client: Any)
     spans = [span for load in loads for span in load.spans]
     assert most_at_once(spans) == 3
     later = [span for span in spans if span[0] > lowered_at]
-    # Those that were admitted under the old limit may have entered a moment later.
+    # Calls that were admitted under the old limit may have entered a moment later.
     settled_at = sorted(span[1] for span in later)[3]
     assert most_at_once([span for span in later if span[0] > settled_at]) == 2
     assert {reason for load in loads for reason in load.reasons} == {
@@ -120,7 +120,8 @@ def test_a_reservation_is_never_exceeded(platform: Platform, lambda_client: Any)
 
 
 def test_the_others_share_what_is_not_reserved(start_platform: Any) -> None:
-    """Six for the account, of which two are one function's: the other never has more than four."""
+    """The account has six, of which two are reserved for one function: the other never has more
+    than four."""
     own = start_platform(environment=SMALL)
     client = own.client("lambda")
     for name in ("reserving", "sharing"):
@@ -250,7 +251,7 @@ def shown(client: Any, name: str, qualifier: str) -> dict[str, Any]:
 
 
 def wait_ready(client: Any, name: str, qualifier: str) -> dict[str, Any]:
-    """Wait until all environments are there."""
+    """Wait until all environments are ready."""
 
     def is_ready() -> Any:
         found = shown(client, name, qualifier)
@@ -264,7 +265,7 @@ def wait_ready(client: Any, name: str, qualifier: str) -> dict[str, Any]:
 def test_provisioned_environments_are_ready_before_the_first_call(
     platform: Platform, lambda_client: Any
 ) -> None:
-    """Their init is not part of any call, and what is beyond them is on demand."""
+    """Their init is not part of any call, and calls beyond them are on demand."""
     name = "ahead"
     deploy(lambda_client, name, {"app.py": TELLING}, MemorySize=1769, Publish=True)
     answer = provision(lambda_client, name, "1", 2)

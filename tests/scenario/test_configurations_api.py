@@ -1,5 +1,5 @@
-"""What is configured beside a function, as boto3 sees it: concurrency, asynchronous invocation,
-runtime management, recursion, scaling."""
+"""Configuration outside of a function's own, as boto3 sees it: concurrency, asynchronous
+invocation, runtime management, recursion, scaling."""
 
 import datetime
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def function(client: Any, name: str) -> str:
 
 
 def test_reserved_concurrency(connect: Callable[..., Any]) -> None:
-    """Reserved, shown in three places, released; 100 of the account's 1,000 must stay."""
+    """Reserved, shown in three places, released; 100 of the account's 1,000 must remain."""
     client = connect("777777777777")
     for name in ("a", "b"):
         create_active(client, name)

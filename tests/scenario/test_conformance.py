@@ -1,4 +1,4 @@
-"""Every operation of the service model refuses what the model forbids, in AWS's words."""
+"""Every operation of the service model refuses what the model forbids, with AWS's message."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -34,7 +34,7 @@ EXAMPLES = {
 """What fits the patterns that a plain word does not."""
 
 AT_MOST = {"Timeout": 900, "MemorySize": 10_240}
-"""Less than the model says, which knows features that are not offered."""
+"""Less than the model allows, which contains features that Lambent does not offer."""
 ORDER = {
     "EventSourcePosition": ["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"],
     "InvokeMode": ["RESPONSE_STREAM", "BUFFERED"],
@@ -42,7 +42,7 @@ ORDER = {
 }
 """Of enumerations, as AWS words them."""
 WORDED_BY_THE_USE_CASE = {"Runtime"}
-"""Enumerations that AWS checks with a text of its own."""
+"""Enumerations for which AWS has a separate message."""
 
 
 def example(shape: Shape) -> Any:
@@ -64,7 +64,7 @@ def example(shape: Shape) -> Any:
 
 
 def breakages(shape: Shape) -> Iterator[tuple[Any, str]]:
-    """Values that break one constraint each, and what is said of it."""
+    """Values that violate one constraint each, and the error message."""
     limits: Mapping[str, Any] = shape.metadata
     low, high = limits.get("min"), AT_MOST.get(shape.name, limits.get("max"))
     if shape.type_name == "string" and shape.name not in WORDED_BY_THE_USE_CASE:
@@ -89,8 +89,8 @@ def breakages(shape: Shape) -> Iterator[tuple[Any, str]]:
 
 
 def cases() -> Iterator[Any]:
-    """Operation, parameters, where the mistake is, what is said; one of each kind for each
-    member, nested ones too."""
+    """Operation, parameters, path of the mistake, message; one of each kind for each member, nested
+    ones too."""
     for name in MODEL.operation_names:
         operation = MODEL.operation_model(name)
         good = example(operation.input_shape)
@@ -146,7 +146,7 @@ def test_what_the_model_forbids(
 
 @pytest.mark.parametrize("name", MODEL.operation_names)
 def test_good_parameters_are_not_refused_by_the_model(client: Any, name: str) -> None:
-    """What the examples above break is sound before."""
+    """Without their mistakes, the examples above are valid."""
     operation = MODEL.operation_model(name)
     try:
         client._make_api_call(name, example(operation.input_shape))

@@ -1,4 +1,4 @@
-"""What docs/reference/api-coverage.md says of members is so."""
+"""What docs/reference/api-coverage.md says about members is true."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def test_names_are_the_model_s() -> None:
     "member", [member for member in STORED["CreateFunction"] if member != "Layers"]
 )
 def test_stored_members_are_shown(client: Any, name: str, member: str) -> None:
-    """As they were given, at creation and after a change."""
+    """As given, at creation and after a change."""
     create_active(client, name, **{member: VALUES[member]})
     shown = client.get_function_configuration(FunctionName=name)[member]
     assert _contains(shown, VALUES[member])
@@ -83,7 +83,7 @@ def _contains(shown: Any, given: Any) -> bool:
     ],
 )
 def test_refused_members_are_refused(client: Any, name: str, operation: str, member: str) -> None:
-    """With an error that names what is not there."""
+    """With an error that names the missing feature."""
     create_active(client, name)
     shape = MODEL.operation_model(operation).input_shape
     params = example(shape)

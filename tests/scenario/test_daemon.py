@@ -50,7 +50,7 @@ class Daemon:
         return started.stdout.strip().removeprefix("lambent is ready at ")
 
     def status(self) -> dict[str, Any]:
-        """What `lambent status` knows."""
+        """The output of `lambent status`."""
         return running.status(self.data_dir)
 
 
@@ -76,7 +76,8 @@ def client_of(url: str) -> Any:
 
 @pytest.mark.timeout(180)
 def test_up_status_down(daemon: Daemon) -> None:
-    """It is ready when the command returns, is seen, finishes what is in progress, and is gone."""
+    """It is ready when the command returns, is visible, finishes requests in progress, and is
+    gone."""
     assert daemon.run("status").returncode == 3
     assert daemon.run("down").returncode == 0
     url = daemon.up()
@@ -111,7 +112,7 @@ def test_up_status_down(daemon: Daemon) -> None:
 
 @pytest.mark.timeout(180)
 def test_down_does_not_wait_forever(daemon: Daemon) -> None:
-    """What still runs is cut off after the time that was given; one that hangs is killed."""
+    """What still runs is cut off after the given time; a platform that hangs is killed."""
     client = client_of(daemon.up())
     deploy(client, "slow", {"app.py": SLOW}, Timeout=600)
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
@@ -143,7 +144,7 @@ def test_a_start_that_fails(daemon: Daemon) -> None:
 
 @pytest.mark.timeout(120)
 def test_a_start_that_is_given_up(daemon: Daemon) -> None:
-    """Who waits for it is ended, and does not leave half a start behind."""
+    """The waiting command is ended, and does not leave half a start behind."""
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "lambent", "up", "--detach", "--port", "0"),
@@ -159,7 +160,7 @@ def test_a_start_that_is_given_up(daemon: Daemon) -> None:
 
 @pytest.mark.timeout(180)
 def test_a_killed_platform_is_not_running(daemon: Daemon) -> None:
-    """Its lock has ended with it, whatever the file says; the next one starts."""
+    """Its lock ended with it, whatever the file says; the next one starts."""
     daemon.up()
     os.kill(daemon.status()["pid"], signal.SIGKILL)
     wait_for(lambda: not daemon.status()["running"], "the end")
@@ -184,7 +185,7 @@ def test_one_in_the_foreground_is_seen_and_stopped(
 
 @pytest.mark.timeout(120)
 def test_garbage_of_one_that_runs(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It removes itself what no version refers to; what is used stays."""
+    """The platform itself removes what no version refers to; what is in use stays."""
     monkeypatch.setattr(gc, "_in_caches", lambda _: iter(()))
     flags = {"server.data_dir": ("test", str(platform.data_dir))}
     settings = load_settings(flags=flags, environment={}).settings
@@ -208,7 +209,8 @@ def test_garbage_of_one_that_runs(platform: Platform, monkeypatch: pytest.Monkey
 def test_garbage_of_one_that_was_killed(
     start_platform: Callable[..., Platform], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its launcher, so that nobody has tidied up: its control groups and disks go."""
+    """With its launcher, so that nothing was cleaned up: its control groups and disks are
+    removed."""
     monkeypatch.setattr(gc, "_in_caches", lambda _: iter(()))
     own = start_platform()
     deploy(own.client("lambda"), "one", {"app.py": "def handler(e, c):\n    return 'here'"})
@@ -228,7 +230,7 @@ def test_garbage_of_one_that_was_killed(
     if are_there():
         assert "control groups" in {item.kind for item in found}
 
-    # The kernel needs a moment for the end of what was killed.
+    # The kernel needs a moment to end killed processes.
     def is_clean() -> bool:
         return not any(item.problem for item in gc.collect(settings, is_dry=False))
 
@@ -301,9 +303,9 @@ def test_lines_of_the_journal(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.root
 def test_a_user_cannot_tell(daemon: Daemon) -> None:
-    """Somebody else's platform is neither shown nor taken for one that does not run."""
+    """Another user's platform is neither shown nor reported as stopped."""
     daemon.up()
-    # What is loaded before it is somebody else's may lie where nobody else may read.
+    # Files that it loads before it changes the user may be readable only for the first user.
     program = (
         "import os, sys; from pathlib import Path; import lambent.cli.app, lambent.settings;"
         "from lambent.cli import running; os.setgroups([]); os.setresgid(*[65534] * 3);"

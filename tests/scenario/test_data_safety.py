@@ -30,7 +30,7 @@ def handler(e, c):
 
 
 def refused(data_dir: Path, **environment: str) -> str:
-    """Start a platform that must not start; returns what it says, a sentence or two."""
+    """Start a platform that must not start; returns its message, a sentence or two."""
     done = forking.run(
         [sys.executable, "-m", "lambent", "up", "--port", "0", "--data-dir", str(data_dir)],
         timeout=120,
@@ -82,8 +82,8 @@ def test_a_lost_database_costs_no_package(start_platform: Callable[..., Platform
 def test_database_and_packages_elsewhere(
     start_platform: Callable[..., Platform], tmp_path: Path
 ) -> None:
-    """Both may be outside of the data directory, in places that are made; large events lie beside
-    the packages. Another platform is refused, and the message names the first."""
+    """Both may be outside of the data directory, in directories that are created; large events are
+    next to the packages. Another platform is refused, and the message names the first."""
     blobs, database = tmp_path / "srv" / "packages", tmp_path / "srv" / "db" / "it.db"
     elsewhere = {
         "LAMBENT_STORE__BLOBS_DIR": str(blobs),
@@ -135,8 +135,8 @@ def test_two_platforms_on_one_server(
 def test_who_lost_the_database_ends(
     start_platform: Callable[..., Platform], tmp_path: Path, postgresql: PostgreSql
 ) -> None:
-    """The server ends a platform's connection and another platform comes first: the one before
-    ends within seconds, with a sentence and without finishing what it cannot write down."""
+    """The server ends a platform's connection and another platform takes the database: the first
+    ends within seconds, with a message and without finishing what it cannot store."""
     shared: Mapping[str, str] = {
         "LAMBENT_STORE__URL": postgresql.new_database(),
         "LAMBENT_STORE__BLOBS_DIR": str(tmp_path / "packages"),
@@ -165,7 +165,7 @@ def test_packages_in_an_object_store_are_refused(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root hands directories over")
 @pytest.mark.parametrize("setting", ["STORE__URL=sqlite:///{}/it.db", "STORE__BLOBS_DIR={}"])
 def test_places_among_other_things_are_refused(tmp_path: Path, setting: str) -> None:
-    """Root does not give a directory away in which others keep something."""
+    """Root does not change the owner of a directory that contains other files."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "letter").write_text("mine")
     name, value = setting.format(tmp_path / "shared").split("=")
@@ -185,8 +185,8 @@ def handler(e, c):
 
 
 def test_code_that_was_replaced_is_freed(platform: Platform, lambda_client: Any) -> None:
-    """Soon, while the platform runs; not before the last environment that has it is gone, which may
-    still read of it. Deleting the function frees the rest, and a layer's and bytecode too."""
+    """Soon, while the platform runs, but not before the last environment that may still read it has
+    ended. Deleting the function frees the rest, including a layer's and bytecode."""
     layer = publish_layer(lambda_client, "freed", {"python/other.py": "WORD = 'layer'"})
     second = publish_layer(lambda_client, "freed2", {"python/more.py": "WORD = 'more'"})
     bulk = {f"m{n}.py": f"X{n} = {n}\n" * 500 for n in range(10)}

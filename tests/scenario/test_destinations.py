@@ -48,7 +48,7 @@ def elsewhere() -> Iterator[Callable[[str], Any]]:
 def platform(
     elsewhere: Callable[[str], Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
-    """One that delivers there."""
+    """A platform that delivers there."""
     endpoint = elsewhere("sqs").meta.endpoint_url
     with Strict(int(endpoint.rpartition(":")[2])) as strict:
         endpoints = {**dict.fromkeys(("sqs", "sns", "events"), strict.endpoint), "s3": endpoint}
@@ -64,7 +64,7 @@ def platform(
 
 
 class Queue:
-    """A queue, and what has come."""
+    """A queue, and its received messages."""
 
     def __init__(self, client: Any, name: str) -> None:
         self._client = client
@@ -109,7 +109,7 @@ def invoke(client: Any, name: str, event: bytes, **members: Any) -> str:
 
 
 def test_records_in_queues(platform: Platform, elsewhere: Callable[[str], Any]) -> None:
-    """Both outcomes, with what the function got and gave, as they were."""
+    """Both outcomes, with the unchanged event and response."""
     client = platform.client("lambda")
     queue = Queue(elsewhere("sqs"), "outcomes")
     destination = {"Destination": queue.arn}
@@ -280,7 +280,7 @@ def test_functions(platform: Platform) -> None:
 
 
 def test_dead_letter_queues(platform: Platform, elsewhere: Callable[[str], Any]) -> None:
-    """The event itself, with what went wrong beside it."""
+    """The event itself, with the error in attributes."""
     client = platform.client("lambda")
     queue = Queue(elsewhere("sqs"), "dead-letters")
     deploy(client, "dies", {"app.py": SOURCE}, DeadLetterConfig={"TargetArn": queue.arn})
@@ -302,7 +302,7 @@ def test_dead_letter_queues(platform: Platform, elsewhere: Callable[[str], Any])
 
 
 def test_characters_that_queues_refuse(platform: Platform, elsewhere: Callable[[str], Any]) -> None:
-    """In events, responses and errors; their records arrive all the same."""
+    """In events, responses and errors; their records arrive anyway."""
     client = platform.client("lambda")
     dead, destination = Queue(elsewhere("sqs"), "odd-dead"), Queue(elsewhere("sqs"), "odd-told")
     source = "def handler(event, context): raise ValueError('\\x1b[31mred \\x00\\uffff' + event)"
@@ -325,7 +325,7 @@ def test_characters_that_queues_refuse(platform: Platform, elsewhere: Callable[[
 def test_a_destination_that_is_not_there(
     platform: Platform, elsewhere: Callable[[str], Any]
 ) -> None:
-    """Costs its own records and nobody else's."""
+    """It delays only its own records."""
     client = platform.client("lambda")
     gone = f"arn:aws:sqs:{REGION}:{ACCOUNT}:nobody-made-it"
     queue = Queue(elsewhere("sqs"), "is-there")
@@ -342,7 +342,7 @@ def test_a_destination_that_is_not_there(
 
 
 def test_what_cannot_be_a_destination(platform: Platform) -> None:
-    """Said when it is configured."""
+    """Refused when it is configured."""
     client = platform.client("lambda")
     deploy(client, "picky-told", {"app.py": SOURCE})
 

@@ -1,7 +1,7 @@
-"""Extensions written as AWS's public samples are, in Python and in the shell, in real boxes.
+"""Extensions written like AWS's public samples, in Python and in shell, in real boxes.
 
-One case of each kind. tests/unit/node/test_playbook_extensions.py has the failures of each
-phase."""
+One case of each kind. tests/unit/node/test_playbook_extensions.py has the failures of each phase.
+"""
 
 import json
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def handler(event, context):
 
 @pytest.fixture
 def deploy_with(lambda_client: Any) -> Callable[..., None]:
-    """Deploys a function with extensions from a layer of its own."""
+    """Deploys a function with extensions from a separate layer."""
 
     def deploy_(name: str, extensions: dict[str, str], **more: Any) -> None:
         files = {f"extensions/{name}": source for name, source in extensions.items()}
@@ -57,7 +57,7 @@ def end(platform: Platform, name: str) -> None:
 def test_an_extension_hears_of_everything(
     platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
-    """It registers before the runtime starts, hears of invocations and of the end."""
+    """It registers before the runtime starts, and receives invocations and the shutdown."""
     deploy_with("follows", {"follower": FOLLOWER})
     assert invoke(lambda_client, "follows")[0] == 1
     assert invoke(lambda_client, "follows")[0] == 2
@@ -96,7 +96,7 @@ def test_an_extension_hears_of_everything(
 def test_a_shell_is_enough(
     platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
-    """Two extensions, one of them bash and curl."""
+    """Two extensions, one of them written with bash and curl."""
     deploy_with("only-shell", {"shell.sh": SHELL, "follower": FOLLOWER})
     assert invoke(lambda_client, "only-shell")[0] == 1
     end(platform, "only-shell")
@@ -142,7 +142,8 @@ def test_why_it_ends(
 
 
 def test_internal_extensions(platform: Platform, lambda_client: Any) -> None:
-    """Code of the function registers too, hears of invocations, and is in time only in init."""
+    """Code of the function registers too, receives invocations, and may register only during
+    init."""
     source = """
 import json, os, threading, urllib.error, urllib.request
 API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2020-01-01/extension"
@@ -231,7 +232,7 @@ def test_extensions_that_fail(
 def test_an_extension_that_ignores_the_end(
     platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
-    """After its two seconds it is killed, and the function goes on."""
+    """It is killed after its two seconds, and the function continues to work."""
     deploy_with(
         "ignores", {"follower": FOLLOWER}, variables={"EXTENSION_BEHAVIOUR": "SHUTDOWN:hang"}
     )
@@ -243,7 +244,7 @@ def test_an_extension_that_ignores_the_end(
 def test_programs_that_cannot_be_started(
     lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
-    """What is no program is a launch error; the switch turns all off."""
+    """A file that is not a program is a launch error; the switch disables all."""
     deploy_with("unstartable", {"notes.txt": "no program"})
     payload, _ = invoke(lambda_client, "unstartable")
     assert payload["errorType"] == "Extension.LaunchError"

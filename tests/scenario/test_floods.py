@@ -87,7 +87,7 @@ def send(
     method: str = "POST",
     **headers: str,
 ) -> tuple[int, bytes]:
-    """Send a signed request; gives status and body of the answer."""
+    """Send a signed request; returns status and body of the response."""
     url = platform.endpoint + path
     request = AWSRequest(method=method, url=url, data=body, headers=headers)
     SigV4Auth(key, service, "us-east-1").add_auth(request)
@@ -96,7 +96,7 @@ def send(
         try:
             connection.request(method, path, body, dict(request.headers.items()))
         except (BrokenPipeError, ConnectionResetError):
-            pass  # The response came before all was sent.
+            pass  # The response came before everything was sent.
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -163,7 +163,7 @@ FLOODS: dict[str, tuple[int, Callable[[Platform, Credentials], tuple[int, bytes]
 
 @pytest.mark.parametrize("name", FLOODS)
 def test_requests_do_not_stop_the_loop(platform: Platform, key: Credentials, name: str) -> None:
-    """Whatever is in a large request, others get their response meanwhile."""
+    """Whatever a large request contains, other clients get their responses meanwhile."""
     status, flood = FLOODS[name]
     with allowing(STALL_S) as most_s, Watch(platform) as watch:
         answer = flood(platform, key)
@@ -175,7 +175,7 @@ def test_requests_do_not_stop_the_loop(platform: Platform, key: Credentials, nam
 def test_events_are_checked_wherever_it_is_done(
     platform: Platform, key: Credentials, size: int
 ) -> None:
-    """What is no JSON is refused, and what is gets through."""
+    """Invalid JSON is refused, and valid JSON gets through."""
     client = platform.client("lambda")
     with contextlib.suppress(client.exceptions.ResourceConflictException):
         deploy(client, "takes", {"app.py": "def handler(event, context):\n    return len(event)\n"})
@@ -192,7 +192,7 @@ def test_events_are_checked_wherever_it_is_done(
 
 
 def test_bodies_and_results_of_urls_do_not_stop_the_loop(platform: Platform) -> None:
-    """What comes in is escaped or encoded, what comes out is read."""
+    """Requests are escaped or encoded, responses are parsed."""
     client = platform.client("lambda")
     deploy(client, "echoes", {"app.py": ECHO})
     code = "".join(
@@ -223,7 +223,7 @@ def rss(platform: Platform) -> int:
 
 @contextmanager
 def unfinished(platform: Platform, count: int, head: bytes, size: int) -> Iterator[list[Any]]:
-    """So many connections that send a head and so much of a body, and stay."""
+    """Connections that send a head and a part of a body, and stay open."""
     address = urlsplit(platform.endpoint)
     peers = []
     for _ in range(count):
@@ -272,8 +272,8 @@ def narrow(
 
 @pytest.mark.parametrize("name", HEADS)
 def test_what_never_ends_takes_little_memory(narrow: Platform, name: str) -> None:
-    """Requests of strangers that do not arrive are held within a budget; others are served, and
-    what was held is released. A strict platform does not even read what nobody has signed."""
+    """Incomplete requests of unknown clients are held within a budget; others are served, and held
+    memory is released. A strict platform does not even read unsigned requests."""
     before = rss(narrow)
     connection = http.client.HTTPConnection(urlsplit(narrow.endpoint).netloc, timeout=20)
     with unfinished(narrow, *HEADS[name]):

@@ -81,7 +81,7 @@ def handler(event, context):
 
 @pytest.fixture
 def deploy_url(lambda_client: Any) -> Callable[[str, str, str], str]:
-    """Deploys a framework's app and gives the address of its URL, without the last slash."""
+    """Deploys a framework's app and returns its URL, without the last slash."""
 
     def deploy(name: str, group: str, source: str) -> str:
         lambda_client.create_function(

@@ -26,7 +26,7 @@ def handler(event, context):
 
 
 class Answer:
-    """What came back."""
+    """A response."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
@@ -57,7 +57,7 @@ class Url:
         *,
         by_path: bool = False,
     ) -> Answer:
-        """One request on a connection of its own."""
+        """Send a request on a separate connection."""
         connection = http.client.HTTPConnection(urlsplit(self.platform.endpoint).netloc, timeout=60)
         given = {"Host": self.host, **(headers or {})}
         if by_path:
@@ -70,13 +70,13 @@ class Url:
             connection.close()
 
     def returning(self, result: Any, **more: Any) -> Answer:
-        """What a client gets if the function returns this."""
+        """The response of a client if the function returns this."""
         return self.request("POST", "/", json.dumps(result).encode(), {"Content-Type": "text/x"})
 
 
 @pytest.fixture(scope="module")
 def make_url(platform: Platform, lambda_client: Any) -> Callable[..., Url]:
-    """Deploys a function and gives it a URL."""
+    """Deploys a function with a URL."""
 
     def make(name: str, source: str, **members: Any) -> Url:
         deploy(lambda_client, name, {"app.py": source}, **members.pop("Function", {}))
@@ -96,7 +96,7 @@ def echo(make_url: Callable[..., Url]) -> Url:
 
 @pytest.fixture(scope="module")
 def answers(make_url: Callable[..., Url]) -> Url:
-    """Answers with what it is sent."""
+    """Responds with the request's content."""
     return make_url("url-answers", ANSWERS)
 
 
@@ -216,8 +216,8 @@ def test_the_event(echo: Url, by_path: bool) -> None:
 
 
 def test_the_host_in_the_event_is_the_one_that_was_asked(echo: Url) -> None:
-    """With its port, so that a function that redirects to itself names the right one; the domain
-    in the context has none."""
+    """With its port, so that a function that redirects to itself uses the right one; the domain in
+    the context has none."""
     domain, _, port = echo.host.partition(":")
     event = echo.request().json()
     assert event["headers"]["host"] == f"{domain}:{port}"
@@ -285,7 +285,7 @@ def test_bodies(echo: Url) -> None:
 def test_what_functions_return(
     answers: Url, result: Any, status: int, kind: str, body: bytes
 ) -> None:
-    """Plain values are wrapped, answers are taken as they are."""
+    """Plain values are wrapped, responses are used unchanged."""
     answer = answers.returning(result)
     assert (answer.status, answer.headers["content-type"], answer.body) == (status, kind, body)
     assert answer.headers["x-amzn-requestid"]
@@ -312,7 +312,7 @@ def test_what_functions_return(
     ],
 )
 def test_answers_that_cannot_be_sent(answers: Url, result: Any) -> None:
-    """502, and nothing of the function's reaches the wire."""
+    """502, and no byte of the function's response is sent."""
     answer = answers.returning(result)
     assert (answer.status, answer.body) == (502, b"Internal Server Error")
     assert "x-injected" not in answer.headers
@@ -320,7 +320,7 @@ def test_answers_that_cannot_be_sent(answers: Url, result: Any) -> None:
 
 
 def test_headers_and_cookies(answers: Url) -> None:
-    """Scalars become text, cookies each a header of their own; the connection is ours."""
+    """Scalars become text, each cookie is a header; connection headers are the platform's."""
     answer = answers.returning(
         {
             "statusCode": 200,
@@ -442,7 +442,7 @@ def test_aliases_have_urls(lambda_client: Any, platform: Platform) -> None:
 
 
 def test_signatures(lambda_client: Any, platform: Platform, make_url: Callable[..., Url]) -> None:
-    """AWS_IAM asks for one, and the function learns whose it is."""
+    """AWS_IAM requires one, and the function learns who signed."""
     url = make_url("url-iam", ECHO, AuthType="AWS_IAM")
     answer = url.request()
     assert answer.status == 403
@@ -486,7 +486,7 @@ def sign(url: Url, key: str, secret: str) -> dict[str, str]:
 def test_strict_platforms_ask_for_public_permission(
     start_platform: Callable[..., Platform],
 ) -> None:
-    """NONE means that nobody must sign, not that everybody may call."""
+    """NONE means that callers need not sign, not that every caller is allowed."""
     from .test_identity import TRUST, Strict
 
     strict = Strict(start_platform(None, "--auth", "strict"))
@@ -551,7 +551,7 @@ def test_streams_with_a_prelude(make_url: Callable[..., Url]) -> None:
     ],
 )
 def test_hostile_requests(echo: Url, data: bytes) -> None:
-    """Whatever a stranger sends gets one answer at most, and the next client is served."""
+    """Whatever a client sends gets one response at most, and the next client is served."""
     address = urlsplit(echo.platform.endpoint)
     with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
         connection.sendall(data.replace(b"HOST", echo.host.encode()))
@@ -564,7 +564,7 @@ def test_hostile_requests(echo: Url, data: bytes) -> None:
 
 
 def test_url_ids_are_not_guessed(echo: Url) -> None:
-    """Parts of ids, and what looks like one, lead nowhere."""
+    """Parts of ids, and similar ids, are not found."""
     for url_id in ("", "a", echo.id[:-1], echo.id.upper(), echo.id + "a", "..", "%00", quote("é")):
         other = Url(echo.platform, echo.address)
         other.id = url_id

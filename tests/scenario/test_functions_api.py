@@ -64,7 +64,7 @@ def test_create_answers_as_aws_does(client: Any, name: str) -> None:
 
 
 def test_everything_that_is_configured_is_shown(client: Any, name: str) -> None:
-    """Members that are only stored come back as they went in."""
+    """Members that are only stored are returned unchanged."""
     members: dict[str, Any] = {
         "Environment": {"Variables": {"KEY": "wert ü"}},
         "Description": "does things",
@@ -90,7 +90,7 @@ def test_everything_that_is_configured_is_shown(client: Any, name: str) -> None:
 
 
 def test_get_function_links_to_the_package(client: Any, name: str, endpoint: str) -> None:
-    """Code.Location can be downloaded, and only as it was given out."""
+    """Code.Location can be downloaded, and only with the unchanged link."""
     create_active(client, name, Tags={"team": "blue"})
     answer = client.get_function(FunctionName=name)
     assert answer["Configuration"]["FunctionArn"] == arn_of(name)
@@ -105,7 +105,7 @@ def test_get_function_links_to_the_package(client: Any, name: str, endpoint: str
 
 
 def test_names_and_qualifiers(client: Any, name: str, connect: Callable[..., Any]) -> None:
-    """Each way of naming a function shows the ARN it was asked for by."""
+    """Each way of naming a function returns the ARN that it refers to."""
     create_active(client, name, Publish=True)
     get = client.get_function_configuration
     for form in (name, f"function:{name}", f"{ACCOUNT}:function:{name}", arn_of(name)):
@@ -162,7 +162,7 @@ def test_update_code(client: Any, name: str) -> None:
 
 
 def test_update_configuration(client: Any, name: str) -> None:
-    """Named members change, the others stay."""
+    """Given members change, the others stay."""
     create_active(client, name, Environment={"Variables": {"OLD": "1"}}, Timeout=7)
     client.update_function_configuration(
         FunctionName=name, MemorySize=256, Environment={"Variables": {"NEW": "2"}}
@@ -281,7 +281,7 @@ def hostile(entry: str, mode: int = 0o100644, contents: str = "") -> bytes:
     ],
 )
 def test_hostile_packages_are_refused(client: Any, name: str, data: bytes) -> None:
-    """One text for all of them, and no function."""
+    """One message for all of them, and no function."""
     assert refusal(create, client=client, name=name, Code={"ZipFile": data}) == (
         "InvalidParameterValueException",
         "Could not unzip uploaded file. Please check your file, then try to upload again.",

@@ -162,7 +162,8 @@ def test_policies_decide(strict: Strict) -> None:
 
 
 def test_resource_policies_decide_too(strict: Strict) -> None:
-    """What a function grants counts at once, on the warm path as well, and so does withdrawal."""
+    """A function's permissions apply at once, on the warm path as well, and so does their
+    removal."""
     name = "resource-policies"
     root = strict.client("lambda")
     deploy(root, name, {"app.py": "def handler(event, context): return 1"})
@@ -209,7 +210,7 @@ def test_keys_end(strict: Strict) -> None:
 
 
 def test_functions_act_for_their_role(strict: Strict) -> None:
-    """With temporary credentials, and with what the role's policy allows."""
+    """With temporary credentials, and with the permissions of the role's policy."""
     root = strict.client("lambda")
     config = {"Timeout": 30, "MemorySize": 1024}
     deploy(root, "caller", {"app.py": CALLS_LAMBDA}, **config)
@@ -225,7 +226,8 @@ def test_functions_act_for_their_role(strict: Strict) -> None:
 
 
 def test_roles_of_functions_must_be_good(strict: Strict) -> None:
-    """There, trusting Lambda, of the same account, and passed by somebody who may."""
+    """The role must exist, trust Lambda, belong to the account, and be passed by a principal who
+    may."""
     iam = strict.client("iam")
     iam.create_role(
         RoleName="closed",
@@ -265,7 +267,7 @@ def test_roles_of_functions_must_be_good(strict: Strict) -> None:
 
 
 def test_roles_are_assumed(strict: Strict) -> None:
-    """By whom they trust; the session may do what the role may, until it expires."""
+    """By principals they trust; the session may do what the role may, until it expires."""
     keys = strict.user("eve")
     eve = f"arn:aws:iam::{ACCOUNT}:user/eve"
     iam = strict.client("iam")
@@ -320,7 +322,7 @@ def test_policies_that_are_none(strict: Strict) -> None:
 
 
 def lambent(strict: Strict, *arguments: str, **environment: str) -> str:
-    """Run a command of ours as somebody on the same machine."""
+    """Run one of our commands as another user of the machine."""
     done = forking.run(
         [sys.executable, "-m", "lambent", *arguments],
         env={
@@ -356,7 +358,7 @@ def test_keys_on_the_command_line(strict: Strict, tmp_path: Path) -> None:
 
 
 def test_keys_last(start_platform: Callable[..., Platform]) -> None:
-    """A restart makes no new root key and forgets none; the database is for nobody else's eyes."""
+    """A restart makes no new root key and forgets none; no other user can read the database."""
     platform = start_platform(None, "--auth", "strict")
     before = (platform.data_dir / "root-credentials").read_text()
     Strict(platform).client("lambda").list_functions()
@@ -382,7 +384,7 @@ def test_relaxed_platforms_stay_on_loopback(tmp_path: Path) -> None:
 
 
 def test_relaxed_platforms_know_their_own(platform: Platform) -> None:
-    """Any key will do, but a wrong signature of a known one does not."""
+    """Any key is accepted, but a wrong signature of a known one is not."""
     iam = platform.client("iam")
     iam.create_user(UserName="known")
     key = iam.create_access_key(UserName="known")["AccessKey"]
@@ -404,7 +406,7 @@ def test_relaxed_platforms_know_their_own(platform: Platform) -> None:
     [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}],
 )
 def test_pages_in_a_browser_reach_nothing(platform: Platform, headers: dict[str, str]) -> None:
-    """A page that somebody visits can send requests to loopback, but not as anybody."""
+    """A page that a user visits can send requests to loopback, but without an identity."""
     presigned = (
         "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=000000000000%2F20260101%2Fus-east-1%2F"
         "lambda%2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders="
@@ -421,7 +423,7 @@ def test_pages_in_a_browser_reach_nothing(platform: Platform, headers: dict[str,
 
 
 def test_conditions_on_the_function_of_a_mapping(strict: Strict) -> None:
-    """`lambda:FunctionArn` says for which functions somebody may make mappings."""
+    """`lambda:FunctionArn` restricts for which functions a principal may create mappings."""
     arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:"
     keys = strict.user(
         "gina",
@@ -486,7 +488,7 @@ def test_tls(
 
 
 def test_bad_certificates(certificate: tuple[Path, Path], tmp_path: Path) -> None:
-    """Said at once, with the files' names."""
+    """Refused at start, with the names of the files."""
     cert, key = certificate
     for arguments in (
         ["--tls-cert", str(cert)],
@@ -573,8 +575,8 @@ def _some(shape: Any) -> Any:
 
 
 def test_roles_deliver(strict: Strict) -> None:
-    """What goes to a queue or another function goes there with the role's rights, which are asked
-    for when it is configured and when it is delivered."""
+    """Delivery to a queue or another function uses the role's permissions, which are checked when
+    it is configured and when it is delivered."""
     root, iam, logs = map(strict.client, ("lambda", "iam", "logs"))
     source = {"app.py": "def handler(event, context):\n    print('got', event)\n    return 1\n"}
     role = f"arn:aws:iam::{ACCOUNT}:role/deliverer"

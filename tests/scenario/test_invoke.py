@@ -40,7 +40,7 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def echo(lambda_client: Any) -> str:
-    """A function that tells what it was given."""
+    """A function that returns its input."""
     deploy(lambda_client, "echo", {"app.py": ECHO}, Environment={"Variables": {"COLOR": "blue"}})
     return "echo"
 
@@ -112,7 +112,7 @@ def test_an_empty_body_is_an_empty_object(lambda_client: Any, echo: str) -> None
 
 
 def test_the_log_tail_is_start_to_report(lambda_client: Any) -> None:
-    """LogType=Tail carries the platform's lines and what the function printed and logged."""
+    """LogType=Tail contains the platform's lines and what the function printed and logged."""
     code = """
 import logging, sys
 def handler(event, context):
@@ -250,7 +250,7 @@ def test_an_event_over_6_mib_is_refused(lambda_client: Any, echo: str) -> None:
 
 
 def test_accounts_and_regions_are_apart(platform: Platform, lambda_client: Any, echo: str) -> None:
-    """A 12-digit key id is an account of its own; a region sees only its own functions."""
+    """A 12-digit key id is a separate account; a region sees only its own functions."""
     other = platform.client("lambda", aws_access_key_id="123456789012")
     abroad = platform.client("lambda", region_name="eu-west-1")
     for client in (other, abroad):
@@ -312,7 +312,7 @@ def handler(event, context):
 
 
 def test_idle_environments_are_frozen(lambda_client: Any) -> None:
-    """A background thread stands still between calls and goes on with the next."""
+    """A background thread is stopped between calls and continues in the next."""
     code = """
 import threading, time
 ticks = 0
@@ -339,7 +339,7 @@ def handler(event, context):
 
 @pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
 def test_every_python_of_the_host(lambda_client: Any, version: str) -> None:
-    """The runtime named is the interpreter that runs, with boto3; one that is missing says so."""
+    """The runtime identifier selects the interpreter, with boto3; a missing one is named."""
     name = f"python{version.replace('.', '')}"
     code = "import sys, boto3\ndef handler(e, c): return list(sys.version_info[:2])"
     deploy(lambda_client, name, {"app.py": code}, Runtime=f"python{version}", MemorySize=1024)
@@ -429,7 +429,7 @@ def test_an_os_only_function(lambda_client: Any) -> None:
 
 
 def test_an_os_only_function_without_bootstrap(lambda_client: Any) -> None:
-    """AWS names where it looked."""
+    """The message names the paths that were tried, as in AWS."""
     deploy(lambda_client, "no-bootstrap", {"other": "x"}, Runtime="provided.al2023")
     payload, answer = invoke(lambda_client, "no-bootstrap")
     assert answer["FunctionError"] == "Unhandled"
@@ -438,7 +438,7 @@ def test_an_os_only_function_without_bootstrap(lambda_client: Any) -> None:
 
 
 def test_the_log_is_in_cloudwatch(platform: Platform, lambda_client: Any, echo: str) -> None:
-    """Group and stream have AWS's names; START, END and REPORT of the call are there."""
+    """Group and stream have AWS's names, and contain START, END and REPORT of the call."""
     payload, answer = invoke(lambda_client, echo)
     logs = platform.client("logs")
     request_id = answer["ResponseMetadata"]["RequestId"]

@@ -1,4 +1,4 @@
-"""Java functions on the host's JVM, over the API as anybody calls it."""
+"""Java functions on the host's JVM, over the public API."""
 
 import base64
 import json
@@ -65,7 +65,7 @@ def test_the_heap_follows_the_functions_memory(act: Any) -> None:
 
 
 def test_errors_are_in_awss_words(act: Any) -> None:
-    """Type, message, the function's own frames, the cause; told in the log too."""
+    """Type, message, the function's own frames, the cause; also in the log."""
     payload, answer = act("raise")
     assert answer["FunctionError"] == "Unhandled"
     assert payload["errorMessage"] == "on purpose: ü"
@@ -81,7 +81,7 @@ def test_errors_are_in_awss_words(act: Any) -> None:
 
 
 def test_a_process_that_ends_or_hangs_is_replaced(act: Any) -> None:
-    """As any runtime's is; one whose heap is full ends itself."""
+    """As in any runtime; a process whose heap is full ends itself."""
     payload, _ = act("exit")
     assert payload["errorType"] == "Runtime.ExitError"
     assert "exit status 3" in payload["errorMessage"]
@@ -97,7 +97,7 @@ def test_what_is_too_large_is_told_and_the_process_goes_on(act: Any) -> None:
 
 
 def test_a_log_event_of_any_size_arrives(platform: Platform, act: Any) -> None:
-    """One that is larger than events may be is cut in events."""
+    """A log event that is too large is split."""
     act("long")
     check_a_long_log_event(platform, "java-act")
 
@@ -127,8 +127,8 @@ def logged(platform: Platform, name: str, request_id: str) -> list[str]:
 def test_each_call_of_a_logger_is_one_event(
     platform: Platform, lambda_client: Any, classes: dict[str, bytes], runtime: str
 ) -> None:
-    """Of the context's logger and of the runtime's: with its level if it has one, with all its
-    lines; bytes and null too."""
+    """For the context's logger and the runtime's: with its level if it has one, with all its lines;
+    bytes and null too."""
     name = f"log-{runtime}"
     deploy(lambda_client, name, classes, Handler="example.Act", Runtime=runtime)
     _, answer = invoke(lambda_client, name, {"what": "log"})
@@ -146,7 +146,7 @@ def test_each_call_of_a_logger_is_one_event(
 
 
 def test_json_logs_have_levels(lambda_client: Any, classes: dict[str, bytes]) -> None:
-    """Those below the function's are left out; what comes as bytes is JSON already."""
+    """Those below the function's level are left out; bytes are expected to be JSON already."""
     logging = {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"}
     deploy(
         lambda_client, "java-json", classes, Handler="example.Act", LoggingConfig=logging, **OPTIONS
@@ -174,7 +174,7 @@ def test_it_is_confined_like_others(act: Any) -> None:
 
 
 def test_tls_and_names_work(lambda_client: Any, classes: dict[str, bytes]) -> None:
-    """What a JVM keeps in the distribution's configuration is there: certificates, providers."""
+    """Files of a JVM in the distribution's configuration are there: certificates, providers."""
     deploy(lambda_client, "java-tls", classes, Handler="example.Forms::trusted", **OPTIONS)
     payload, answer = invoke(lambda_client, "java-tls", {})
     assert "FunctionError" not in answer, payload

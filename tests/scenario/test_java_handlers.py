@@ -1,4 +1,4 @@
-"""Java handlers of every form, and those that cannot be run."""
+"""Java handlers of every form, and invalid ones."""
 
 import io
 import json
@@ -71,7 +71,8 @@ def test_every_form_of_a_handler(
 def test_what_is_inherited_from_a_class_that_is_not_public(
     lambda_client: Any, classes: dict[str, bytes], handler: str, expected: Any
 ) -> None:
-    """Is a handler too; so is a method of one stream, which answers null if that is the input."""
+    """It is a handler too; so is a method with one stream, which returns null if that is the
+    input."""
     name = "java-" + re.sub(r"\W+", "-", handler)
     deploy(lambda_client, name, classes, Handler=f"example.{handler}", **OPTIONS)
     payload, answer = invoke(lambda_client, name, "x")
@@ -79,8 +80,8 @@ def test_what_is_inherited_from_a_class_that_is_not_public(
 
 
 def test_a_jar_with_a_library(lambda_client: Any, compiled: dict[str, bytes]) -> None:
-    """The package is a jar; its class is in a jar in `lib`, with interfaces of its own, as most
-    packages have them. A megabyte goes and comes."""
+    """The package is a jar; its class is in a jar in `lib`, with its own interfaces, as in most
+    packages. A megabyte is sent and returned."""
     library = io.BytesIO()
     with zipfile.ZipFile(library, "w") as jar:
         for name, code in compiled.items():
@@ -135,7 +136,7 @@ def test_a_jar_with_a_library(lambda_client: Any, compiled: dict[str, bytes]) ->
 def test_a_handler_that_is_not_there(
     lambda_client: Any, classes: dict[str, bytes], handler: str, document: dict[str, str]
 ) -> None:
-    """Every invocation says so."""
+    """Every invocation reports it."""
     name = "java-gone-" + re.sub(r"\W+", "", handler)
     deploy(lambda_client, name, classes, Handler=handler, **OPTIONS)
     payload, answer = invoke(lambda_client, name, {}, LogType="Tail")
@@ -193,7 +194,7 @@ def test_an_event_that_does_not_fit(lambda_client: Any, classes: dict[str, bytes
 
 
 def test_a_serializer_of_the_functions_own(lambda_client: Any, classes: dict[str, bytes]) -> None:
-    """Reads events and writes results, if the package names one as a service."""
+    """It reads events and writes results, if the package names it as a service."""
     service = "META-INF/services/com.amazonaws.services.lambda.runtime.CustomPojoSerializer"
     files = {**classes, service: "example.Shouting\n"}
     deploy(lambda_client, "java-shouting", files, Handler="example.Maps", **OPTIONS)
@@ -204,7 +205,7 @@ def test_a_serializer_of_the_functions_own(lambda_client: Any, classes: dict[str
 
 @pytest.mark.parametrize("runtime", ["java8.al2", "java21", "java25"])
 def test_other_versions(lambda_client: Any, classes: dict[str, bytes], runtime: str) -> None:
-    """Run on the JVM of that version or a newer one, if the host has one."""
+    """They run on the JVM of that version or a newer one, if the host has one."""
     name = f"java-version-{runtime.replace('.', '-')}"
     options = {"Runtime": runtime, "Handler": "example.Forms::javaVersion"}
     deploy(lambda_client, name, classes, **options)

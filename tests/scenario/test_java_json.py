@@ -1,6 +1,7 @@
 """How Java functions' events are read and their results written.
 
-The values are those that AWS's serialization library gives: Jackson, set up as that library does.
+The expected values are those of AWS's serialization library: Jackson, configured as in that
+library.
 """
 
 import json
@@ -315,7 +316,7 @@ def test_values_are_read_as_aws_does(lambda_client: Any, classes: dict[str, byte
 
 
 def test_values_are_written_as_aws_does(lambda_client: Any, classes: dict[str, bytes]) -> None:
-    """Of every type; properties have the names that Jackson gives them."""
+    """Of every type; properties have Jackson's names."""
     deploy(lambda_client, "java-writing", classes, Handler="example.Writing::write", **OPTIONS)
     wrong = []
     for name, expected in WRITTEN.items():
@@ -331,7 +332,7 @@ def test_values_are_written_as_aws_does(lambda_client: Any, classes: dict[str, b
 def test_a_result_has_the_properties_of_the_declared_class(
     lambda_client: Any, classes: dict[str, bytes]
 ) -> None:
-    """What a subclass adds is left out."""
+    """Members that a subclass adds are left out."""
     deploy(lambda_client, "java-declared", classes, Handler="example.Writing::declared", **OPTIONS)
     assert invoke(lambda_client, "java-declared", {})[0] == {"a": "a"}
 

@@ -50,7 +50,7 @@ def test_defaults(platform: Platform, lambda_client: Any) -> None:
     assert report["metrics"]["billedDurationMs"] >= report["metrics"]["durationMs"]
     assert report["requestId"] == answer["ResponseMetadata"]["RequestId"]
     application = [line for line in lines if "record" not in line]
-    # What is logged and what is printed come by two ways, each in its order.
+    # Log records and printed lines come through two pipes, each in its own order.
     logged = [line for line in application if "logger" in line]
     printed = [line for line in application if "logger" not in line]
     assert [line["message"] for line in logged] == ["an info", "a warning"]
@@ -83,7 +83,7 @@ def test_levels(
     messages: list[str],
     kinds: set[str],
 ) -> None:
-    """Each of the two levels hides what is below it."""
+    """Each of the two levels hides events below it."""
     name = f"json-{system.lower()}"
     config = {
         "LogFormat": "JSON",

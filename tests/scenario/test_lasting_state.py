@@ -1,4 +1,4 @@
-"""What was acknowledged is there, whatever happens to the process, the disk or the neighbours."""
+"""What was acknowledged persists, whatever happens to the process, the disk or the neighbors."""
 
 import dataclasses
 import os
@@ -76,8 +76,7 @@ def running(data: Path, url: str = "") -> Iterator[Any]:
 
 @dataclasses.dataclass
 class Ledger:
-    """What one client knows, function by function: the last response, and what it asked for
-    without getting one."""
+    """What one client knows, by function: the last response, and requests without a response."""
 
     acknowledged: dict[str, str | None] = dataclasses.field(default_factory=dict)
     """Name to description; None when its deletion was acknowledged."""
@@ -85,7 +84,7 @@ class Ledger:
 
 
 def create(client: Any, name: str, description: str, **members: Any) -> Any:
-    """CreateFunction with a package of its own."""
+    """CreateFunction with a separate package."""
     code = {"ZipFile": package(f"{name} {description}")}
     return client.create_function(
         FunctionName=name,
@@ -133,7 +132,7 @@ def work(client: Any, prefix: str, ledger: Ledger, until: threading.Event) -> No
 
 
 def audit(client: Any, ledger: Ledger) -> None:
-    """Nothing acknowledged is missing, nothing is half-made, and what is there is usable."""
+    """Nothing acknowledged is missing, nothing is half-created, and everything is usable."""
     for name in sorted(ledger.acknowledged.keys() | ledger.asked.keys()):
         possible = {ledger.acknowledged.get(name), *ledger.asked.get(name, ())}
         try:
@@ -207,7 +206,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.root
 @ROOT
 def test_a_full_disk(small_disk: Path) -> None:
-    """Refused with a server error; nothing half-made; with room again it goes on."""
+    """Refused with a server error; nothing half-created; with free space it works again."""
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(300_000))
     with running(small_disk) as client:

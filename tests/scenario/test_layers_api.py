@@ -15,7 +15,7 @@ from .functions_api import ACCOUNT, create, create_active, package, refusal, wai
 
 @pytest.fixture
 def layer() -> str:
-    """A layer's name nobody else uses."""
+    """A unique layer name."""
     return f"l-{uuid.uuid4().hex[:12]}"
 
 
@@ -152,7 +152,7 @@ def test_layers_a_function_cannot_have(client: Any, name: str, layer: str) -> No
 def test_layers_of_others_must_be_shared(
     client: Any, name: str, layer: str, connect: Callable[..., Any]
 ) -> None:
-    """Only who was granted `lambda:GetLayerVersion` may read or use a version."""
+    """Only accounts with `lambda:GetLayerVersion` may read or use a version."""
     arn = publish(client, layer)["LayerVersionArn"]
     other = connect("555555555555")
     code, message = refusal(other.get_layer_version_by_arn, Arn=arn)

@@ -20,7 +20,7 @@ def handler(event, context):
 
 
 def test_layers_lie_over_each_other(lambda_client: Any) -> None:
-    """In their order: the later hides what the earlier has, a directory what is no directory."""
+    """In their order: the later hides the earlier, a directory hides a file."""
     first = publish_layer(
         lambda_client, "first", {"a": "1", "both/x": "1", "both/y": "1", "c": "1"}
     )
@@ -38,8 +38,8 @@ def test_layers_lie_over_each_other(lambda_client: Any) -> None:
 
 
 def test_languages_find_their_modules(lambda_client: Any) -> None:
-    """Python's, Node's and a custom runtime's program come from layers; the function's own module
-    goes before a layer's."""
+    """Modules for Python and Node, and a custom runtime's program, come from layers; the function's
+    own module has precedence."""
     layer = publish_layer(
         lambda_client,
         "modules",
@@ -80,7 +80,7 @@ done
 
 
 def test_changes_of_layers(lambda_client: Any) -> None:
-    """Adding, replacing and removing are updates; a deleted layer stays with who has it."""
+    """Adding, replacing and removing are updates; functions keep a deleted layer."""
     arn = publish_layer(lambda_client, "changing", {"a": "1"})
     deploy(lambda_client, "changes", {"app.py": LIST})
     assert invoke(lambda_client, "changes")[0] == {}
@@ -143,8 +143,8 @@ def compile_library(directory: Path, name: str, source: str, *options: str) -> b
 def test_shared_libraries_of_layers_and_packages_are_found(
     lambda_client: Any, tmp_path: Path
 ) -> None:
-    """In `/opt/lib` and `/var/task/lib`, which are in LD_LIBRARY_PATH: by Python and by what a
-    Node.js addon is linked against, whichever way the runtime starts."""
+    """In `/opt/lib` and `/var/task/lib`, which are in LD_LIBRARY_PATH: by Python and by the
+    libraries of a Node.js addon, in every start mode."""
     layered = compile_library(tmp_path, "layered", SHARED.format(name="layered", value=7))
     packed = compile_library(tmp_path, "packed", SHARED.format(name="packed", value=8))
     layer = publish_layer(lambda_client, "libraries", {"lib/liblayered.so": layered})

@@ -37,7 +37,7 @@ LONG = {
 
 
 def messages(platform: Platform, name: str, last: str) -> list[str]:
-    """Of all events of a function, once one contains this."""
+    """Messages of a function, once one contains this."""
     logs = platform.client("logs")
 
     def found() -> list[str] | None:
@@ -50,7 +50,7 @@ def messages(platform: Platform, name: str, last: str) -> list[str]:
 
 
 def test_each_event_ends_with_a_newline(platform: Platform, lambda_client: Any) -> None:
-    """Empty lines are no events; the tail for the caller is what was printed."""
+    """Empty lines are not events; the caller's log tail is the printed text."""
     deploy(lambda_client, "newlines", {"app.py": CODE})
     _, answer = invoke(lambda_client, "newlines", {}, LogType="Tail")
     request_id = answer["ResponseMetadata"]["RequestId"]
@@ -76,7 +76,7 @@ def test_each_event_ends_with_a_newline(platform: Platform, lambda_client: Any) 
 
 
 def test_of_node_too(platform: Platform, lambda_client: Any) -> None:
-    """Also what came through the runtime client's own log."""
+    """Also events from the runtime client's own log."""
     deploy(lambda_client, "newlines-node", {"app.js": NODE}, Runtime="nodejs22.x", MemorySize=256)
     invoke(lambda_client, "newlines-node")
     _, _, *printed, _, _ = messages(platform, "newlines-node", "REPORT")
@@ -89,7 +89,7 @@ def test_of_node_too(platform: Platform, lambda_client: Any) -> None:
 def test_long_lines_are_cut_between_characters(
     platform: Platform, lambda_client: Any, language: str
 ) -> None:
-    """Nothing of a text that is not ASCII is lost."""
+    """No part of a text outside ASCII is lost."""
     name, file, runtime = f"long-{language}", "app.js", {"Runtime": "nodejs22.x"}
     if language == "python":
         file, runtime = "app.py", {}
@@ -106,7 +106,7 @@ def test_long_lines_are_cut_between_characters(
     st.integers(0, 3),
 )
 def test_chunks_of_any_text_are_text(size: int, text: str, shift: int) -> None:
-    """And none is too long; what is no text is cut as well."""
+    """And none is too long; invalid text is cut as well."""
     encoded = text.encode(errors="surrogatepass") if text.isprintable() else b"\xc3\xa4"
     line = b"x" * shift + encoded * (size // len(encoded))
     found = chunks(line)

@@ -84,7 +84,7 @@ class Api:
         self._portal.call(write)
 
     def run_cli(self, *arguments: str) -> Any:
-        """`aws logs …`; returns what it prints."""
+        """`aws logs …`; returns its output."""
         done = subprocess.run(
             [str(Path(sys.executable).with_name("aws")), "logs", *arguments],
             env={
@@ -162,7 +162,7 @@ def test_groups_are_described(api: Api, group: str) -> None:
 
 
 def test_streams_are_described(api: Api, group: str) -> None:
-    """By name or by last event, forwards or backwards, page by page."""
+    """By name or by last event, forward or backward, page by page."""
     begin_ms = now_ms() - 10_000
     for number, stream in enumerate(("c", "a", "b")):
         api.write(group, stream, (begin_ms + number, b"x"), (begin_ms + 100 + number, b"y"))
@@ -185,7 +185,7 @@ def test_streams_are_described(api: Api, group: str) -> None:
 
 
 def test_a_stream_is_read_from_its_head(api: Api, group: str) -> None:
-    """At the end the token stays what it is; what is logged then comes with that token."""
+    """At the end the token stays the same; later events come with that token."""
     begin_ms = now_ms() - 10_000
     api.write(group, STREAM, *events_of(begin_ms, 25))
     got: list[str] = []
@@ -205,7 +205,8 @@ def test_a_stream_is_read_from_its_head(api: Api, group: str) -> None:
 
 
 def test_a_stream_is_read_from_its_tail(api: Api, group: str) -> None:
-    """Without a token the last events come, in order; backward tokens lead to the ones before."""
+    """Without a token the last events are returned, in order; backward tokens return earlier
+    ones."""
     api.write(group, STREAM, *events_of(now_ms() - 10_000, 25))
     got: list[str] = []
     more: dict[str, Any] = {}
@@ -252,7 +253,7 @@ def test_times_bound_what_is_read(api: Api, group: str) -> None:
 
 
 def test_events_of_a_group_are_filtered(api: Api, group: str) -> None:
-    """By stream, prefix and pattern; by time across streams; each with an id of its own."""
+    """By stream, prefix and pattern; by time across streams; each with an id."""
     begin_ms = now_ms() - 10_000
     for number, stream in enumerate(("2024/a", "2024/b", "2025/c")):
         api.write(
@@ -330,14 +331,14 @@ def test_what_cannot_be_asked(api: Api, group: str, operation: str, params: Any)
 
 
 def test_bytes_that_are_no_text(api: Api, group: str) -> None:
-    """Come as replacement characters."""
+    """They are returned as replacement characters."""
     api.write(group, STREAM, (0, b"a\xff\xfeb \xf0\x9f\x90\x8d"))
     answer = api.client.filter_log_events(logGroupName=group)
     assert messages(answer) == ["a\ufffd\ufffdb \U0001f40d"]
 
 
 def test_a_log_is_followed(api: Api, group: str) -> None:
-    """As `aws logs tail --follow` does it: interleaved, from the last timestamp seen on, knowing
+    """Like `aws logs tail --follow`: interleaved, from the last timestamp seen on, recognizing
     events by their ids."""
     begin_ms = now_ms() - 60_000
     got: list[str] = []
@@ -367,7 +368,7 @@ def test_a_log_is_followed(api: Api, group: str) -> None:
 
 
 def test_the_command_line(api: Api, group: str) -> None:
-    """`aws logs` describes, reads and filters, with pages of its own."""
+    """`aws logs` describes, reads and filters, with its own pages."""
     api.write(group, STREAM, *events_of(now_ms() - 10_000, 5))
     groups = api.run_cli("describe-log-groups", "--log-group-name-prefix", group)
     assert [found["logGroupName"] for found in groups["logGroups"]] == [group]

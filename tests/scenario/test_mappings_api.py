@@ -31,7 +31,7 @@ def function(client: Any, name: str) -> str:
 
 
 def in_state(client: Any, mapping_id: str, state: str) -> dict[str, Any]:
-    """The mapping, as soon as it is in this state."""
+    """Wait until the mapping is in this state; returns it."""
 
     def look() -> Any:
         found = client.get_event_source_mapping(UUID=mapping_id)
@@ -165,7 +165,7 @@ def test_the_other_sources(client: Any, function: str) -> None:
 
 
 def test_a_fifo_queue_has_no_window(client: Any, function: str) -> None:
-    """It may be asked for none, and shows it."""
+    """A window of zero is accepted and returned."""
     created = create(
         client, EventSourceArn=FIFO, FunctionName=function, MaximumBatchingWindowInSeconds=0
     )
@@ -185,7 +185,7 @@ def test_a_fifo_queue_has_no_window(client: Any, function: str) -> None:
 
 
 def test_functions_may_be_named_in_every_way(client: Any, function: str) -> None:
-    """The ARN keeps the qualifier that was given; created disabled it stays so."""
+    """The ARN keeps the given qualifier; a mapping created disabled stays disabled."""
     for number, (name, arn) in enumerate(
         (
             (function, arn_of(function)),
@@ -361,7 +361,7 @@ def test_refusals(client: Any, function: str, members: dict[str, Any], message: 
     ],
 )
 def test_filters(client: Any, function: str, pattern: str) -> None:
-    """Well-formed patterns are kept as they came, and cleared by an empty structure."""
+    """Well-formed patterns are stored unchanged, and removed by an empty structure."""
     criteria = {"Filters": [{"Pattern": pattern}]}
     created = create(client, EventSourceArn=SQS, FunctionName=function, FilterCriteria=criteria)
     assert created["FilterCriteria"] == criteria
@@ -402,7 +402,7 @@ def test_filters(client: Any, function: str, pattern: str) -> None:
     ],
 )
 def test_patterns_that_are_none(client: Any, function: str, pattern: str) -> None:
-    """Whatever is wrong, AWS says the same."""
+    """Whatever is wrong, AWS's message is the same."""
     code, message = refusal(
         client.create_event_source_mapping,
         EventSourceArn=SQS,
@@ -482,7 +482,7 @@ def test_queues_of_one_broker(client: Any, function: str) -> None:
 
 
 def test_lists_by_qualifier_and_without_encrypted_filters(client: Any, function: str) -> None:
-    """A qualifier narrows a list; what is encrypted is only shown one by one."""
+    """A qualifier narrows a list; encrypted filters are only returned for a single mapping."""
     key = "arn:aws:kms:us-east-1:111111111111:key/k"
     criteria = {"Filters": [{"Pattern": '{"body": ["x"]}'}]}
     create(client, EventSourceArn=SQS, FunctionName=function)
@@ -502,7 +502,7 @@ def test_lists_by_qualifier_and_without_encrypted_filters(client: Any, function:
 
 
 def test_nothing_holds_a_nul(client: Any, function: str) -> None:
-    """Refused wherever it comes: in a path, in a query, in a body."""
+    """Refused everywhere: in a path, in a query, in a body."""
     for attempt, members in (
         (client.get_event_source_mapping, {"UUID": "\0" * 36}),
         (client.list_event_source_mappings, {"EventSourceArn": f"{SQS}\0"}),
@@ -513,7 +513,7 @@ def test_nothing_holds_a_nul(client: Any, function: str) -> None:
 
 
 def test_mappings_outlive_their_function(client: Any, function: str) -> None:
-    """And have tags of their own."""
+    """And have their own tags."""
     created = create(client, EventSourceArn=SQS, FunctionName=function, Tags={"team": "a"})
     arn = f"arn:aws:lambda:{AT}:event-source-mapping:{created['UUID']}"
     client.tag_resource(Resource=arn, Tags={"stage": "b"})

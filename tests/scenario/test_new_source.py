@@ -1,4 +1,4 @@
-"""A kind of event source that is its own folder and one line of the registry."""
+"""A kind of event source that is a separate folder and one line of the registry."""
 
 import socketserver
 import sys

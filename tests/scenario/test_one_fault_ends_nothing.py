@@ -107,7 +107,7 @@ def test_headers_that_cannot_be_sent_are_not_configured(
 def test_a_frame_with_a_time_that_no_calendar_has_is_a_line_like_others(
     lambda_client: Any, log_format: str
 ) -> None:
-    """The function's answers come, and its environment goes on."""
+    """The function's responses arrive, and its environment continues to work."""
     name = f"frames-{log_format.lower()}"
     deploy(lambda_client, name, {"app.py": FRAMES}, LoggingConfig={"LogFormat": log_format})
     for number in range(3):
@@ -115,7 +115,7 @@ def test_a_frame_with_a_time_that_no_calendar_has_is_a_line_like_others(
 
 
 def test_a_function_without_snap_start_cannot_fail_to_be_restored(lambda_client: Any) -> None:
-    """What it says is an error of its own init; no exception of SnapStart's."""
+    """Its report is an error of its own init, not of SnapStart."""
     files = {"bootstrap": RESTORE_FAILS}
     deploy(lambda_client, "restores", files, Runtime="provided.al2023", Handler="x")
     payload, answer = invoke(lambda_client, "restores")
@@ -124,7 +124,7 @@ def test_a_function_without_snap_start_cannot_fail_to_be_restored(lambda_client:
 
 
 def test_a_package_that_cannot_be_read_is_told(platform: Platform, lambda_client: Any) -> None:
-    """Who follows its link gets 500, and the package when it can be read again."""
+    """Downloads get 500, and the package when it can be read again."""
     deploy(lambda_client, "unreadable", {"app.py": f"{ECHO}\n# {uuid.uuid4()}"})
     location = lambda_client.get_function(FunctionName="unreadable")["Code"]["Location"]
     key = location.rpartition("/")[2].split(".")[1]
@@ -149,8 +149,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 def test_a_database_that_is_locked_costs_the_calls_that_need_it(own: Platform) -> None:
-    """503 for a change when the platform has waited long enough. Calls are served all the while,
-    also one whose function has to be read, and changes when it is free again."""
+    """Changes get 503 after a limited wait. Calls are served meanwhile, also if the function has to
+    be read, and changes when the database is free again."""
     client = own.client("lambda")
     deploy(client, "locked", {"app.py": ECHO})
     client.publish_version(FunctionName="locked")
@@ -214,7 +214,7 @@ def test_the_api_outlives_the_launcher(own: Platform) -> None:
             return error.response["Error"]["Code"] == "ServiceException"
 
     wait_for(fails, "nothing can be run any more")
-    time.sleep(1)  # noqa: TID251 - deliveries to the extension are tried again meanwhile
+    time.sleep(1)  # noqa: TID251 - deliveries to the extension are retried meanwhile
     assert client.get_function(FunctionName="listened")["Configuration"]["State"] == "Active"
     assert own.process.poll() is None
 

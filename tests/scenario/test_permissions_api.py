@@ -168,7 +168,7 @@ def test_revisions_guard_policies(client: Any, function: str) -> None:
 
 
 def test_policies_have_a_size(client: Any, function: str) -> None:
-    """What would make one larger than 20 KB is refused and changes nothing."""
+    """A statement that would make one larger than 20 KB is refused and changes nothing."""
     long_arn = "arn:aws:s3:::" + "b" * 9000
     for sid in ("a", "b"):
         statement(

@@ -86,7 +86,7 @@ def test_hostile_requests(waiting: Platform) -> None:
 
 
 def test_strict_platforms_ask_who_it_is(start_platform: Callable[..., Platform]) -> None:
-    """Nobody unsigned learns or deletes anything."""
+    """Unsigned requests neither read nor delete anything."""
     platform = start_platform(None, "--set", "server.auth=strict")
     assert get(platform, "/_lambent/metrics")[0] == 403
     assert get(platform, "/_lambent/queues")[0] == 403

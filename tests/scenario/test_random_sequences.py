@@ -1,5 +1,5 @@
-"""Random sequences of create, update, publish, alias and delete, against a simple model of what
-must come out."""
+"""Random sequences of create, update, publish, alias and delete, against a simple model of the
+expected state."""
 
 import io
 import uuid
@@ -38,14 +38,14 @@ def package(source: str) -> bytes:
 
 
 class ControlPlane(RuleBasedStateMachine):
-    """One function, and what it must look like."""
+    """One function, and its expected state."""
 
     client: Any = None
     """Set by the test."""
 
     @initialize(source=SOURCES, description=DESCRIPTIONS)
     def create(self, source: str, description: str) -> None:
-        """A function that nobody had before."""
+        """A new function."""
         self.name = f"r-{uuid.uuid4().hex[:12]}"
         self._create(source, description)
 
@@ -178,7 +178,7 @@ def machine(client: Any) -> Iterator[type[ControlPlane]]:
 
 @pytest.mark.timeout(300)
 def test_random_sequences(machine: type[ControlPlane]) -> None:
-    """Whatever is done in whatever order, what is shown is what was asked for."""
+    """After any operations in any order, the API returns the requested state."""
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -1,4 +1,4 @@
-"""README's examples, run as they are printed."""
+"""README's examples, run as printed."""
 
 import os
 import re
@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.mark.timeout(180)
 def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
-    """Every block below "Sixty seconds", one after the other, in one shell."""
+    """Every block below "Sixty seconds", in order, in one shell."""
     section = README.partition("## Sixty seconds")[2].partition("\n## ")[0]
     blocks = re.findall(r"```(sh|python)\n(.*?)```", section, re.DOTALL)
     assert [language for language, _ in blocks] == ["sh", "sh", "sh", "python"]
@@ -53,6 +53,7 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
     [
         ("identity", ["AWS_SECRET_ACCESS_KEY=", '"ann"', '"SecretAccessKey"']),
         ("function-urls", ["hello you", "hello path"]),
+        ("api-gateway", [".execute-api.us-east-1.localhost:", "$default", '"by-hand"']),
         (
             "http-apis",
             [
@@ -72,7 +73,7 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
     ],
 )
 def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: list[str]) -> None:
-    """Every block marked as tested, one after the other, in one shell."""
+    """Every block marked as tested, in order, in one shell."""
     printed = run_page(page, platform, tmp_path)
     for text in seen:
         assert text in printed
@@ -105,7 +106,7 @@ def with_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform
 def test_examples_with_services(
     with_services: Platform, tmp_path: Path, page: str, seen: list[str]
 ) -> None:
-    """Those of pages on other services, on a platform that has them."""
+    """The examples of pages on other services, on a platform with them."""
     printed = run_page(page, with_services, tmp_path)
     for text in seen:
         assert text in printed
@@ -113,7 +114,7 @@ def test_examples_with_services(
 
 @pytest.mark.timeout(180)
 def test_examples_of_backups(platform: Platform, tmp_path: Path) -> None:
-    """They read the data directory, and start a second platform from what was restored."""
+    """They read the data directory, and start a second platform from the restored backup."""
     printed = run_page(
         *("backup", platform, tmp_path),
         LAMBENT_SERVER__DATA_DIR=str(platform.data_dir),
@@ -125,8 +126,8 @@ def test_examples_of_backups(platform: Platform, tmp_path: Path) -> None:
 
 @pytest.mark.timeout(180)
 def test_examples_of_a_service(platform: Platform, tmp_path: Path) -> None:
-    """A platform in the background, on a data directory and a port of its own. What the README
-    shows of it is the same."""
+    """A platform in the background, on a separate data directory and port. The README has the same
+    examples."""
     section = README.partition("## Keep it running")[2].partition("```")[2].partition("```")[0]
     commands = [line.partition("#")[0].strip() for line in section.splitlines()[1:]]
     assert "\n".join(commands) in (ROOT / "docs/run-as-a-service.md").read_text(encoding="utf-8")
@@ -141,7 +142,7 @@ def test_examples_of_a_service(platform: Platform, tmp_path: Path) -> None:
 
 
 def run_page(page: str, platform: Platform, directory: Path, **variables: str) -> str:
-    """Run a page's examples, with further variables; returns what they print."""
+    """Run a page's examples, with further variables; returns their output."""
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", text, re.DOTALL)
     assert blocks

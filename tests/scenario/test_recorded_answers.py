@@ -1,4 +1,4 @@
-"""Answers that were recorded from AWS: codes, messages, and members that are there or not."""
+"""Responses recorded from AWS: codes, messages, and which members are present."""
 
 from collections.abc import Callable
 from typing import Any
@@ -178,7 +178,7 @@ NO_RESOURCE = "The resource you requested does not exist."
 def test_refusals(
     client: Any, function: str, operation: str, members: dict[str, Any], code: str, message: str
 ) -> None:
-    """Code and message are those of the recording."""
+    """Code and message are the recorded ones."""
     assert refusal(getattr(client, operation), **members) == (code, message)
 
 
@@ -218,7 +218,7 @@ def test_refusals_without_a_type(client: Any, function: str) -> None:
 
 
 def test_members_of_lists_are_worded_with_and_without_null(client: Any, name: str) -> None:
-    """Whether a member must not be null is said of some shapes and not of others."""
+    """Only for some shapes, the message says that a member must not be null."""
     for members, names_null in (
         ({"VpcConfig": {"SubnetIds": ["x"], "SecurityGroupIds": []}}, False),
         ({"VpcConfig": {"SubnetIds": [], "SecurityGroupIds": ["x"]}}, False),
@@ -261,7 +261,7 @@ def test_runtimes_of_snap_start(client: Any, name: str, runtime: str, is_accepte
 
 
 def test_the_mode_of_a_url_is_shown_when_it_was_chosen(client: Any, name: str) -> None:
-    """Changes leave out a mode that nobody named; reads always have it."""
+    """Responses of changes omit a mode that was not given; reads always have it."""
     create_active(client, name)
     created = client.create_function_url_config(FunctionName=name, AuthType="NONE")
     assert "InvokeMode" not in created
@@ -287,7 +287,7 @@ def test_any_origin_with_credentials_is_accepted(client: Any, name: str) -> None
 def test_the_first_permission_of_an_alias_is_at_the_alias_s_revision(
     client: Any, function: str
 ) -> None:
-    """What has no policy yet has the revision of what the policy is for."""
+    """Without a policy, the revision is that of the resource."""
     statement = {"Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
     alias = client.create_alias(FunctionName=function, Name="fresh", FunctionVersion="1")
     named = {"FunctionName": function, "Qualifier": "fresh", **statement}
@@ -326,7 +326,7 @@ def test_layers_name_runtimes_that_exist(client: Any, name: str) -> None:
 
 
 def test_layers_are_looked_at_before_the_name(client: Any, name: str, function: str) -> None:
-    """A taken name with a layer of another region: the layer is what is wrong."""
+    """For a taken name with a layer of another region, the error is about the layer."""
     layer = "arn:aws:lambda:eu-west-1:111111111111:layer:far:1"
     with pytest.raises(ClientError, match="Layers are not in the same region as the function"):
         create(client, function, Layers=[layer])

@@ -76,7 +76,7 @@ def deploy_code(lambda_client: Any, name: str, code: str, **options: Any) -> Non
 
 
 def test_each_log_call_is_one_event(platform: Platform, lambda_client: Any) -> None:
-    """Of loggers, which tell the request's id, and of `puts`; a stream's `puts` writes lines."""
+    """For loggers, which log the request's id, and for `puts`; a stream's `puts` writes lines."""
     deploy_code(lambda_client, "ruby-log", LOGGING)
     payload, answer = invoke(lambda_client, "ruby-log", {})
     assert "FunctionError" not in answer, payload
@@ -102,7 +102,7 @@ def test_each_log_call_is_one_event(platform: Platform, lambda_client: Any) -> N
 
 
 def test_json_logs_have_levels(lambda_client: Any) -> None:
-    """So that those below the function's are left out; an exception is logged with its parts."""
+    """Events below the function's level are left out; an exception is logged with its parts."""
     logging = {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"}
     code = """
 def handler(event:, context:)
@@ -133,7 +133,7 @@ end
 
 
 def test_libraries_are_there_without_a_require(lambda_client: Any) -> None:
-    """Those that AWS's client has loaded."""
+    """Libraries that AWS's client has loaded."""
     deploy_code(lambda_client, "ruby-libraries", LIBRARIES)
     expected = ["2018-12-17T22:10:50Z", "x", 1, "GET", "c", "constant"]
     for event in ({"late": True}, {}):

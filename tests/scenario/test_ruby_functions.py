@@ -1,4 +1,4 @@
-"""Ruby functions on the host's Ruby, over the API as anybody calls it."""
+"""Ruby functions on the host's Ruby, over the public API."""
 
 import base64
 import json
@@ -97,7 +97,7 @@ def test_events_come_back_as_they_went(lambda_client: Any) -> None:
 
 
 def test_a_method_of_a_class_in_a_module(lambda_client: Any) -> None:
-    """And files beside it are found."""
+    """And files next to it are found."""
     options = {"Runtime": "ruby3.2", "Handler": "app.Deep::Inside.handle"}
     deploy(lambda_client, "ruby-class", FILES, **options)
     payload, _ = invoke(lambda_client, "ruby-class", {"a": 1})
@@ -143,7 +143,7 @@ def test_the_context_is_full(lambda_client: Any) -> None:
     ],
 )
 def test_errors_are_in_awss_words(act: Any, deed: str, error_type: str, message: str) -> None:
-    """With the function's own frames, and told in the log."""
+    """With the function's own frames, and in the log."""
     payload, answer = act(deed)
     assert answer["FunctionError"] == "Unhandled"
     assert (payload["errorType"], message in payload["errorMessage"]) == (error_type, True), payload
@@ -170,7 +170,7 @@ def test_errors_are_in_awss_words(act: Any, deed: str, error_type: str, message:
 def test_what_is_critical_ends_the_process_after_it_is_told(
     act: Any, deed: str, error_type: str, message: str
 ) -> None:
-    """The next invocation has a new one."""
+    """The next invocation has a new process."""
     act("count")
     payload, answer = act(deed)
     assert payload["errorType"] == f"Function<{error_type}>"
@@ -190,7 +190,7 @@ def test_what_is_critical_ends_the_process_after_it_is_told(
     ],
 )
 def test_a_handler_that_cannot_be_loaded(lambda_client: Any, handler: str, error_type: str) -> None:
-    """A file that is not there is an error of the start, a method one of each invocation."""
+    """A missing file is an error of the start, a missing method one of each invocation."""
     name = f"ruby-broken-{handler.replace('.', '-')}"
     deploy(lambda_client, name, FILES, Runtime="ruby3.3", Handler=handler)
     payload, answer = invoke(lambda_client, name, {})
@@ -213,7 +213,7 @@ def test_what_is_too_large_is_told_and_the_process_goes_on(act: Any) -> None:
 
 
 def test_a_log_event_of_any_size_arrives(platform: Platform, act: Any) -> None:
-    """One that is larger than events may be is cut in events."""
+    """A log event that is too large is split."""
     act("long")
     check_a_long_log_event(platform, "ruby-act")
 
@@ -226,8 +226,8 @@ def test_what_is_printed_is_logged_at_once(act: Any) -> None:
 
 
 def test_gems_are_found(lambda_client: Any) -> None:
-    """Those of the package, before the standard library has its say; those of the Ruby, when a file
-    is not found without; with options of the function's own too."""
+    """The package's gems come before the standard library; the Ruby's own are found if a file is
+    missing otherwise; also if the function has its own options."""
     gem = "vendor/bundle/ruby/3.3.0"
     specification = """
 Gem::Specification.new do |s|
@@ -264,7 +264,7 @@ end
 
 
 def test_it_is_confined_like_others(act: Any, lambda_client: Any) -> None:
-    """Processes are limited, and answers of other invocations cannot be given."""
+    """Processes are limited, and responses to other invocations are not possible."""
     assert act("forge")[0] in ("400", "403")
     deploy(lambda_client, "ruby-forks", FILES, Runtime="ruby3.3", Handler="app.act")
     (made, error), _ = invoke(lambda_client, "ruby-forks", {"do": "fork"})

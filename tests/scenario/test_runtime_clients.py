@@ -1,7 +1,7 @@
 """Runtime clients against a scripted Runtime API, without any sandbox.
 
-Every Python and Node of this host runs small functions; the script plays the platform: it hands
-out events and keeps what the runtime answers, logs and prints.
+Every Python and Node of this host runs small functions; the script plays the platform: it delivers
+events and records the runtime's responses, logs and output.
 """
 
 import dataclasses
@@ -59,7 +59,7 @@ class Answer:
 
 @dataclasses.dataclass
 class Run:
-    """All that came out of one runtime process."""
+    """All output of one runtime process."""
 
     answers: list[Answer]
     frames: list[tuple[int, str]]
@@ -70,7 +70,7 @@ class Run:
 
 
 class Script:
-    """A Runtime API that hands out `events` and then keeps the runtime waiting."""
+    """A Runtime API that delivers `events` and then keeps the runtime waiting."""
 
     def __init__(self, events: Sequence[bytes], headers: Mapping[str, str]) -> None:
         self.answers: list[Answer] = []
@@ -141,7 +141,7 @@ class Script:
             assert time.monotonic() < deadline, f"nothing happens; so far: {self.answers}"
 
     def close(self) -> None:
-        """Let the runtime go and stop serving."""
+        """Release the runtime and stop serving."""
         self._over.set()
         self._server.shutdown()
         self._thread.join()
@@ -149,7 +149,7 @@ class Script:
 
 
 class Bench:
-    """Runs functions of one runtime in a directory of its own."""
+    """Runs functions of one runtime in a separate directory."""
 
     def __init__(self, name: str, prepared: PreparedRuntime, root: Path) -> None:
         assert prepared.directory is not None, prepared.failure
@@ -283,7 +283,8 @@ def node(
 
 
 def test_python_runs_a_handler(python: Bench) -> None:
-    """The version is the one named, boto3 imports, AWS's search order holds, context is full."""
+    """The version is the one named, boto3 imports, AWS's search order holds, context is
+    complete."""
     code = """
 import sys, boto3, awslambdaric
 def handler(event, context):
@@ -333,7 +334,7 @@ def test_python_starts_fast(one_python: Bench) -> None:
 def test_python_that_cannot_be_loaded(
     one_python: Bench, code: str, handler: str, error_type: str, message: str
 ) -> None:
-    """One init error in AWS's words, then exit 1."""
+    """One init error with AWS's message, then exit 1."""
     run = one_python({"app.py": code}, {}, handler=handler)
     assert [answer.kind for answer in run.answers] == ["init/error"], run
     document = run.answers[0].document
@@ -344,7 +345,7 @@ def test_python_that_cannot_be_loaded(
 
 
 def test_python_errors_name_only_the_users_code(python: Bench) -> None:
-    """Key order and stack trace are AWS's; the process goes on."""
+    """Key order and stack trace are AWS's; the process continues."""
     code = """
 def handler(event, context):
     if event == "fail":
@@ -496,7 +497,7 @@ def test_node_handlers_of_every_shape(node: Bench, files: dict[str, str], handle
     ],
 )
 def test_node_results_are_json(node: Bench, code: str, expected: str | None) -> None:
-    """As JSON.stringify sees them; nothing is null; what is not awaited is not a result."""
+    """As with JSON.stringify; undefined is null; a promise that is not awaited is not a result."""
     run = node({"app.js": f"exports.handler = {code}"}, {})
     assert run.answers[0].kind == "response", run
     text = run.answers[0].body.decode()
@@ -519,7 +520,7 @@ def test_node_results_are_json(node: Bench, code: str, expected: str | None) -> 
     ],
 )
 def test_node_failures(node: Bench, code: str, error_type: str, message: str) -> None:
-    """The error's own name, message and trace; the process goes on."""
+    """The error's own name, message and trace; the process continues."""
     run = node({"app.js": f"exports.handler = {code}"}, {}, {})
     assert [answer.kind for answer in run.answers] == ["error", "error"], run
     document = run.answers[0].document
@@ -553,7 +554,7 @@ def test_node_failures(node: Bench, code: str, error_type: str, message: str) ->
 def test_node_that_cannot_be_loaded(
     node: Bench, files: dict[str, str], handler: str, error_type: str, message: str
 ) -> None:
-    """One init error in AWS's words, then exit 129."""
+    """One init error with AWS's message, then exit 129."""
     run = node(files, {}, handler=handler or "app.handler")
     assert [answer.kind for answer in run.answers] == ["init/error"], run
     document = run.answers[0].document
@@ -598,7 +599,7 @@ def test_node_exits_as_its_code_says(node: Bench) -> None:
 
 
 def test_a_node_callback_waits_for_the_event_loop(node: Bench) -> None:
-    """Unless told not to: then the timer fires in a later invocation."""
+    """Unless configured otherwise: then the timer fires in a later invocation."""
     code = """
 let fired = 0;
 exports.handler = (event, context, callback) => {
@@ -625,7 +626,7 @@ def test_node_24_has_no_callbacks(node: Bench) -> None:
 
 
 def test_node_console_is_awss(node: Bench) -> None:
-    """One frame a call, with time, request id and level; without a pipe, carriage returns."""
+    """One frame per call, with time, request id and level; without a pipe, carriage returns."""
     code = """
 console.log('before');
 exports.handler = async () => {
@@ -723,7 +724,7 @@ def test_the_python_example(one_python: Bench) -> None:
 
 
 def test_the_bash_example(one_python: Bench) -> None:
-    """A runtime of its own: bytes come back as they went in."""
+    """A custom runtime: bytes are returned unchanged."""
     bootstrap = str(EXAMPLES / "hello-bash/bootstrap")
     run = one_python({}, {"hello": "wörld 😀"}, [], command=[bootstrap])
     documents = [answer.document for answer in run.answers]

@@ -43,7 +43,7 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One with the emulator."""
+    """A platform with the emulator."""
     data = tmp_path_factory.mktemp("services") / "data"
     running = Platform(data, "--services", "--set", "asynchronous.retry_s=0.05")
     yield running
@@ -68,7 +68,7 @@ class Teller:
 
 
 def receive(sqs: Any, queue: str) -> Any:
-    """One message, or None; it is taken off the queue."""
+    """Receive one message, or None; it is deleted from the queue."""
     answer = sqs.receive_message(
         QueueUrl=queue, WaitTimeSeconds=1, MessageSystemAttributeNames=["All"]
     )
@@ -94,7 +94,7 @@ def local_services_of(platform: Platform) -> int | None:
 
 
 def test_the_aws_cli_makes_a_queue_through_our_port(platform: Platform) -> None:
-    """The service is known by the request; what it answers is reached through the same port."""
+    """The request identifies the service; the URLs in its responses use the same port."""
     environment = {
         **os.environ,
         "AWS_ACCESS_KEY_ID": ACCOUNT,
@@ -135,8 +135,8 @@ def test_accounts_and_regions_are_apart(platform: Platform) -> None:
 
 
 def test_a_function_reaches_them_with_plain_boto3(platform: Platform) -> None:
-    """Its credentials and endpoint lead to the services of its account, a queue's URL from outside
-    is good inside, and the header that tells loops from chains goes with the message."""
+    """Its credentials and endpoint reach the services of its account, a queue's URL from outside
+    works inside, and the header that distinguishes loops from chains is in the message."""
     teller = Teller(platform, "plain")
     invoke(platform.client("lambda"), "plain", {"n": 1})
     message = teller.received("the function's message")
@@ -164,7 +164,7 @@ def test_an_object_tells_a_function(platform: Platform) -> None:
 
 
 def test_a_topic_tells_a_function(platform: Platform) -> None:
-    """SNS's event has the names that functions know; a failure is tried again by the platform."""
+    """SNS's event has the names that functions know; the platform retries a failure."""
     teller = Teller(platform, "on-topic")
     sns = platform.client("sns")
     topic = sns.create_topic(Name="news")["TopicArn"]
@@ -300,7 +300,7 @@ def test_a_destination_needs_no_settings(platform: Platform) -> None:
 
 
 def test_objects_large_and_presigned(platform: Platform) -> None:
-    """Bodies go both ways as they are, and links are good without a signature in headers."""
+    """Bodies are sent and returned unchanged, and links work without a signature in headers."""
     s3 = platform.client("s3", config=Config(signature_version="s3v4"))
     s3.create_bucket(Bucket="large")
     body = os.urandom(20_000_000)
@@ -325,7 +325,7 @@ def test_objects_large_and_presigned(platform: Platform) -> None:
 
 
 def upload_in_chunks(platform: Platform, path: str, content: bytes, **keys: str) -> None:
-    """PUT an object as SDKs do that do not know its checksum ahead."""
+    """PUT an object like SDKs that do not know its checksum in advance."""
     checksum = base64.b64encode(zlib.crc32(content).to_bytes(4)).decode()
     trailer = f"x-amz-checksum-crc32:{checksum}"
     framed = b"%x\r\n%s\r\n0\r\n%s\r\n\r\n" % (len(content), content, trailer.encode())
@@ -354,7 +354,7 @@ def test_an_upload_in_chunks_is_its_content(platform: Platform) -> None:
 
 
 def test_services_that_nobody_serves(platform: Platform) -> None:
-    """The error says which there are; IAM and STS stay the platform's."""
+    """The error lists the available ones; the platform still serves IAM and STS."""
     code, message = refusal(platform.client("ec2").describe_instances)
     assert code == "UnknownServiceException"
     assert "this request is for 'ec2'" in message
@@ -365,7 +365,7 @@ def test_services_that_nobody_serves(platform: Platform) -> None:
 def test_without_the_local_services_the_cure_is_named(
     start_platform: Callable[..., Platform],
 ) -> None:
-    """Who runs the platform learns what to do."""
+    """The operator learns what to do."""
     running = start_platform()
     code, message = refusal(lambda: running.client("sqs").list_queues())
     assert code == "UnknownServiceException"
@@ -377,7 +377,7 @@ def test_without_the_local_services_the_cure_is_named(
 
 
 def test_pages_for_operators_of_the_local_services_are_closed(platform: Platform) -> None:
-    """Neither from outside nor from a box can it be reset, configured or looked into."""
+    """It cannot be reset, configured or inspected from outside, nor from a box."""
     paths = (
         *("/_ministack/reset", "/%5Fministack/reset", "//_ministack/reset", "/_localstack/health"),
         *("/_ministack/config", "/_aws/execute-api/x", "/_ministack/sqs/messages"),
@@ -402,7 +402,7 @@ def signed(service: str, account: str = ACCOUNT) -> dict[str, str]:
 
 def test_hostile_requests_reach_nothing_of_the_host(platform: Platform) -> None:
     """Paths that climb, headers that are too large and bodies that are too large are refused, or
-    mean an object that does not exist; the emulator goes on."""
+    refer to an object that does not exist; the emulator continues."""
     address = urlsplit(platform.endpoint)
     before = local_services_of(platform)
     climbing = "/bucket/" + "../" * 12 + "etc/passwd"
@@ -433,7 +433,7 @@ def test_hostile_requests_reach_nothing_of_the_host(platform: Platform) -> None:
 
 
 def test_a_web_page_gets_no_permission(platform: Platform) -> None:
-    """The emulator lets any page read its answers; the platform does not."""
+    """The emulator lets any page read its responses; the platform does not."""
     platform.client("s3").create_bucket(Bucket="page")
     platform.client("s3").put_object(Bucket="page", Key="a", Body=b"secret")
     with urllib.request.urlopen(f"{platform.endpoint}/page/a", timeout=10) as answer:
@@ -448,7 +448,7 @@ def test_a_web_page_gets_no_permission(platform: Platform) -> None:
 
 
 def test_the_local_services_has_no_way_to_the_host(platform: Platform) -> None:
-    """It runs as the platform's user and connects to nobody: what a topic sends to an HTTP server
+    """It runs as the platform's user and makes no connections: what a topic sends to an HTTP server
     of the host never arrives there."""
     arrived = threading.Event()
 
@@ -466,7 +466,7 @@ def test_the_local_services_has_no_way_to_the_host(platform: Platform) -> None:
     url = f"http://127.0.0.1:{server.server_address[1]}/"
     sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
     sns.publish(TopicArn=topic, Message="hello")
-    # A function on the same topic has been notified by then.
+    # By then a function on the same topic has been notified.
     teller = Teller(platform, "way-out")
     sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=teller.arn)
     sns.publish(TopicArn=topic, Message="hello")
@@ -486,8 +486,8 @@ def test_the_local_services_has_no_way_to_the_host(platform: Platform) -> None:
 def test_what_it_keeps_outlives_a_restart(
     start_platform: Callable[..., Platform], tmp_path: Path
 ) -> None:
-    """A message and an object are there again; when the platform is killed, no process remains of
-    it once it runs again, and that finds what was kept."""
+    """A message and an object are there again. After a kill of the platform, no process of the
+    emulator remains once it runs again, and it has its data."""
     first = start_platform(tmp_path / "data", "--services")
     sqs, s3 = first.client("sqs"), first.client("s3")
     queue = sqs.create_queue(QueueName="lasting")["QueueUrl"]
@@ -512,8 +512,7 @@ def test_what_it_keeps_outlives_a_restart(
 
 
 def test_a_killed_local_services_comes_back(start_platform: Callable[..., Platform]) -> None:
-    """Under the same address; a request meanwhile waits, or gets an error that SDKs
-    retry."""
+    """At the same address; a request meanwhile waits, or gets an error that SDKs retry."""
     running = start_platform(None, "--services")
     sqs = running.client("sqs", config=Config(retries={"total_max_attempts": 5}))
     sqs.create_queue(QueueName="before")
@@ -529,7 +528,7 @@ def test_a_killed_local_services_comes_back(start_platform: Callable[..., Platfo
 def test_a_local_services_that_hangs_is_started_again(
     start_platform: Callable[..., Platform],
 ) -> None:
-    """One that is silent for longer than it may be."""
+    """It is silent for longer than allowed."""
     running = start_platform(None, "--services", "--set", "services.start_deadline_s=8")
     first = wait_for(lambda: local_services_of(running), "the emulator")
     os.kill(first, signal.SIGSTOP)
@@ -553,7 +552,7 @@ def test_an_orphan_that_hangs_is_ended(
 
 
 def test_without_packages_it_says_what_to_do(tmp_path: Path) -> None:
-    """The packages come from an index once; without one the platform does not start half."""
+    """The packages come from an index once; without one the platform does not start at all."""
     command = [sys.executable, "-m", "lambent", "up", "--port", "0", "--services"]
     places = ["--data-dir", str(tmp_path / "data")]
     places += ["--set", f"services.packages_dir={tmp_path / 'cache'}"]
@@ -580,8 +579,8 @@ def test_without_packages_it_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_server_of_ones_own(start_platform: Callable[..., Platform]) -> None:
-    """A service with an endpoint of its own is passed on as it is, signature and all; one that is
-    down is a modelled error; one that leads back gets an error."""
+    """Requests for a service with its own endpoint are forwarded unchanged, with the signature. An
+    endpoint that is down, or that leads back here, is a modelled error."""
     seen: list[tuple[str, str, dict[str, str], bytes]] = []
 
     class Server(BaseHTTPRequestHandler):

@@ -60,14 +60,14 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One with the emulator."""
+    """A platform with the emulator."""
     running = Platform(tmp_path_factory.mktemp("callers") / "data", "--services")
     yield running
     assert running.stop() == 0, running.output
 
 
 def unsigned(platform: Platform, service: str = "cognito-idp") -> Any:
-    """What an application has that knows nobody's keys."""
+    """The credentials of an application that knows no keys."""
     return platform.client(service, config=Config(signature_version=UNSIGNED))
 
 
@@ -109,7 +109,7 @@ def test_people_sign_up_and_in(platform: Platform, account: str) -> None:
 
 @pytest.mark.parametrize("account", [ACCOUNT, OTHER_ACCOUNT])
 def test_challenges_of_ones_own(platform: Platform, account: str) -> None:
-    """All three functions of custom authentication are called, and what they say counts."""
+    """All three functions of custom authentication are called, and their responses decide."""
     arn = deploy_for(platform, "challenges", CHALLENGES, account)
     pool, client = pool_of(
         platform,
@@ -153,7 +153,7 @@ def test_identities_without_a_signature(platform: Platform) -> None:
 
 @pytest.mark.parametrize("account", [ACCOUNT, OTHER_ACCOUNT])
 def test_firehose_records_are_transformed(platform: Platform, account: str) -> None:
-    """What the function makes of a record is what arrives."""
+    """The function's output arrives at the destination."""
     arn = deploy_for(platform, "shouts", SHOUTS, account)
     s3 = platform.client("s3", aws_access_key_id=account)
     bucket = f"shouted-{account}"
@@ -192,7 +192,7 @@ def test_objects_are_transformed_as_they_are_read(platform: Platform) -> None:
     s3.create_bucket(Bucket="plain")
     s3.put_object(Bucket="plain", Key="a.txt", Body=b"quiet")
     control = platform.client("s3control", config=Config(inject_host_prefix=False))
-    # The account would be put before the address, whatever is said; a header says it, too.
+    # Here the account would otherwise come before the address; a header contains it as well.
     control.meta.events.register("before-send.s3-control", without_prefix)
     control.create_access_point(AccountId=ACCOUNT, Name="plain-point", Bucket="plain")
     transformation = {"AwsLambda": {"FunctionArn": arn}}

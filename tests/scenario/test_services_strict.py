@@ -1,5 +1,5 @@
 """The emulator behind a strict platform: signatures are verified and policies decide before a
-request gets there, and what it tells functions is asked for too."""
+request gets there, and its calls of functions are authorized, too."""
 
 import json
 import urllib.error
@@ -46,7 +46,7 @@ def allow(*actions: str, resource: str = "*") -> dict[str, Any]:
 
 
 def test_who_is_turned_away(strict: Strict) -> None:
-    """Nobody without a signature, a known key and a policy gets to the emulator."""
+    """Without a signature, a known key and a policy, no request reaches the emulator."""
     unsigned = strict.platform.client("sqs", config=Config(signature_version=UNSIGNED))
     assert refusal(unsigned.list_queues)[0] == "MissingAuthenticationTokenException"
     assert refusal(strict.platform.client("sqs").list_queues)[0] == "UnrecognizedClientException"
@@ -58,7 +58,7 @@ def test_who_is_turned_away(strict: Strict) -> None:
 
 
 def test_what_nobody_signs_is_open(strict: Strict) -> None:
-    """People sign up without keys, as in AWS; nothing else gets through that way."""
+    """People sign up without keys, as in AWS; no other request gets through that way."""
     owner = strict.client("cognito-idp")
     pool = owner.create_user_pool(PoolName="people")["UserPool"]["Id"]
     made = owner.create_user_pool_client(UserPoolId=pool, ClientName="app")
@@ -139,7 +139,7 @@ def test_policies_are_about_objects(strict: Strict) -> None:
 
 
 def test_an_upload_in_chunks_is_its_content(strict: Strict) -> None:
-    """Here the platform puts it together, to verify it; what is passed on says so no more."""
+    """Here the platform assembles it, to verify it; the forwarded request has no chunks."""
     s3 = strict.client("s3")
     s3.create_bucket(Bucket="chunks")
     upload_in_chunks(strict.platform, "/chunks/a", b"x" * 100_000, **strict.root)
@@ -148,8 +148,8 @@ def test_an_upload_in_chunks_is_its_content(strict: Strict) -> None:
 
 
 def test_one_service_is_not_another(strict: Strict) -> None:
-    """What the signature names is what policies are asked about and what serves it, whatever
-    target, path or host says otherwise."""
+    """The service in the signature is the one that policies are evaluated for and that serves the
+    request, whatever target, path or host says otherwise."""
     keys = strict.user("only-sqs", allow("sqs:*"))
     client = strict.client("sqs", **keys)
 
@@ -179,7 +179,7 @@ def test_a_role_decides_for_a_function(strict: Strict) -> None:
 
 
 def test_a_topic_needs_the_functions_permission(strict: Strict) -> None:
-    """As in AWS: the function's policy lets SNS in, from this topic and from no other."""
+    """As in AWS: the function's policy allows SNS, for this topic and no other."""
     client, sns = strict.client("lambda"), strict.client("sns")
     source = "def handler(event, context): print('told', event['Records'][0]['Sns']['Message'])"
     arn = deploy(client, "is-told", {"app.py": source}, Role=ROLE)["FunctionArn"]

@@ -82,7 +82,7 @@ def snapped(lambda_client: Any) -> tuple[str, str]:
 
 
 def test_hooks_and_variables(lambda_client: Any, snapped: tuple[str, str]) -> None:
-    """Each at its moment; nothing of one environment is in the variables."""
+    """Each at its moment; variables contain nothing of another environment."""
     name, version = snapped
     payload, answer = invoke(lambda_client, name, Qualifier=version)
     assert answer["ExecutedVersion"] == version
@@ -122,7 +122,7 @@ def test_credentials(lambda_client: Any, snapped: tuple[str, str]) -> None:
 def test_environments_begin_where_init_has_ended(
     lambda_client: Any, snapped: tuple[str, str]
 ) -> None:
-    """What was loaded is the same in all; what comes later is each one's own, chance included."""
+    """What init loaded is the same in all; later state is separate, randomness included."""
     name, version = snapped
     answers: list[Any] = []
 
@@ -149,7 +149,7 @@ def test_it_recovers(lambda_client: Any, snapped: tuple[str, str]) -> None:
 
 
 def test_failures(lambda_client: Any) -> None:
-    """One in init fails the version, one behind a restore the call."""
+    """A failure in init fails the version, one after a restore fails the call."""
     for moment in ("init", "after"):
         deploy(
             lambda_client,
@@ -324,7 +324,7 @@ def handler(event, context):
 
 
 def test_a_restored_process_is_as_confined_as_any(lambda_client: Any) -> None:
-    """It has what a process that was started has, which is nothing."""
+    """It has the same privileges as a started process: none."""
     deploy(
         lambda_client,
         "confined",
@@ -348,8 +348,7 @@ def test_a_restored_process_is_as_confined_as_any(lambda_client: Any) -> None:
 
 
 def test_versions_are_captured_again(start_platform: Callable[..., Platform]) -> None:
-    """A platform that starts again initialises an environment, and has a snapshot for later
-    ones."""
+    """A platform that restarts initializes an environment, and has a snapshot for later ones."""
     first = start_platform()
     deploy(
         first.client("lambda"),
@@ -375,7 +374,7 @@ def test_versions_are_captured_again(start_platform: Callable[..., Platform]) ->
 
 
 def test_room_for_snapshots(start_platform: Callable[..., Platform]) -> None:
-    """An operator limits the memory for them; the log says so of a version that needs more."""
+    """An operator limits the memory for them; the log names a version that needs more."""
     platform = start_platform(environment={"LAMBENT_WORKER__SNAPSHOTS_MB": "1"})
     client = platform.client("lambda")
     deploy(

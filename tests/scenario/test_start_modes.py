@@ -1,5 +1,5 @@
-"""A function cannot tell how it was started, but by being fast: forked from a zygote into a box
-prepared ahead, or executed."""
+"""A function can only tell by its speed how it was started: forked from a zygote into a prewarmed
+box, or executed."""
 
 import concurrent.futures
 import json
@@ -47,7 +47,7 @@ def handler(event, context):
 
 
 def variables(mode: str, **more: str) -> dict[str, Any]:
-    """Options that have a function started in one of the two ways."""
+    """Variables that select one of the two start modes for a function."""
     chosen = {"LAMBENT_START_MODE": "exec"} if mode == "exec" else {}
     return {"Environment": {"Variables": {**chosen, **more}}}
 
@@ -70,7 +70,7 @@ def test_both_ways_look_the_same(lambda_client: Any) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_own_modules_come_before_ours(lambda_client: Any, mode: str) -> None:
-    """Whatever was loaded ahead, a function gets the modules of its own package."""
+    """Whatever was loaded before, a function gets the modules of its own package."""
     code = """
 import base64, bootstrap, channel, simplejson, six, zygote
 def handler(event, context):
@@ -81,7 +81,7 @@ def handler(event, context):
         f"{name}.py": "mine = True\n" for name in names if name != "simplejson" or mode != "exec"
     }
     if mode == "exec":
-        # AWS's client takes the function's then, which has to be a real one.
+        # AWS's client then uses the function's module, which must be a real one.
         code = code.replace("simplejson, ", "")
         names.remove("simplejson")
     deploy(lambda_client, f"own-{mode}", {"app.py": code, **files}, **variables(mode))
@@ -173,7 +173,7 @@ def handler(event, context):
 
 
 def test_a_crash_is_followed_by_a_new_start_with_the_same_tmp(lambda_client: Any) -> None:
-    """A process prepared for an environment that has a disk already gets that one."""
+    """A prewarmed process is assigned to an environment that already has a disk."""
     code = """
 import os
 def handler(event, context):
@@ -190,7 +190,7 @@ def handler(event, context):
 
 
 def test_a_killed_zygote_costs_nobody_a_call(start_platform: Callable[..., Platform]) -> None:
-    """What was prepared is used up; then there is a new zygote, or functions are executed."""
+    """Prewarmed processes are used up; then there is a new zygote, or functions are executed."""
     own = start_platform()
     client = own.client("lambda")
     code = "def handler(event, context):\n    return open('/proc/self/cmdline').read()\n"
@@ -209,7 +209,7 @@ def test_a_killed_zygote_costs_nobody_a_call(start_platform: Callable[..., Platf
 
 
 def test_a_restart_prepares_what_is_deployed(start_platform: Callable[..., Platform]) -> None:
-    """Before anybody calls: there is a zygote again."""
+    """Before the next call there is a zygote again."""
     own = start_platform()
     deploy(own.client("lambda"), "f", {"app.py": "def handler(event, context):\n    return 1\n"})
     own.stop()

@@ -1,4 +1,4 @@
-"""Responses that come chunk by chunk: Node handlers, a custom runtime, event streams and URLs."""
+"""Responses that arrive chunk by chunk: Node handlers, a custom runtime, event streams and URLs."""
 
 import contextlib
 import http.client
@@ -110,7 +110,7 @@ def stream(client: Any, name: str, event: Any, **more: Any) -> tuple[bytes, dict
 
 
 def test_chunks_come_as_they_are_written(lambda_client: Any, streams: str) -> None:
-    """The first is there long before the last."""
+    """The first arrives long before the last."""
     payload, end, times = stream(lambda_client, streams, {"wait": 500}, LogType="Tail")
     assert payload == b"first second"
     assert "ErrorCode" not in end
@@ -128,8 +128,8 @@ def test_a_custom_runtime_streams(lambda_client: Any, custom: str) -> None:
 def test_a_caller_who_wants_a_stream_gets_one_whatever_the_runtime_says(
     lambda_client: Any, custom: str
 ) -> None:
-    """A runtime that posts its response in chunks without a mode, as Go's client does: it is
-    streamed, and may be larger than a buffered one."""
+    """A runtime that posts its response in chunks without a mode, like Go's client: it is streamed,
+    and may be larger than a buffered one."""
     payload, end, times = stream(lambda_client, custom, {"mode": None, "wait": 0.2})
     assert (payload, end) == (b"abc", {})
     assert times[-1] - times[0] > 0.3
@@ -140,7 +140,7 @@ def test_a_caller_who_wants_a_stream_gets_one_whatever_the_runtime_says(
 
 
 def test_buffered_callers_get_the_whole(lambda_client: Any, streams: str) -> None:
-    """Invoke collects the chunks, up to what it may carry; what is not streamed is one chunk."""
+    """Invoke collects the chunks, up to its limit; a response that is not streamed is one chunk."""
     answer = lambda_client.invoke(FunctionName=streams, Payload=b"{}")
     assert answer["Payload"].read() == b"first second"
     payload, answer = invoke(lambda_client, streams, {"bytes": 7 << 20})
@@ -151,7 +151,7 @@ def test_buffered_callers_get_the_whole(lambda_client: Any, streams: str) -> Non
 
 
 def test_errors_before_and_after_the_first_chunk(lambda_client: Any, streams: str) -> None:
-    """An early one is a function error; a late one comes behind what was said."""
+    """An early one is a function error; a late one comes after the chunks."""
     payload, end, _ = stream(lambda_client, streams, {"fail": "early"})
     assert (payload, end["ErrorCode"]) == (b"", "Unhandled")
     assert json.loads(end["ErrorDetails"])["errorType"] == "TypeError"
@@ -193,7 +193,7 @@ def test_limits_and_back_pressure(platform: Platform, lambda_client: Any, custom
 
 
 def open_raw(platform: Platform, name: str, event: Any) -> http.client.HTTPResponse:
-    """The event stream as it is: the SDK is slow with much of it."""
+    """The raw event stream: the SDK is slow with large ones."""
     path = f"/2021-11-15/functions/{name}/response-streaming-invocations"
     answer = urllib.request.urlopen(platform.endpoint + path, json.dumps(event).encode())
     assert isinstance(answer, http.client.HTTPResponse)
@@ -215,7 +215,8 @@ def url_of(client: Any, name: str) -> str:
 
 
 def test_urls_stream(platform: Platform, lambda_client: Any) -> None:
-    """Status, headers and cookies first, then chunks as they come; failures are 502 or a cut."""
+    """Status, headers and cookies first, then chunks as they arrive; failures are 502 or a cut
+    connection."""
     deploy(
         lambda_client,
         "url-streams",

@@ -1,4 +1,4 @@
-"""Strict mode over HTTP: however a request spells what it is about, the same is decided."""
+"""Strict mode over HTTP: the decision does not depend on how a request spells its resource."""
 
 import json
 import urllib.error
@@ -41,7 +41,7 @@ def put_policy(strict: Strict, user: str, *statements: dict[str, Any]) -> None:
 
 
 def send(strict: Strict, keys: dict[str, str], method: str, path: str, body: Any = None) -> Any:
-    """The status and the answer of a request whose path is sent as it is written."""
+    """The status and response of a request whose path is sent unchanged."""
     data = None if body is None else json.dumps(body).encode()
     request = AWSRequest(method, f"{strict.platform.endpoint}{path}", data=data)
     credentials = Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"])
@@ -172,7 +172,8 @@ def test_layers_are_one_by_name_and_by_arn(strict: Strict) -> None:
 
 
 def test_users_and_roles_have_their_paths(strict: Strict) -> None:
-    """Who may administer a team may not take over an administrator, and may what it is to."""
+    """An administrator of a team cannot take over an administrator outside of it, and can change
+    the team."""
     iam = strict.client("iam")
     for name, path in (("boss", "/admins/"), ("member", "/team/")):
         iam.create_user(UserName=name, Path=path)
@@ -190,7 +191,7 @@ def test_users_and_roles_have_their_paths(strict: Strict) -> None:
     admin.create_user(UserName="member2", Path="/team/")
     assert refusal(admin.create_access_key, UserName="boss")[0] in REFUSED
     assert refusal(admin.create_user, UserName="plain")[0] in REFUSED
-    # Names that differ in case only are one name.
+    # Names that differ only in case are the same name.
     assert refusal(iam.create_user, UserName="BOSS")[0] == "EntityAlreadyExists"
     assert refusal(iam.create_user, UserName="x", PermissionsBoundary=f"{user}/x" * 2)[0] == (
         "InvalidInput"
@@ -198,7 +199,7 @@ def test_users_and_roles_have_their_paths(strict: Strict) -> None:
 
 
 def test_variables_and_tags_of_the_caller(strict: Strict) -> None:
-    """One policy for all users: each may call what bears their name or their team's."""
+    """One policy for all users: each may call what has their name or their team's."""
     root = strict.client("lambda")
     for name in ("ida-f", "blue-f"):
         deploy(root, name, {"app.py": "def handler(event, context): return 1"})
@@ -256,7 +257,7 @@ def session_of(answer: dict[str, Any]) -> dict[str, str]:
 
 
 def create_role(strict: Strict, name: str, **principal: str) -> str:
-    """A role that may do all, for whom it trusts; returns the ARN."""
+    """A role that may do everything, with a trust policy; returns the ARN."""
     iam = strict.client("iam")
     trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     created = iam.create_role(

@@ -1,7 +1,8 @@
 """Telemetry and Logs API: extensions that subscribe receive events, in AWS's schemas.
 
-One case of each kind. tests/unit/node/test_playbook_telemetry.py has the rest: wrong subscriptions,
-failures, and listeners in trouble."""
+One case of each kind. tests/unit/node/test_playbook_telemetry.py has the rest: invalid
+subscriptions, failures, and slow listeners.
+"""
 
 import json
 import re
@@ -141,7 +142,7 @@ def test_objects_in_json_logs(listen: Listen) -> None:
 
 
 def test_the_older_logs_api(listen: Listen) -> None:
-    """Its own records beside the same ones."""
+    """Its own records in addition to the shared ones."""
     legacy = {
         **SUBSCRIPTION,
         "schemaVersion": "2021-03-18",
@@ -175,7 +176,7 @@ def test_a_flood_is_bounded(platform: Platform, listen: Listen) -> None:
 
 
 def test_what_cannot_be_subscribed(platform: Platform, lambda_client: Any) -> None:
-    """A wrong subscription is a validation error that names what is wrong."""
+    """An invalid subscription is a validation error that names the mistake."""
     name = "unsubscribed"
     layer = publish_layer(lambda_client, "listener", {"extensions/listener": LISTENER})
     deploy(

@@ -32,7 +32,7 @@ def isolated(lambda_client: Any) -> str:
 
 
 def test_no_environment_serves_two(lambda_client: Any, isolated: str) -> None:
-    """Not even under load: memory and /tmp only ever hold one tenant."""
+    """Not even under load: memory and /tmp only ever contain one tenant's data."""
     found: list[tuple[str, Any]] = []
 
     def call(tenant: str) -> None:
@@ -68,7 +68,7 @@ def test_who_must_be_named(lambda_client: Any, isolated: str) -> None:
 
 
 def test_what_does_not_go_together(lambda_client: Any, isolated: str) -> None:
-    """URLs, mappings and provisioned concurrency know no tenants."""
+    """URLs, mappings and provisioned concurrency do not support tenants."""
     with pytest.raises(ClientError, match="tenancy"):
         lambda_client.create_function_url_config(FunctionName=isolated, AuthType="NONE")
     with pytest.raises(ClientError, match="tenancy"):

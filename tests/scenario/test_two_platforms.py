@@ -1,5 +1,4 @@
-"""Two platforms on one PostgreSQL: what is changed through one is in force on the other within a
-second."""
+"""Two platforms on one PostgreSQL: a change on one takes effect on the other within a second."""
 
 import json
 import time

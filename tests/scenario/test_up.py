@@ -72,12 +72,12 @@ def alive(pids: Processes) -> set[int]:
 
 
 def seen(pid: int) -> Processes:
-    """One that runs, to be asked about when it may have ended."""
+    """A running platform, which may be queried after it has ended."""
     return {pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]}
 
 
 def has_begun(platform: Platform, name: str) -> bool:
-    """Whether a handler has said so."""
+    """Whether a handler has reported that."""
     try:
         return "began" in log_lines(platform, name)
     except ClientError:
@@ -116,7 +116,7 @@ def test_sigterm_finishes_what_is_in_flight(start_platform: Callable[..., Platfo
 
 
 def test_a_second_signal_is_impatient(start_platform: Callable[..., Platform]) -> None:
-    """It cuts the running call off; the end is as clean, however often it is asked for."""
+    """It cuts the running call off; the stop is as clean, however often it is requested."""
     own = start_platform()
     client = own.client("lambda")
     deploy(client, "slow", {"app.py": SAYS_IT_BEGAN}, Timeout=900)
@@ -149,7 +149,7 @@ def is_accepting(platform: Platform) -> bool:
 def test_a_second_platform_on_the_same_data_is_refused(
     start_platform: Callable[..., Platform],
 ) -> None:
-    """With an error that says who holds it."""
+    """With an error that names the holder."""
     own = start_platform()
     second = subprocess.run(
         [sys.executable, "-m", "lambent", "up", "--port", "0", "--data-dir", str(own.data_dir)],
@@ -184,8 +184,8 @@ def test_a_port_that_is_taken_is_refused(
 def test_kill_9_loses_nothing_and_leaves_nothing(
     start_platform: Callable[..., Platform], tmp_path: Path, victims: str
 ) -> None:
-    """Acknowledged functions are there after the next start; processes, cgroups and mounts of
-    the killed one are not."""
+    """Acknowledged functions are there after the next start; processes, cgroups and mounts of the
+    killed one are not."""
     first = start_platform()
     client = first.client("lambda")
     deploy(client, "kept", {"app.py": SLOW})

@@ -76,8 +76,8 @@ def udp_leaves_boxes() -> bool:
 def test_datagrams_reach_an_allowed_service_and_no_other(
     start_platform: Callable[..., Platform], echo: tuple[str, int]
 ) -> None:
-    """A function uses UDP to reach allowed addresses, and gets errors for others; a platform
-    that is not root refuses both as they are sent."""
+    """A function uses UDP to reach allowed addresses, and gets errors for others; a platform that
+    is not root refuses both as they are sent."""
     platform = start_platform(environment={"LAMBENT_EGRESS__ALLOW": f"{echo[0]}/32"})
     client = platform.client("lambda")
     deploy(client, "talker", {"app.py": FUNCTION}, Handler="app.handler")

@@ -97,7 +97,7 @@ def answer_to(platform: Platform, data: bytes) -> bytes:
 
 @pytest.fixture(scope="module")
 def wire(lambda_client: Any) -> str:
-    """A function that must go on working."""
+    """A function that must continue to work."""
     deploy(lambda_client, "wire", {"app.py": "def handler(e, c): return 'fine'"})
     return "wire"
 
@@ -125,7 +125,7 @@ def wire(lambda_client: Any) -> str:
 def test_hostile_requests_are_refused(
     platform: Platform, lambda_client: Any, wire: str, data: bytes, status: bytes
 ) -> None:
-    """With a status, not a hang; the platform goes on."""
+    """With a status, not a hang; the platform continues."""
     received = answer_to(platform, data)
     assert received.split(b" ", 2)[1:2] in ([status], []), received[:200]
     assert invoke(lambda_client, wire)[0] == "fine"
@@ -134,7 +134,7 @@ def test_hostile_requests_are_refused(
 def test_truncated_bodies_never_reach_a_function(
     platform: Platform, lambda_client: Any, wire: str
 ) -> None:
-    """The client goes away in the middle of its event."""
+    """The client disconnects in the middle of its event."""
     for data in (
         f"{HEAD}Content-Length: 100\r\n\r\n{{}}".encode(),
         f"{HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\n{{".encode(),

@@ -15,6 +15,7 @@ def check(path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "line"),
     [
@@ -22,6 +23,10 @@ def check(path: Path) -> subprocess.CompletedProcess[str]:
         ("Whoever calls", 1),
         ("one\nlets\ngo of it", 2),
         ("```sh\nwhoever\n```\nwhoever", 4),
+        ("Nobody\nlistens.", 1),
+        ("A batch\nis tried again.", 2),
+        ("It gives that.", 1),
+        ("Those behind\nan id", 1),
     ],
 )
 def test_words_of_a_page_are_found(tmp_path: Path, text: str, line: int) -> None:
@@ -42,6 +47,7 @@ def test_quotations_are_exempt(tmp_path: Path) -> None:
     assert check(tmp_path).stdout.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -51,6 +57,9 @@ def test_quotations_are_exempt(tmp_path: Path) -> None:
         "raise ValueError('the worker lets go of it')\n",
         "def f(tally: Tally) -> None: ...\n",
         "LEGAL = 1\n",
+        "for one in range(3):\n    print(one)\n",
+        "names = [key for key, one in pairs if one]\n",
+        "order = sorted(names, key=lambda one: one.lower())\n",
     ],
 )
 def test_comments_docstrings_messages_and_names_are_found(tmp_path: Path, code: str) -> None:
@@ -58,5 +67,18 @@ def test_comments_docstrings_messages_and_names_are_found(tmp_path: Path, code: 
     file.parent.mkdir(parents=True)
     file.write_text(code)
     assert check(file).returncode == 1
-    file.write_text('"""Quoted: "whoever"."""\nwhoever = {"whoever": 1}\n')
+    file.write_text('"""Quoted: "whoever"."""\nwhoever = {"whoever": 1}\none, other = 1, 2\n')
     assert check(file).returncode == 0, check(file).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["src/lambent", "tests/unit", "tests/scenario", "bench", "tools"])
+def test_comments_and_loop_variables_are_checked_everywhere(tmp_path: Path, place: str) -> None:
+    """Other texts only where users read them."""
+    file = tmp_path / place / "module.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("for one in ():  # nobody\n    x = 'for nobody'\n")
+    found = check(tmp_path).stdout
+    assert f"{file}:1: 'nobody'" in found
+    assert f"{file}:1: 'one'" in found
+    assert (f"{file}:2: 'nobody'" in found) == (place == "src/lambent")

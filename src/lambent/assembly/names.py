@@ -2,7 +2,7 @@
 
 There are two authorities. People trust one: it is for the platform's domain and this machine only.
 Boxes trust the other: it is also for what leads to the platform only from inside a box, such as a
-custom domain name or a name of AWS's own. Nobody outside a box should believe those.
+custom domain name or a name of AWS's own. No client outside a box should trust those.
 """
 
 import dataclasses

@@ -23,7 +23,7 @@ def accept(settings: Settings) -> None:
         raise SystemExit(
             f"lambent: the tier 'process' cannot keep {', nor '.join(wishes)}. Give lambent a host"
             " where namespaces are allowed (`lambent doctor` says how), or set sandbox.allow_weak"
-            " to start all the same"
+            " to start anyway"
         )
     separates = users.can_separate(settings.sandbox.platform_uid)
     lines = [

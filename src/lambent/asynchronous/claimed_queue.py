@@ -63,8 +63,8 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
     ) -> None:
         self._claims = itertools.count()
         self._doubtful: set[str] = set()
-        """Claims of transactions that failed. If one was committed all the same, nobody has in
-        memory what it claimed."""
+        """Claims of transactions that failed. If one was committed anyway, what it claimed is in no
+        memory."""
         self._store = store
         self._group_commit = group_commit
         self._clock = clock
@@ -167,8 +167,8 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
         self._ask()
 
     def release(self, claim: str, keys: Iterable[tuple[K, bool]]) -> None:
-        """Things were not written, or nobody knows whether they were. With each lane, whether it
-        expected one."""
+        """Items were not written, or it is unknown whether they were. `keys` says of each lane
+        whether it expected one."""
         now = self._clock.now()
         self._doubtful.add(claim)
         for key, is_held in keys:

@@ -1,6 +1,6 @@
 """Delivering records to destinations and events to dead-letter queues.
 
-What cannot be delivered is tried again, after 1 s, then twice that each time, at most 5 minutes
+What cannot be delivered is retried, after 1 s, then twice that each time, at most 5 minutes
 apart, for as long as an event may wait for its function. What then has not arrived, or never can,
 is given up: counted and logged.
 """
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 _IN_FLIGHT_MAX = 64
 _HELD_MAX = 256
 _ATTEMPTS_QUIET = 5
-"""Nobody is warned of what passes within half a minute."""
+"""A problem that lasts less than half a minute is not logged."""
 _FAILURES = {
     DeliveryKind.ON_SUCCESS: "DestinationDeliveryFailures",
     DeliveryKind.ON_FAILURE: "DestinationDeliveryFailures",

@@ -1,4 +1,4 @@
-"""Sending one delivery to where it belongs, in the form AWS gives it there.
+"""Sends one delivery to its destination, in AWS's format for it.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 

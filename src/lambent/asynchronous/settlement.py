@@ -49,12 +49,12 @@ class Settlement:
         self._configurations: dict[tuple[FunctionKey, str], Mapping[str, Any] | None] = {}
         self._over: list[int] = []
         self.again: list[Retry] = []
-        """Events that will be tried again."""
+        """Events that will be retried."""
         self.deliveries: list[Delivery] = []
         self.beside: list[int] = []
-        """Events that are over and whose payload lies beside the row."""
+        """Completed events whose payload is stored as a blob."""
         self.dropped = Counter[FunctionKey]()
-        """Events that nobody got, by function."""
+        """Events that were dropped, by function."""
 
     def conclude(self, ended: AttemptEnded) -> None:
         """Decide what follows from an attempt."""

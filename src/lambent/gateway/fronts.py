@@ -1,7 +1,7 @@
 """Ways in that are not the AWS API: function URLs, pages for operators, links to packages.
 
 A front is reached by a host name or by a path that no AWS API has. It declares how large a body it
-takes, and whether anybody may send it one.
+takes, and whether unauthenticated clients may send it one.
 """
 
 import dataclasses
@@ -28,12 +28,12 @@ class Front:
     body_bytes_max: int = SMALL_BODY_BYTES_MAX
     """At least so much."""
     is_open: bool = False
-    """Whether anybody may send it a body. If not, the gateway checks the signature of a request
-    before it reads a body of more than a few KB. The front checks all others."""
+    """Whether unauthenticated clients may send it a body. If not, the gateway checks the signature
+    of a request before it reads a body of more than a few KB. The front checks all others."""
     oversized: Handler | None = None
     """Responds to a request whose body is too large; None for the usual error."""
     has_own_names: bool = False
-    """Whether it is found only by host names that nobody else can register, or that the owner of
+    """Whether it is found only by host names that no other party can register, or that the owner of
     the platform has configured. Then a relaxed platform accepts the name as well."""
 
 

@@ -2,7 +2,7 @@
 
 The owner of a domain can resolve a name in it to this machine's loopback. A page from that name
 then has the same origin as the API: its scripts may send any request and read the responses. So
-only names that nobody else can register are accepted.
+only names that no other party can register are accepted.
 """
 
 import re

@@ -275,7 +275,7 @@ class Gateway:
     def _forward_request(
         self, exchange: Exchange, caller: Caller, name: str, request_id: str
     ) -> None:
-        """Forward a request for another service, or refuse it if nobody serves that."""
+        """Forward a request for another service, or refuse it if nothing serves that."""
         dialect = self._services.dialect_of(exchange, caller.service)
 
         def refuse(error: ApiError) -> None:

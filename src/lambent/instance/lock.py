@@ -170,7 +170,7 @@ def _open(facts: Facts, data_dir: Path) -> Running | None:
 
 
 def _facts_of_holder(lock: Path) -> Facts | None:
-    """The facts in the file; None if nobody holds the lock."""
+    """The facts in the file; None if no process holds the lock."""
     if not _is_held(lock):
         return None
     try:

@@ -2,7 +2,7 @@
 
 More at once is not always faster: a function that keeps the processors busy only gets more
 environments, and each takes time to start. So the limit doubles as long as more attempts end per
-second, or none has ended yet. If it did not help, the limit goes back and is tried again later.
+second, or none has ended yet. If it did not help, the limit goes back, and grows again later.
 """
 
 START = 16

@@ -98,7 +98,7 @@ class Invoker:
 
     async def call(self, call: Call) -> CallResult:
         """Run a call and wait for its outcome. If the wait is cancelled, the function runs on and
-        nobody hears of its outcome."""
+        its outcome is lost."""
         results: list[CallResult] = []
         has_ended = anyio.Event()
 

@@ -195,7 +195,7 @@ def _kill(process: "subprocess.Popen[str]") -> None:
 @contextmanager
 def steps_end_with_us() -> Iterator[None]:
     """While the context lasts, a SIGTERM or SIGINT that ends this process also ends its steps: npm
-    would otherwise run on for minutes, and nobody would use the result. For the main thread."""
+    would otherwise continue for minutes, with a result that is not used. For the main thread."""
 
     def end(number: int, _: FrameType | None) -> None:
         if _starting:

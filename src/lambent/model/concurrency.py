@@ -23,8 +23,8 @@ class Reservation:
     """What is set aside for one function."""
 
     reserved: int | None = None
-    """Most invocations of all its versions at once, which nobody else can take; None without a
-    reservation."""
+    """Most invocations of all its versions at once, which no other function can take; None without
+    a reservation."""
     claims: tuple[Claim, ...] = ()
     """By qualifier."""
 

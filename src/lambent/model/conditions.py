@@ -1,8 +1,8 @@
 """The `Condition` element of policies.
 
-All operators must hold; within one, all keys; of a key's values, one (of a negated operator,
-none). A key that the request does not have makes a condition fail, unless it is negated or ends
-in `IfExists`.
+All operators must hold; within one, all keys; of a key's values, one (of a negated operator, none).
+A key that the request does not have makes a condition fail, unless it is negated or ends in
+`IfExists`.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 """
 
@@ -37,8 +37,8 @@ _NEGATED = {
 def conditions_hold(
     conditions: Mapping[str, Any], context: Context, *, expands: bool = True
 ) -> bool:
-    """Whether a statement's conditions hold, `expands` says whether it has variables. An operator
-    nobody knows never does."""
+    """Whether a statement's conditions hold, `expands` says whether it has variables. A statement
+    with an unknown operator never holds."""
     return all(
         _holds(operator, key, _listed(values), context, expands=expands)
         for operator, keys in conditions.items()

@@ -45,5 +45,5 @@ class FunctionUrl:
 
 
 def new_url_id() -> str:
-    """An id nobody had before."""
+    """A new id."""
     return "".join(secrets.choice(_LETTERS) for _ in range(32))

@@ -219,7 +219,7 @@ class Refused:
 
     @property
     def is_retryable(self) -> bool:
-        """Whether the same call may succeed later, without anybody changing the function."""
+        """Whether the same call may succeed later, without a change of the function."""
         return self.reason not in _FINAL
 
     @property

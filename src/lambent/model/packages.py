@@ -50,7 +50,7 @@ class ZipEntry(NamedTuple):
     kind: int
     """`stat.S_IFDIR`, `stat.S_IFREG` or `stat.S_IFLNK`."""
     mode: int
-    """Permission bits: readable and executable for all or nobody, never setuid."""
+    """Permission bits: readable and executable for all users or none, never setuid."""
     source: zipfile.ZipInfo
     target: str = ""
     """Where a link points to, as its author wrote it."""

@@ -27,7 +27,7 @@ _ACCOUNT = re.compile(r"(\d{12})|arn:aws:iam::(\d{12}):root", re.ASCII)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRequest:
-    """What somebody wants to do."""
+    """An action that a principal requests."""
 
     principal: Principal
     action: str
@@ -53,7 +53,7 @@ class Verdict(enum.Enum):
 
 
 class ResourcePolicy(NamedTuple):
-    """What is known of a resource that somebody wants to use."""
+    """What is known about the resource of a request."""
 
     statements: Sequence[Statement] = ()
     """Of its policy."""

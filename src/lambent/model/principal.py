@@ -9,7 +9,7 @@ from lambent.model.arn import AccountId
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """An account's root, a user, a role's session, a service, or nobody in particular."""
+    """An account's root, a user, a role's session, a service, or an anonymous caller."""
 
     kind: Literal["root", "user", "role", "service", "anonymous"]
     account: AccountId

@@ -91,6 +91,8 @@ def parse_text(text: str, sources: frozenset[str] = REQUEST_SOURCES) -> Text:
     for at, found in enumerate(_IN_BRACES.split(text)):
         if at % 2:
             parts.append(parse_selection(f"${found}", sources))
+        elif "${" in found:
+            raise ValueError(f"{text[:200]!r} has a brace that is not closed")
         elif found:
             parts.append(found)
     return Text(parts)

@@ -7,6 +7,10 @@ from typing import NamedTuple
 
 from lambent.model.selections import Text, parse_text
 
+CALLERS_OWN_ROLE = "arn:aws:iam::*:user/*"
+"""As `CredentialsArn` of an integration: it acts with the permissions of the caller that signed the
+request."""
+
 
 class Subtype(NamedTuple):
     """One subtype."""

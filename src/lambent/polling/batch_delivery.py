@@ -1,4 +1,4 @@
-"""A batch of one part on its way to the function: called, tried again, discarded, committed."""
+"""A batch of one part on its way to the function: called, retried, discarded, committed."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol

@@ -16,10 +16,10 @@ CHECK_DEADLINE_S = 5.0
 """How long a check waits for a response."""
 
 Poll = Callable[[ActiveMapping], Awaitable[None]]
-"""Reads a source until the mapping is stopped, and finishes what is under way. Raises
+"""Reads a source until the mapping is stopped, and finishes what is in progress. Raises
 `SourceError`."""
 CheckSource = Callable[[AwsClient, EventSourceMapping, FunctionVersion], Awaitable[None]]
-"""Looks at a source before a mapping is created or updated. Raises `InvalidParameterValueException`
+"""Checks a source before a mapping is created or updated. Raises `InvalidParameterValueException`
 if the source does not exist or the function cannot use it, and what `AwsClient.call` raises."""
 
 
@@ -29,7 +29,7 @@ class SourceDriver:
 
     poll: Poll
     check: CheckSource | None = None
-    """None if the source cannot be looked at without a connection."""
+    """None if the source cannot be checked without a connection."""
 
 
 async def load_driver(kind: SourceKind) -> SourceDriver:

@@ -28,8 +28,8 @@ class FunctionCalls:
         self._settle_logs = settle_logs
 
     async def call(self, event: bytes, trace_header: str | None = None) -> CallResult:
-        """Call the function. If this is cancelled, the function runs on and nobody hears of its
-        outcome."""
+        """Call the function. If this is cancelled, the function continues to run and its outcome is
+        lost."""
         result = await self._invoker.call(
             Call(
                 request_id=new_request_id(),

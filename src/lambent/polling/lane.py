@@ -42,7 +42,7 @@ class Lane:
 
     @property
     def is_clear(self) -> bool:
-        """Whether nothing is left to do once all records are done."""
+        """Whether no work is left once all records are processed."""
         return True
 
     def note_read(self) -> None:

@@ -1,4 +1,4 @@
-"""One mapping from creation to deletion: takes it from state to state, and has it polled."""
+"""One mapping from creation to deletion: moves it from state to state, and has it polled."""
 
 import dataclasses
 import logging
@@ -46,7 +46,7 @@ class MappingReconciler:
         """Whether this platform polls mappings."""
         self._bell = anyio.Event()
         self._ending: dict[Poller, None] = {}
-        """Pollers that were stopped and have batches under way, oldest first."""
+        """Pollers that were stopped and have batches in progress, oldest first."""
         self.poller: Poller | None = None
 
     def ring(self) -> None:
@@ -63,7 +63,7 @@ class MappingReconciler:
                     self._stop()
                     return
                 await self._follow(mapping)
-            except Reported:  # The database is away; it is tried again.
+            except Reported:  # The database is away; the loop retries.
                 await self._clock.sleep(self._settings.backoff_s)
                 continue
             except Exception:

@@ -96,12 +96,12 @@ class MappingSupervisor:
                 reconciler.ring()
 
     async def _seek_turn(self) -> None:
-        """Begin to poll when no other platform does, and stop when another has begun."""
+        """Start polling when no other platform polls, and stop when another has started."""
         while True:
             try:
                 is_ours = await self._context.store.transact(lambda tx: tx.locks.take_polling())
             except Reported:
-                is_ours = self._is_ours  # Nobody can tell while the database is away.
+                is_ours = self._is_ours  # Unknown while the database is away.
             if is_ours is not self._is_ours:
                 self._is_ours = is_ours
                 for reconciler in self._reconcilers.values():

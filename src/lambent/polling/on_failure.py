@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 Tell = Callable[[bytes, str], Awaitable[None]]
 """Sends a failure record, with the trace header of the last call (empty if there was none). Returns
-when the record cannot be lost any more. Raises `SourceError` if it cannot be sent now."""
+when the record is durable. Raises `SourceError` if it cannot be sent now."""
 
 
 class OnFailure:
@@ -41,7 +41,7 @@ class OnFailure:
     async def discard(
         self, discard: Discard, called: CallResult | None, event: bytes | None
     ) -> bool:
-        """Discard records, once the destination's record of them is safe. Returns False, and
+        """Discard records, once the destination's record of them is durable. Returns False, and
         discards nothing, if polling stops before that."""
         polled = self._polled
         records = discard.chunk.records

@@ -56,11 +56,11 @@ class Poller:
             self.polled.status.note_problem(SourceError(text))
 
     def stop(self) -> None:
-        """Stop reading. Batches under way continue to their end."""
+        """Stop reading. Batches in progress continue to their end."""
         self.polled.stop.set()
 
     async def wait_quiet(self, grace_s: float) -> None:
-        """Wait until no batch is under way, for at most `grace_s` seconds."""
+        """Wait until no batch is in progress, for at most `grace_s` seconds."""
         await self.polled.stop.wait_quiet(self.polled.clock, grace_s)
 
     async def wait_ended(self) -> None:

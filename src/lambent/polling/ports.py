@@ -1,16 +1,15 @@
 """The interface between the drivers in `sources/` and the rest of the room.
 
 A source has *parts*: a shard, a partition, a queue of a broker. A part has records in order, and
-remembers up to where they are done. What all sources share is in `reader.py`: how records become
-batches, what happens when a function fails, and which records a filter removes.
-"""
+stores how far they are processed. What all sources share is in `reader.py`: how records become
+batches, what happens when a function fails, and which records a filter removes."""
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 EVENT_BYTES_MAX = 6 * 1024 * 1024
-"""Most bytes of an event. A batch ends before its event would be larger."""
+"""Maximum bytes of an event. A batch ends before its event would be larger."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class Record:
     document: bytes = dataclasses.field(repr=False)
     """JSON, as functions see it."""
     raw: Any = dataclasses.field(repr=False)
-    """As the source returned it. Only the driver reads it."""
+    """The record as the source returned it. Only the driver reads it."""
     arrived_at: float
     """When it arrived in the source, epoch seconds."""
     key: str = ""
@@ -51,7 +50,7 @@ class Envelope:
 
 
 class SourceError(Exception):
-    """A source cannot be read now. It is tried again, after a growing pause."""
+    """A source cannot be read now. The poller retries, after a growing pause."""
 
     def __init__(self, result: str, *, reason: str = "", detail: str = "") -> None:
         super().__init__(f"{result}: {detail}" if detail else result)

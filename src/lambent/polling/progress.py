@@ -1,4 +1,4 @@
-"""How far a part is processed while several of its batches are under way. Pure.
+"""How far a part is processed while several of its batches are in progress. Pure.
 
 The position to commit is the last record that is done and has no open record before it.
 """

@@ -1,7 +1,7 @@
 """The attempts of one batch of a stream or broker: what is tried next after each. Pure.
 
-Records are processed in order: a record that is not done is tried again before any later record,
-and the chunks of a batch that was split are tried one after the other.
+Records are processed in order: a record that failed is retried before any later record,
+and the chunks of a batch that was split are processed one after the other.
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-errors.html
 """
 

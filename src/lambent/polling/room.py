@@ -11,8 +11,8 @@ from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
 
 @asynccontextmanager
 async def open_polling(context: PollingContext) -> AsyncIterator[MappingSupervisor]:
-    """Poll all enabled mappings. On exit reading ends, and batches under way have a moment to end;
-    on an exception they have none."""
+    """Poll all enabled mappings. On exit reading ends, and batches in progress have a moment to
+    end; on an exception they have none."""
     async with anyio.create_task_group() as tasks:
         supervisor = MappingSupervisor(context, poll_source, tasks)
         await supervisor.open()

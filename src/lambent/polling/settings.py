@@ -14,20 +14,20 @@ class PollingSettings:
     MSK, several separated by semicolons. User and password come from the mapping's secret.
     Default: none; the platform asks Amazon MQ and Amazon MSK."""
     retry_s: float = 1.0
-    """Seconds until a batch of a stream or broker is tried again after the function failed, doubled
+    """Seconds until a batch of a stream or broker is retried after the function failed, doubled
     each time. Default: 1."""
     retry_max_s: float = 60.0
-    """Most seconds between two such attempts. Default: 60."""
+    """Maximum seconds between two such attempts. Default: 60."""
     throttled_s: float = 0.2
-    """Seconds until a throttled batch is tried again, doubled each time. Default: 0.2."""
+    """Seconds until a throttled batch is retried, doubled each time. Default: 0.2."""
     throttled_max_s: float = 15.0
-    """Most seconds between two such attempts. Default: 15."""
+    """Maximum seconds between two such attempts. Default: 15."""
     backoff_s: float = 1.0
-    """Seconds until a source that cannot be read is tried again, doubled each time. Default: 1."""
+    """Seconds until a source that cannot be read is retried, doubled each time. Default: 1."""
     backoff_max_s: float = 60.0
-    """Most seconds between two such attempts. Default: 60."""
+    """Maximum seconds between two such attempts. Default: 60."""
     stop_grace_s: float = 5.0
-    """Seconds that batches under way have to end when the platform stops. Default: 5."""
+    """Seconds that batches in progress have to end when the platform stops. Default: 5."""
     long_poll_s: int = 10
     """Seconds that a request for messages of a queue waits; a change of the mapping may take as
     long. Default: 10; SQS allows at most 20."""

@@ -38,4 +38,4 @@ class SourceChecks:
         try:
             await driver.check(self._aws, mapping, function)
         except (AwsUnreachable, ClientError) as error:
-            logger.info("cannot look at %s: %s", source_id, error)
+            logger.info("cannot check %s: %s", source_id, error)

@@ -10,7 +10,7 @@ from lambent.kit.waiting import wait_at_most
 
 
 class Stop:
-    """Set once. Reading then ends at once; work under way continues to its end. A stop with a
+    """Set once. Reading then ends at once; work in progress continues to its end. A stop with a
     `whole` belongs to a part of it: it is set when the whole is, or earlier."""
 
     def __init__(self, whole: "Stop | None" = None) -> None:
@@ -49,7 +49,7 @@ class Stop:
                 self._quiet.set()
 
     async def wait_quiet(self, clock: Clock, seconds: float) -> None:
-        """Wait until no work is under way, for at most `seconds`."""
+        """Wait until no work is in progress, for at most `seconds`."""
         await wait_at_most(clock, self._quiet, seconds)
 
     @contextmanager

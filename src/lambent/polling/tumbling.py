@@ -145,7 +145,7 @@ class TumblingLane:
         self._taking: anyio.CancelScope | None = None
         """Set while the lane waits for the next batch."""
         self.under_way: Sequence[Record] = ()
-        """Always empty: nobody else reads a shard."""
+        """Always empty: no other consumer reads a shard."""
 
     @property
     def is_clear(self) -> bool:

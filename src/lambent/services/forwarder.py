@@ -75,8 +75,8 @@ class Forwarder:
         self._held_bytes = 0
 
     def handle(self, exchange: Exchange, caller: Caller, service: str, refuse: Refuse) -> bool:
-        """Serve a request for the service with a signing name. False if nobody is known who could
-        and the request, which would be one for an object, may mean something else. Raises
+        """Serve a request for the service with a signing name. Returns False if no server is known
+        for it and the request, which would be one for an object, may mean something else. Raises
         `ApiError`."""
         local_services = self._local_services.url if self._local_services is not None else None
         target = exchange.headers.get("x-amz-target", "")

@@ -62,8 +62,8 @@ class HostNames:
 
     def is_ours(self, name: str, account: str) -> bool:
         """Whether a host name, in lower case, leads to the platform from a box of an account. A
-        custom domain name does so for the account that has made it, as nobody verifies that it is
-        that account's: it must not take away the traffic of others."""
+        custom domain name does so for the account that has made it, as Lambent does not verify that
+        it is that account's: it must not take away the traffic of others."""
         if self._ours.fullmatch(name) is not None or self._is_api(name):
             return True
         domain = self._domain_of(name)

@@ -38,7 +38,7 @@ class Item:
     place: str
     bytes: int
     remove: Callable[[], bool] | None = None
-    """Returns False if somebody uses it after all; None if the platform has removed it."""
+    """Returns False if it is in use after all; None if the platform has removed it."""
     problem: str = ""
 
     def as_json(self) -> dict[str, Any]:

@@ -24,5 +24,5 @@ def draw(until):
         "random-credentials": os.environ["AWS_SECRET_ACCESS_KEY"] + os.environ["AWS_SESSION_TOKEN"],
     }
     while time.time() < until:
-        time.sleep(0.01)  # noqa: TID251 - so that nobody else is given this environment
+        time.sleep(0.01)  # noqa: TID251 - so that no other call gets this environment
     return {**drawn, "hash": hash("text"), "bits": sys.hash_info.width}

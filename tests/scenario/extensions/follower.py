@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An extension that says what it hears. What it does at which moment comes from the environment."""
+"""An extension that prints the events it receives. The environment says what it does and when."""
 
 import json
 import os

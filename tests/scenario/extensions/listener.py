@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An extension that subscribes to telemetry and writes what it gets to /tmp/told."""
+"""An extension that subscribes to telemetry and writes the records to /tmp/told."""
 
 import json
 import os
@@ -72,7 +72,7 @@ while True:
     _, _, body = call("/2020-01-01/extension/event/next", headers=identity)
     if json.loads(body)["eventType"] == "SHUTDOWN":
         if is_tcp:
-            threading.Event().wait(0.5)  # Nobody says when the last line has been read.
+            threading.Event().wait(0.5)  # It is unknown when the last line has been read.
         with open("/tmp/told") as told:
             for line in told:
                 print("told", line.rstrip())

@@ -43,7 +43,7 @@ await client.send(new UpdateFunctionConfigurationCommand({FunctionName, Handler:
 await waitUntilFunctionUpdatedV2(waiting, {FunctionName});
 result.functionError = (await client.send(new InvokeCommand({FunctionName}))).FunctionError;
 
-result.missing = (await refusal(new GetFunctionCommand({FunctionName: 'nobody'}))).name;
+result.missing = (await refusal(new GetFunctionCommand({FunctionName: 'absent'}))).name;
 result.invalid = await refusal(
   new UpdateFunctionConfigurationCommand({FunctionName, MemorySize: 1}),
 );

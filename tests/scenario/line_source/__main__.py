@@ -1,4 +1,4 @@
-"""`lambent up` with one more kind of source: a `prefix` for `tests.platforms.Platform`."""
+"""`lambent up` with an additional kind of source: a `prefix` for `tests.platforms.Platform`."""
 
 import sys
 

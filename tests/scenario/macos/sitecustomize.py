@@ -1,4 +1,4 @@
-"""Makes a Python on Linux one that knows nothing of Linux, as on macOS."""
+"""Makes Python on Linux behave as on macOS, without Linux's interfaces."""
 
 import ctypes
 import fcntl

@@ -13,7 +13,7 @@ from tests.servers.ministack import Ministack
 from .conftest import Function, Platform, impatient
 
 PASSWORD = "secret"
-"""Alice's, at all brokers of the tests."""
+"""Alice's password, at all brokers of the tests."""
 
 
 def broker_arn(name: str) -> str:
@@ -28,13 +28,13 @@ def broker_platform(
     places: Mapping[str, str],
     authority: Path | None = None,
 ) -> Iterator[Platform]:
-    """An impatient platform with brokers at these URLs, by name. Whom it trusts is the system's
-    business, or one authority of the tests."""
+    """An impatient platform with brokers at these URLs, by name. It trusts the system's
+    authorities, or one authority of the tests."""
     brokers = ",".join(f"{broker_arn(name)}={url}" for name, url in places.items())
     options = [*impatient(ministack), "--set", f"polling.brokers={brokers}"]
     environment = {}
     if authority is not None:
-        # The platform sees little of the machine, but what it keeps itself.
+        # The platform sees little of the machine, except its own files.
         trusted = directory / "data" / "state" / "authority.pem"
         trusted.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(authority, trusted)
@@ -53,7 +53,7 @@ def broker_platform(
 
 
 class Secret:
-    """User and password, where mappings find them."""
+    """User and password, as the secret of mappings."""
 
     def __init__(self, ministack: Ministack, password: str = PASSWORD, user: str = "alice") -> None:
         self._client = ministack.client("secretsmanager")
@@ -62,7 +62,7 @@ class Secret:
         )["ARN"]
 
     def change(self, password: str, user: str = "alice") -> None:
-        """To another password."""
+        """Change the password."""
         self._client.put_secret_value(SecretId=self.arn, SecretString=_text(user, password))
 
 
@@ -73,7 +73,7 @@ def _text(user: str, password: str) -> str:
 def map_queue(
     function: Function, broker: str, queue: str, secret: Secret, vhost: str = "", **more: Any
 ) -> str:
-    """Have a function called with what is in a queue; returns the mapping's UUID."""
+    """Map a queue to a function; returns the mapping's UUID."""
     access = [{"Type": "BASIC_AUTH", "URI": secret.arn}]
     if vhost:
         access.append({"Type": "VIRTUAL_HOST", "URI": vhost})

@@ -1,4 +1,4 @@
-"""A platform that reads from real servers, and functions that tell what they were called with."""
+"""A platform that reads from real servers, and functions that log their events."""
 
 import copy
 import json
@@ -23,7 +23,7 @@ def handler(event, context):
 
 
 def impatient(ministack: Ministack) -> list[str]:
-    """Flags of a platform that finds all AWS services at one server, and waits for nothing long."""
+    """Flags of a platform that finds all AWS services at one server, with short waits."""
     services = ("s3", "kinesis", "dynamodbstreams", "secretsmanager", "mq")
     endpoints = {
         **dict.fromkeys(services, ministack.endpoint),
@@ -49,14 +49,14 @@ def impatient(ministack: Ministack) -> list[str]:
 
 @pytest.fixture(scope="module")
 def platform(ministack: Ministack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One that finds all AWS services at one server, and is impatient."""
+    """A platform that finds all AWS services at one server, with short waits."""
     running = Platform(tmp_path_factory.mktemp("polls") / "data", *impatient(ministack))
     yield running
     assert running.stop() == 0, running.output
 
 
 class Function:
-    """A function that logs each event, and then does what `act(event)` of its source says."""
+    """A function that logs each event, and then runs `act(event)` of its source."""
 
     def __init__(self, platform: Platform, name: str, act: str, **more: Any) -> None:
         self.platform = platform
@@ -66,13 +66,13 @@ class Function:
         self.arn = deploy(self.client, name, {"app.py": source}, **more)["FunctionArn"]
 
     def at(self, platform: Platform) -> "Function":
-        """The same on another platform, on the same data."""
+        """The same on another platform, with the same data."""
         other = copy.copy(self)
         other.platform, other.client = platform, platform.client("lambda")
         return other
 
     def lines(self, start: str) -> list[str]:
-        """What it has logged in lines that start so."""
+        """Its log lines with this prefix, without it."""
         try:
             found = log_lines(self.platform, self.name)
         except ClientError:  # It was never called.
@@ -80,11 +80,11 @@ class Function:
         return [line.removeprefix(start) for line in found if line.startswith(start)]
 
     def events(self) -> list[Any]:
-        """Those it was called with so far, in the order of its log."""
+        """The events so far, in the order of its log."""
         return [json.loads(line) for line in self.lines("EVENT ")]
 
     def wait_events(self, number: int) -> list[Any]:
-        """At least so many."""
+        """Wait for at least that many events."""
         wait_for(lambda: len(self.events()) >= number, f"{number} calls of {self.name}")
         return self.events()
 
@@ -117,14 +117,14 @@ class Function:
         return text.decode()
 
     def wait_state(self, uuid: str, state: str) -> None:
-        """Until the mapping is in a state."""
+        """Wait until the mapping is in a state."""
         wait_for(
             lambda: self.client.get_event_source_mapping(UUID=uuid)["State"] == state,
             f"{uuid} is {state}",
         )
 
     def wait_gone(self, uuid: str) -> None:
-        """Until a mapping that was deleted has ended."""
+        """Wait until a deleted mapping is gone."""
 
         def is_gone() -> bool:
             try:
@@ -136,7 +136,7 @@ class Function:
         wait_for(is_gone, f"{uuid} is gone")
 
     def wait_result(self, uuid: str, result: str) -> dict[str, Any]:
-        """Until LastProcessingResult begins so; returns the mapping."""
+        """Wait until LastProcessingResult has this prefix; returns the mapping."""
 
         def shown() -> dict[str, Any] | None:
             mapping: dict[str, Any] = self.client.get_event_source_mapping(UUID=uuid)

@@ -1,4 +1,4 @@
-"""Streams of the tests' servers, and what functions saw of them."""
+"""Streams of the tests' servers, and what functions received from them."""
 
 import base64
 import contextlib
@@ -28,7 +28,7 @@ FIRST, LAST = "0", str(2**128 - 1)
 
 
 def options_of(endpoints: Mapping[str, str]) -> list[str]:
-    """Arguments of a platform that finds services there, and is impatient."""
+    """Arguments of a platform that finds services there, with short waits."""
     settings = [f"aws.{service}.endpoint_url={url}" for service, url in endpoints.items()]
     settings += [f"polling.{setting}" for setting in IMPATIENT]
     return [option for setting in settings for option in ("--set", setting)]
@@ -56,12 +56,12 @@ class Stream:
         self.create()
 
     def create(self) -> None:
-        """Create it and wait until it is there."""
+        """Create it and wait until it is active."""
         self.client.create_stream(StreamName=self.name, ShardCount=self.shards)
         self.wait_active()
 
     def wait_active(self) -> None:
-        """Until what was asked for is done."""
+        """Wait until a change is complete."""
         wait_for(
             lambda: self._summary()["StreamStatus"] == "ACTIVE", f"the stream {self.name} is active"
         )
@@ -70,7 +70,7 @@ class Stream:
         return self.client.describe_stream_summary(StreamName=self.name)["StreamDescriptionSummary"]
 
     def put(self, *texts: str, key: str = "k", at: str | None = None) -> list[Any]:
-        """Records, one by one, to the shard of a hash key."""
+        """Put records, one by one, into the shard of a hash key."""
         place = {} if at is None else {"ExplicitHashKey": at}
         return [
             self.client.put_record(
@@ -80,7 +80,7 @@ class Stream:
         ]
 
     def split(self, shard_id: str = "shardId-000000000000") -> None:
-        """A shard in the middle."""
+        """Split a shard in the middle."""
         (shard,) = [shard for shard in self.list() if shard["ShardId"] == shard_id]
         first, last = (
             int(shard["HashKeyRange"][f"{end}HashKey"]) for end in ("Starting", "Ending")
@@ -93,7 +93,7 @@ class Stream:
         self.wait_active()
 
     def merge(self, one: str, other: str) -> None:
-        """Two neighbours."""
+        """Merge two neighbors."""
         self.client.merge_shards(StreamName=self.name, ShardToMerge=one, AdjacentShardToMerge=other)
         self.wait_active()
 
@@ -113,7 +113,7 @@ def texts(events: Sequence[Any]) -> list[str]:
 
 
 def wait_texts(function: Function, *wanted: str) -> list[str]:
-    """Until the function has seen all of them; returns what it saw, in order."""
+    """Wait until the function has received all of them; returns what it received, in order."""
     wait_for(
         lambda: set(wanted) <= set(texts(function.events())),
         f"{function.name} sees {wanted}",
@@ -122,7 +122,7 @@ def wait_texts(function: Function, *wanted: str) -> list[str]:
 
 
 def positions(data: Path, uuid: str) -> dict[str, int]:
-    """The last sequence number that is done with, by shard, as it is on disk."""
+    """The stored sequence number of the last completed record, by shard."""
     with contextlib.closing(sqlite3.connect(data / "state" / "lambent.db")) as connection:
         rows = connection.execute(
             "SELECT part, document FROM mapping_positions WHERE uuid = ?", (uuid,)

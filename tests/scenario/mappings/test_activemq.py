@@ -35,7 +35,7 @@ def act(event):
 
 
 class Inbox(stomp.ConnectionListener):
-    """What a connection was sent."""
+    """The messages that a connection received."""
 
     def __init__(self) -> None:
         self.frames: SimpleQueue[Frame] = SimpleQueue()
@@ -51,14 +51,14 @@ class Inbox(stomp.ConnectionListener):
 
 
 class Queue:
-    """A queue, as others write and read it."""
+    """A queue, as other clients write and read it."""
 
     def __init__(self, activemq: ActiveMq, name: str) -> None:
         self._port = activemq.port
         self.name = name
 
     def send(self, *bodies: str | bytes, **headers: str) -> None:
-        """Persistent messages: texts of text, of bytes those of bytes."""
+        """Send persistent messages: text messages for text, bytes messages for bytes."""
         with self._connect() as (connection, inbox):
             for number, body in enumerate(bodies):
                 length = {"content-length": str(len(body))} if isinstance(body, bytes) else {}
@@ -67,7 +67,7 @@ class Queue:
                 inbox.receipts.get(timeout=20)
 
     def take(self) -> str:
-        """The next message that is there for anybody."""
+        """The next message that any consumer can get."""
         with self._connect() as (connection, inbox):
             headers = {"activemq.prefetchSize": "1"}
             connection.subscribe(
@@ -79,7 +79,7 @@ class Queue:
             return body
 
     def bodies(self) -> list[str]:
-        """Those of all messages that are not acknowledged."""
+        """The bodies of all messages that are not acknowledged."""
         with self._connect() as (connection, inbox):
             connection.subscribe(f"/queue/{self.name}", id="1", headers={"browser": "true"})
             found: list[str] = []
@@ -88,7 +88,7 @@ class Queue:
             return found
 
     def wait_empty(self) -> None:
-        """Until all are acknowledged."""
+        """Wait until all are acknowledged."""
         wait_for(lambda: not self.bodies(), f"{self.name} is empty")
 
     @contextmanager
@@ -123,11 +123,11 @@ def platform(
     proxy: Proxy,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Platform]:
-    """One that trusts the tests' authority."""
+    """A platform that trusts the tests' authority."""
     places = {
         "active": f"stomp://127.0.0.1:{activemq.port}",
         "proxied": f"stomp://127.0.0.1:{proxy.port}",
-        # One of two is always asleep.
+        # One of two brokers is always on standby.
         "secured": f"stomp+ssl://localhost:{free_port()};stomp+ssl://localhost:{activemq.tls_port}",
     }
     directory = tmp_path_factory.mktemp("activemq")
@@ -149,8 +149,8 @@ def queue(activemq: ActiveMq, request: pytest.FixtureRequest) -> Queue:
 def test_messages_arrive_and_are_acknowledged(
     queue: Queue, secret: Secret, new_function: NewFunction
 ) -> None:
-    """The event is AWS's, of texts and of bytes, with headers and properties; what was processed
-    is gone. The connection has TLS."""
+    """The event is AWS's, for text and for bytes, with headers and properties; processed messages
+    are gone. The connection has TLS."""
     function = new_function()
     uuid = map_queue(function, "secured", queue.name, secret, BatchSize=2)
     expires = str(round(time.time() * 1000) + 60_000)
@@ -193,8 +193,8 @@ def test_messages_arrive_and_are_acknowledged(
 
 
 def test_batches_in_order(queue: Queue, secret: Secret, new_function: NewFunction) -> None:
-    """What waits comes in order, in full batches and a rest; a batch that is not full waits for
-    its window, which begins with its first message."""
+    """Waiting messages arrive in order, in full batches and a rest. A batch that is not full waits
+    for its window, which begins with its first message."""
     function = new_function()
     bodies = [f"{number}" for number in range(450)]
     queue.send(*bodies)
@@ -211,7 +211,7 @@ def test_batches_in_order(queue: Queue, secret: Secret, new_function: NewFunctio
 
 
 def test_filters(queue: Queue, secret: Secret, new_function: NewFunction) -> None:
-    """Of data and of properties; what does not fit is acknowledged and never seen."""
+    """Filters apply to data and properties; other messages are acknowledged and never delivered."""
     function = new_function()
     patterns = [{"data": {"kind": ["wanted"]}}, {"properties": {"vip": ["yes"]}}]
     filters = [{"Pattern": json.dumps(pattern)} for pattern in patterns]
@@ -230,7 +230,7 @@ def test_filters(queue: Queue, secret: Secret, new_function: NewFunction) -> Non
 def test_a_failed_batch_is_tried_until_it_succeeds(
     queue: Queue, secret: Secret, new_function: NewFunction
 ) -> None:
-    """The same messages, in order, before those behind them; none comes to the dead letters."""
+    """The same messages, in order, before later ones; none goes to the dead-letter queue."""
     function = new_function(FAILS_TWICE)
     queue.send("a", "b", "c", "d")
     map_queue(function, "active", queue.name, secret, BatchSize=2)
@@ -242,7 +242,8 @@ def test_a_failed_batch_is_tried_until_it_succeeds(
 def test_messages_that_expire_or_are_too_large(
     queue: Queue, secret: Secret, new_function: NewFunction
 ) -> None:
-    """Are given up, one while it fails, the other when it comes; those beside them are not."""
+    """They are discarded, one while the function fails, the other when it arrives; their neighbors
+    are not."""
     function = new_function(
         """
 def act(event):
@@ -266,8 +267,8 @@ def act(event):
 
 
 def test_disabling_hands_back(queue: Queue, secret: Secret, new_function: NewFunction) -> None:
-    """What is behind a batch is there for others, the batch under way comes to its end; enabled
-    again, the rest is processed, and nothing twice."""
+    """Messages after the current batch are available to other consumers, and the batch is
+    completed. Once the mapping is enabled again, the rest is processed, and nothing twice."""
     function = new_function("import time\ndef act(event): time.sleep(2)\n")
     uuid = map_queue(function, "active", queue.name, secret, BatchSize=1)
     queue.send(*"abc")
@@ -285,7 +286,8 @@ def test_disabling_hands_back(queue: Queue, secret: Secret, new_function: NewFun
 def test_a_connection_that_breaks(
     queue: Queue, proxy: Proxy, secret: Secret, new_function: NewFunction
 ) -> None:
-    """In the middle of a batch: its messages come again, and say so; none is lost."""
+    """In the middle of a batch: its messages are delivered again, marked as redelivered; none is
+    lost."""
     function = new_function("import time\ndef act(event): time.sleep(1)")
     map_queue(function, "proxied", queue.name, secret, BatchSize=2)
     queue.send("a", "b", "c")
@@ -300,7 +302,7 @@ def test_a_connection_that_breaks(
 def test_a_broker_that_is_killed(
     activemq: ActiveMq, queue: Queue, secret: Secret, new_function: NewFunction
 ) -> None:
-    """Is found again when it is back, with what it kept."""
+    """It is found again when it is back, with its messages."""
     function = new_function()
     uuid = map_queue(function, "active", queue.name, secret)
     queue.send("before")
@@ -337,8 +339,7 @@ def test_who_is_not_let_in(ministack: Ministack, queue: Queue, new_function: New
 def test_amazon_mq_tells_where_the_broker_is(
     activemq: ActiveMq, queue: Queue, tmp_path: Path
 ) -> None:
-    """Without a setting DescribeBroker is asked, and endpoints of other protocols are passed
-    over."""
+    """Without a setting, DescribeBroker is called, and endpoints of other protocols are skipped."""
     with Ministack() as control:
         broker = control.client("mq").create_broker(
             BrokerName="b",
@@ -368,7 +369,8 @@ def test_amazon_mq_tells_where_the_broker_is(
 def test_a_platform_that_is_killed(
     ministack: Ministack, activemq: ActiveMq, queue: Queue, secret: Secret, tmp_path: Path
 ) -> None:
-    """In the middle of a batch: the next one gets its messages again, marked, and loses none."""
+    """In the middle of a batch: the next platform gets its messages again, marked, and loses
+    none."""
     places = {"active": f"stomp://127.0.0.1:{activemq.port}"}
     with broker_platform(ministack, tmp_path, places) as platform:
         function = Function(platform, "f", "import time\ndef act(event): time.sleep(1)")

@@ -28,7 +28,7 @@ class Table:
         )["TableDescription"]["LatestStreamArn"]
 
     def put(self, *ids: str, **attributes: Any) -> None:
-        """Items, one by one."""
+        """Put items, one by one."""
         for item_id in ids:
             self.client.put_item(TableName=self.name, Item={"id": {"S": item_id}, **attributes})
 
@@ -43,23 +43,23 @@ def table(ministack: Ministack, request: pytest.FixtureRequest) -> Table:
 
 
 def records(function: Function) -> list[Any]:
-    """All that it was called with, in order."""
+    """All its events, in order."""
     return [record for event in function.events() for record in event["Records"]]
 
 
 def wait_records(function: Function, number: int) -> list[Any]:
-    """At least so many."""
+    """Wait for at least that many events."""
     wait_for(lambda: len(records(function)) >= number, f"{function.name} sees {number} records")
     return records(function)
 
 
 def ids(found: list[Any]) -> list[str]:
-    """Of the items that some records are about."""
+    """The item ids of some records."""
     return [record["dynamodb"]["Keys"]["id"]["S"] for record in found]
 
 
 def test_events_are_as_at_aws(table: Table, new_function: NewFunction) -> None:
-    """What changed, with typed values, of which binary ones are base64, and times as numbers."""
+    """Changes with typed values, binary ones in base64, and times as numbers."""
     table.put("ü", data={"B": b"\x00\xff"}, parts={"BS": [b"a"]}, deep={"M": {"x": {"NULL": True}}})
     table.put("ü", data={"B": b"\x01"})
     table.delete("ü")
@@ -97,7 +97,8 @@ def test_events_are_as_at_aws(table: Table, new_function: NewFunction) -> None:
 
 
 def test_latest_is_what_comes_later(table: Table, new_function: NewFunction) -> None:
-    """Than the second in which the mapping was created: this is what records tell of their time."""
+    """Later than the second in which the mapping was created, because records have no finer
+    time."""
     table.put("old")
     old = int(time.time())
     wait_for(lambda: int(time.time()) > old, "the second is over")
@@ -108,7 +109,7 @@ def test_latest_is_what_comes_later(table: Table, new_function: NewFunction) -> 
 
 
 def test_filters_are_about_changes(table: Table, new_function: NewFunction) -> None:
-    """Of items, as they are typed, and of metadata."""
+    """Filters apply to typed items and to metadata."""
     function = new_function()
     pattern = {
         "eventName": ["INSERT"],
@@ -175,7 +176,7 @@ def act(event):
 
 
 def test_functions_report_where_they_failed(table: Table, new_function: NewFunction) -> None:
-    """From there on the batch is tried again."""
+    """From there on the batch is retried."""
     table.put("1", "later-2", "3")
     function = new_function(REPORTS)
     function.map(
@@ -202,7 +203,7 @@ def test_changes_of_an_item_stay_in_order(table: Table, new_function: NewFunctio
 
 
 def test_windows_count_changes(table: Table, new_function: NewFunction) -> None:
-    """A window's last call is given what the ones before it have counted."""
+    """A window's last call gets the total of the calls before it."""
     table.put("1", "2", "3")
     function = new_function(
         "def act(event):\n"
@@ -220,8 +221,8 @@ def test_windows_count_changes(table: Table, new_function: NewFunction) -> None:
 def test_a_killed_platform_goes_on_where_it_was(
     ministack: Ministack, table: Table, start_platform: StartPlatform, tmp_path: Path
 ) -> None:
-    """Nothing is lost, and what was committed does not come again, of a mapping that has committed
-    something; of one that has not, and wants the latest, neither does what came before it."""
+    """Nothing is lost. A mapping that has committed does not get committed records again; one that
+    has not, and starts at LATEST, does not get earlier records."""
     endpoints = {"dynamodbstreams": ministack.endpoint}
     data = tmp_path / "data"
     table.put("old")
@@ -232,7 +233,7 @@ def test_a_killed_platform_goes_on_where_it_was(
     wait_for(lambda: int(time.time()) > old, "the second is over")
     uuid = function.map(table.stream, StartingPosition="TRIM_HORIZON")
     latest.map(table.stream, StartingPosition="LATEST")
-    wait_records(function, 1)  # What was read of a log is on disk.
+    wait_records(function, 1)  # The log that was read is on disk.
     wait_for(lambda: positions(data, uuid), "the record is committed")
     platform.kill()
     table.put("1", "2")

@@ -28,7 +28,7 @@ PROVISIONED: Mapping[str, Any] = {"ProvisionedPollerConfig": {"MinimumPollers": 
 
 
 class Topic:
-    """A topic of a server, by whatever settings clients need."""
+    """A topic of a server, with the settings that its clients need."""
 
     def __init__(self, settings: Mapping[str, Any], name: str, partitions: int = 1) -> None:
         self.settings = dict(settings)
@@ -38,7 +38,7 @@ class Topic:
             admin.create_topics([NewTopic(name, partitions, 1)])[name].result(timeout=10)
 
     def send(self, *values: Any, partition: int = 0, **more: Any) -> None:
-        """Messages, as JSON unless they are bytes."""
+        """Send messages, as JSON unless they are bytes."""
         producer = Producer(self.settings)
         for value in values:
             data = value if isinstance(value, bytes | None) else json.dumps(value)
@@ -46,18 +46,18 @@ class Topic:
         assert producer.flush(10) == 0, "not all was delivered"
 
     def committed(self, group: str, partition: int = 0) -> int:
-        """From where a group will read on."""
+        """The offset from which a group continues."""
         consumer = Consumer({**self.settings, "group.id": group})
         (found,) = consumer.committed([TopicPartition(self.name, partition)], timeout=10)
         consumer.close()
         return int(found.offset)
 
     def wait_committed(self, group: str, offset: int, partition: int = 0) -> None:
-        """Until a group has got so far."""
+        """Wait until a group has this offset."""
         wait_for(lambda: self.committed(group, partition) == offset, f"{offset} is committed")
 
     def mapping(self, **more: Any) -> dict[str, Any]:
-        """What a mapping of it is made of."""
+        """The members of a mapping of it."""
         return {
             "SelfManagedEventSource": {
                 "Endpoints": {
@@ -72,12 +72,12 @@ class Topic:
 
 
 def records(events: list[Any]) -> list[dict[str, Any]]:
-    """Of all events, in their order."""
+    """The records of all events, in order."""
     return [record for event in events for some in event["records"].values() for record in some]
 
 
 def values(events: list[Any], partition: int | None = None) -> list[Any]:
-    """What the records of a partition carry."""
+    """The values of a partition's records."""
     return [
         json.loads(base64.b64decode(record["value"]))
         for record in records(events)
@@ -127,8 +127,8 @@ def act(event):
 
 
 def test_partitions_do_not_wait_for_each_other(tansu: Tansu, new_function: NewFunction) -> None:
-    """Each is processed in order, without gaps and repetitions; where the function is slow,
-    records wait in the cluster, and those of other partitions pass."""
+    """Each is processed in order, without gaps and repetitions. Where the function is slow, records
+    wait in the cluster, and other partitions continue."""
     topic = Topic({"bootstrap.servers": tansu.bootstrap}, "four", partitions=4)
     for partition, number in enumerate((12_000, 500, 500, 500)):
         topic.send(*range(number), partition=partition)
@@ -148,7 +148,7 @@ def test_partitions_do_not_wait_for_each_other(tansu: Tansu, new_function: NewFu
 
 
 def test_batches_and_filters(topic: Topic, new_function: NewFunction) -> None:
-    """A batch is full, or its window ends; what nobody wants is committed, too."""
+    """A batch is full, or its window ends; filtered records are committed, too."""
     pattern = json.dumps({"value": {"n": [{"numeric": [">=", 3]}]}})
     topic.send(*({"n": number} for number in range(8)))
     function = new_function()
@@ -180,7 +180,7 @@ def act(event):
 
 
 def test_a_failed_batch_is_tried_again(topic: Topic, new_function: NewFunction) -> None:
-    """As a whole, and nothing behind it meanwhile."""
+    """As a whole, and no later record before it."""
     topic.send(*range(5))
     function = new_function(FAILS_TWICE)
     uuid = function.map(None, **topic.mapping(BatchSize=3))
@@ -203,8 +203,9 @@ def act(event):
 
 
 def test_bad_records_go_to_a_topic(topic: Topic, new_function: NewFunction) -> None:
-    """In provisioned mode the batch is split where the function says; what it does not take at all
-    is sent, with the event, to a topic of the same cluster before its offset is committed."""
+    """In provisioned mode the batch is split where the function reports a failure. A record that it
+    never accepts is sent, with the event, to a topic of the same cluster before its offset is
+    committed."""
     letters = Topic(topic.settings, "dead-letters")
     topic.send("a", "b", "bad", "c")
     function = new_function(REPORTS)
@@ -233,7 +234,7 @@ def test_bad_records_go_to_a_topic(topic: Topic, new_function: NewFunction) -> N
 
 
 def read(topic: Topic) -> list[Any]:
-    """All messages of a topic that has one partition, as JSON."""
+    """All messages of a topic with one partition, as JSON."""
     consumer = Consumer({**topic.settings, "group.id": "any", "enable.partition.eof": True})
     consumer.assign([TopicPartition(topic.name, 0, 0)])
     found = []
@@ -248,7 +249,7 @@ def read(topic: Topic) -> list[Any]:
 def test_too_large_for_an_event(
     topic: Topic, new_function: NewFunction, ministack: Ministack
 ) -> None:
-    """A record that is larger than an event is reported, and those around it are processed."""
+    """A record that is larger than an event is reported, and its neighbors are processed."""
     queue = ministack.client("sqs")
     url = queue.create_queue(QueueName="too-large")["QueueUrl"]
     large = Topic({**topic.settings, "message.max.bytes": 12_000_000}, topic.name, partitions=0)
@@ -265,7 +266,7 @@ def test_too_large_for_an_event(
 
 
 class Secret:
-    """A secret that mappings are given by its ARN."""
+    """A secret that mappings refer to by its ARN."""
 
     def __init__(self, ministack: Ministack, name: str, **members: str) -> None:
         self._client = ministack.client("secretsmanager")
@@ -291,7 +292,7 @@ def alice(kafka: SecuredKafka) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def authority(secured_kafka: SecuredKafka, ministack: Ministack) -> dict[str, str]:
-    """What says which root certificate the server's goes back to."""
+    """The setting for the server's root certificate."""
     secret = Secret(
         ministack, "authority", certificate=secured_kafka.certificates.authority.read_text()
     )
@@ -384,7 +385,7 @@ def test_a_cluster_that_goes_away(
     ministack: Ministack,
     new_function: NewFunction,
 ) -> None:
-    """What a function worked on meanwhile is committed when the cluster is back."""
+    """Records that were processed during the outage are committed when the cluster is back."""
     with SecuredKafka() as kafka:
         topic = Topic(alice(kafka), "away")
         secret = Secret(ministack, "away", username="alice", password="secret")
@@ -405,14 +406,15 @@ def test_a_cluster_that_goes_away(
         topic.wait_committed(uuid, 1)
         topic.send(2)
         wait_for(lambda: values(function.events())[-1] == 2, "it reads on")
-        # A cluster that was away for long may have given up the member, and repeats the first.
+        # A cluster that was away for long may have removed the member, and then repeats the first
+        # records.
         assert list(dict.fromkeys(values(function.events()))) == [1, 2]
         function.client.delete_event_source_mapping(UUID=uuid)
         function.wait_gone(uuid)
 
 
 def test_a_topic_that_comes_later(tansu: Tansu, new_function: NewFunction) -> None:
-    """Until then the mapping says what it misses."""
+    """Until then the mapping reports what is missing."""
     topic = Topic({"bootstrap.servers": tansu.bootstrap}, "later", partitions=0)
     function = new_function()
     uuid = function.map(None, **topic.mapping())
@@ -423,7 +425,7 @@ def test_a_topic_that_comes_later(tansu: Tansu, new_function: NewFunction) -> No
 
 
 def test_nobody_answers(new_function: NewFunction) -> None:
-    """Neither is it a problem to go away from there."""
+    """Disappearing again is not a problem either."""
     topic = Topic({"bootstrap.servers": f"127.0.0.1:{free_port()}"}, "nowhere", partitions=0)
     function = new_function()
     uuid = function.map(None, **topic.mapping())
@@ -433,8 +435,8 @@ def test_nobody_answers(new_function: NewFunction) -> None:
 
 
 def test_where_reading_starts(mock_kafka: MockKafka, new_function: NewFunction) -> None:
-    """LATEST and AT_TIMESTAMP are kept from the first moment; a group that has read before goes on
-    from there. What is disabled leaves its group."""
+    """LATEST and AT_TIMESTAMP are stored from the first moment; a group that has read before
+    continues. A disabled mapping leaves its group."""
     settings = {"bootstrap.servers": mock_kafka.bootstrap}
     topics = {name: Topic(settings, name, partitions=0) for name in ("latest", "later", "known")}
     for topic in topics.values():
@@ -470,7 +472,7 @@ def test_where_reading_starts(mock_kafka: MockKafka, new_function: NewFunction) 
 
 
 class Other(threading.Thread):
-    """Another consumer of a group, which commits what it gets: some, and then no more."""
+    """Another consumer of a group, which commits what it gets: some records, and then no more."""
 
     def __init__(self, topic: Topic, group: str) -> None:
         super().__init__()
@@ -518,8 +520,8 @@ def act(event):
 
 
 def test_partitions_change_hands(tansu: Tansu, new_function: NewFunction) -> None:
-    """To another consumer of the group and back, while most of what was sent waits: batches under
-    way end, and are committed, before. Nothing is repeated or left out."""
+    """To another consumer of the group and back, while most records wait: batches in progress end,
+    and are committed, before. No record is repeated or left out."""
     topic = Topic({"bootstrap.servers": tansu.bootstrap}, "shared", partitions=2)
     for partition in (0, 1):
         topic.send(*(f"{partition}-{number}" for number in range(12_000)), partition=partition)
@@ -546,8 +548,8 @@ def _number(value: str) -> int:
 def test_killed_in_the_middle(
     secured_kafka: SecuredKafka, start_platform: Callable[..., Platform]
 ) -> None:
-    """Of a platform that dies, the batch that was under way is repeated, and nothing else. Amazon
-    MSK is asked for the addresses that go with the password."""
+    """When a platform dies, only the batch in progress is repeated. Amazon MSK returns the
+    addresses for password authentication."""
     topic = Topic(alice(secured_kafka), "killed")
     topic.send(*range(60))
     authority = secured_kafka.certificates.authority.read_text()
@@ -590,6 +592,6 @@ def test_killed_in_the_middle(
 
 
 def test_the_page_does_as_it_says(tansu: Tansu, platform: Platform, tmp_path: Path) -> None:
-    """Its example, as it is printed."""
+    """The page's example, as printed."""
     printed = run_page("event-sources/kafka", platform, tmp_path, broker=tansu.bootstrap)
     assert "order orders-1 1 number 3" in printed

@@ -39,7 +39,7 @@ def act(event):
 def platform(
     kinesis: Kinesis, ministack: Ministack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
-    """One that finds streams at one server, and destinations at another."""
+    """A platform that finds streams at one server, and destinations at another."""
     endpoints = {
         "kinesis": kinesis.endpoint,
         "s3": ministack.endpoint,
@@ -51,7 +51,7 @@ def platform(
 
 @pytest.fixture
 def stream(kinesis: Kinesis, request: pytest.FixtureRequest) -> Stream:
-    """With as many shards as a test is marked with."""
+    """With as many shards as the test's mark says."""
     name = request.node.name[:90].replace("[", "-").replace("]", "")
     return Stream(kinesis.client(), name, getattr(request, "param", 1))
 
@@ -61,7 +61,7 @@ def two_shards() -> Any:
 
 
 def test_events_are_as_at_aws(stream: Stream, new_function: NewFunction) -> None:
-    """All members of a record, whatever its data."""
+    """All members of a record, for any data."""
     put = stream.client.put_record(StreamName=stream.name, PartitionKey="grüße", Data=b"\x00\xff")
     function = new_function()
     function.map(stream.arn, StartingPosition="TRIM_HORIZON")
@@ -87,7 +87,7 @@ def test_events_are_as_at_aws(stream: Stream, new_function: NewFunction) -> None
 
 
 def test_starting_positions(stream: Stream, new_function: NewFunction) -> None:
-    """TRIM_HORIZON is the first record, AT_TIMESTAMP the first since then, LATEST what comes once
+    """TRIM_HORIZON begins at the first record, AT_TIMESTAMP at the first since then, LATEST after
     the mapping is enabled."""
     stream.put("old")
     old = time.time()
@@ -108,8 +108,8 @@ def test_starting_positions(stream: Stream, new_function: NewFunction) -> None:
 def test_shards_that_split_and_merge_are_read_parents_first(
     stream: Stream, new_function: NewFunction
 ) -> None:
-    """The records of a key stay in order, and each comes once, over splits and merges, those
-    included that happened before there was a mapping."""
+    """The records of a key stay in order, and each is delivered once, over splits and merges,
+    including those before the mapping was created."""
     expected: dict[str, list[str]] = {FIRST: [], LAST: []}
     count = 0
 
@@ -145,7 +145,7 @@ def test_shards_that_split_and_merge_are_read_parents_first(
 
 @two_shards()
 def test_a_poison_record_blocks_only_its_shard(stream: Stream, new_function: NewFunction) -> None:
-    """Its batch is tried again and again; the other shard goes on."""
+    """Its batch is retried continuously; the other shard continues."""
     function = new_function(POISON)
     uuid = function.map(stream.arn, StartingPosition="TRIM_HORIZON")
     stream.put("poison", at=FIRST)
@@ -163,8 +163,8 @@ def test_a_poison_record_blocks_only_its_shard(stream: Stream, new_function: New
 def test_given_up_records_are_told_to_a_queue(
     stream: Stream, ministack: Ministack, new_function: NewFunction
 ) -> None:
-    """A batch that fails is halved until the poison is alone, which is tried as often as retries
-    are allowed; a destination gets its place."""
+    """A batch that fails is halved until the poison record is alone, which is tried as often as
+    retries are allowed; a destination gets its position."""
     sqs = ministack.client("sqs")
     url = sqs.create_queue(QueueName="given-up")["QueueUrl"]
     sent = stream.put("1", "2", "poison", "4")
@@ -299,7 +299,7 @@ def test_given_up_though_the_function_succeeded(
 def test_a_change_is_told_when_nobody_reads_any_more(
     stream: Stream, new_function: NewFunction
 ) -> None:
-    """The batch under way has ended by then, and nothing is read after it."""
+    """The batch in progress has ended by then, and no record is read after it."""
     function = new_function("import time\ndef act(event): time.sleep(1.5); print('ENDED')")
     uuid = function.map(stream.arn, StartingPosition="TRIM_HORIZON", BatchSize=1)
     stream.put("1", "2")
@@ -323,7 +323,7 @@ def act(event):
 
 
 def test_functions_report_where_they_failed(stream: Stream, new_function: NewFunction) -> None:
-    """From there on the batch is tried again; what is before it is not."""
+    """From there on the batch is retried; records before it are not."""
     stream.put("1", "2", "later-3", "4", "later-5")
     function = new_function(REPORTS)
     function.map(
@@ -341,7 +341,7 @@ def test_functions_report_where_they_failed(stream: Stream, new_function: NewFun
 
 
 def test_filters_are_about_data_and_metadata(stream: Stream, new_function: NewFunction) -> None:
-    """Data is decoded and read as JSON; what does not fit is passed over."""
+    """Data is decoded and read as JSON; records that do not match are skipped."""
     function = new_function()
     pattern = {"data": {"n": [{"numeric": [">", 1]}]}, "partitionKey": ["k"]}
     function.map(
@@ -356,7 +356,7 @@ def test_filters_are_about_data_and_metadata(stream: Stream, new_function: NewFu
 
 
 def test_throttling_costs_no_attempts(stream: Stream, new_function: NewFunction) -> None:
-    """While the function may not run nothing is given up, and nothing is lost."""
+    """While the function is throttled, no record is discarded or lost."""
     function = new_function()
     function.client.put_function_concurrency(
         FunctionName=function.name, ReservedConcurrentExecutions=0
@@ -370,7 +370,7 @@ def test_throttling_costs_no_attempts(stream: Stream, new_function: NewFunction)
 
 
 def test_a_consumer_is_read_as_its_stream(stream: Stream, new_function: NewFunction) -> None:
-    """Records say that they came from the consumer."""
+    """Records name the consumer as their source."""
     consumer = stream.client.register_stream_consumer(StreamARN=stream.arn, ConsumerName="c")
     arn = consumer["Consumer"]["ConsumerARN"]
     stream.put("1")
@@ -389,8 +389,8 @@ def act(event):
 
 
 def test_batches_of_a_shard_side_by_side(stream: Stream, new_function: NewFunction) -> None:
-    """With a ParallelizationFactor keys share a shard's batches out between them; the records of
-    each stay in order."""
+    """With a ParallelizationFactor, concurrent batches of a shard have different keys; the records
+    of each key stay in order."""
     for round_ in range(3):
         for key in "abcdef":
             stream.put(f"{key}{round_}", key=key)
@@ -421,8 +421,8 @@ def act(event):
 
 
 def test_tumbling_windows_carry_a_state(stream: Stream, new_function: NewFunction) -> None:
-    """Each call is given what the one before it in its window returned; the last one has no
-    records. The next window begins again."""
+    """Each call gets the state that the previous call in its window returned; the last one has no
+    records. The next window starts afresh."""
     function = new_function(SUM)
     function.map(
         stream.arn, StartingPosition="TRIM_HORIZON", TumblingWindowInSeconds=2, BatchSize=2
@@ -460,8 +460,7 @@ def test_windows_without_state_have_failed(stream: Stream, new_function: NewFunc
 
 
 def test_streams_that_go_and_come(stream: Stream, new_function: NewFunction) -> None:
-    """The mapping says that its stream is gone, and reads the one that is made again under the same
-    name."""
+    """The mapping reports that its stream is gone, and reads the new stream of the same name."""
     function = new_function()
     uuid = function.map(stream.arn, StartingPosition="TRIM_HORIZON")
     stream.put("1")
@@ -478,7 +477,7 @@ def test_streams_that_go_and_come(stream: Stream, new_function: NewFunction) -> 
 
 
 def test_idle_mappings_go_on_after_changes(stream: Stream, new_function: NewFunction) -> None:
-    """Disabled and enabled again, a mapping goes on where it was."""
+    """Disabled and enabled again, a mapping continues where it was."""
     function = new_function()
     uuid = function.map(stream.arn, StartingPosition="LATEST")
     stream.put("1")
@@ -495,7 +494,7 @@ def test_idle_mappings_go_on_after_changes(stream: Stream, new_function: NewFunc
 
 @pytest.fixture(scope="module")
 def own_kinesis() -> Iterator[Kinesis]:
-    """One that tests may stop."""
+    """A server that tests may stop."""
     with Kinesis() as server:
         yield server
 
@@ -503,7 +502,8 @@ def own_kinesis() -> Iterator[Kinesis]:
 def test_servers_that_go_and_come(
     own_kinesis: Kinesis, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """While the streams cannot be reached the mapping says so; then it goes on where it was."""
+    """While the streams cannot be reached, the mapping reports it; then it continues where it
+    was."""
     with running(tmp_path / "data", {"kinesis": own_kinesis.endpoint}) as platform:
         stream = Stream(own_kinesis.client(), "s")
         function = Function(platform, "f", "def act(event): return None")
@@ -532,9 +532,9 @@ def delivered(function: Function, since: float) -> list[Any]:
 def test_a_killed_platform_goes_on_where_it_was(
     kinesis: Kinesis, start_platform: StartPlatform, tmp_path: Path
 ) -> None:
-    """Killed at any moment and started again, nothing is lost, keys stay in order, and what was
-    committed does not come again; over a split, too. A mapping that had nothing to commit yet
-    begins where it would have."""
+    """Killed at any moment and restarted, it loses nothing, keys stay in order, and committed
+    records are not delivered again; over a split, too. A mapping that had committed nothing yet
+    begins at its starting position."""
     stream = Stream(kinesis.client(), "killed", shards=2)
     endpoints = {"kinesis": kinesis.endpoint}
     data = tmp_path / "data"
@@ -554,7 +554,7 @@ def test_a_killed_platform_goes_on_where_it_was(
     places: dict[str, tuple[str, int]] = {}
     for round_ in range(3):
         done = positions(data, uuid)
-        # Of what a log got last, a kill may have lost some.
+        # A kill may have lost the last lines of a log.
         committed |= {text for text, (shard, at) in places.items() if at <= done.get(shard, 0)}
         for number in range(10):
             for at, sent in expected.items():
@@ -578,7 +578,7 @@ def test_a_killed_platform_goes_on_where_it_was(
     for sent in expected.values():
         order = list(dict.fromkeys(text for text in seen if text in sent))
         assert order == [text for text in sent if text in order]
-    # At most what was under way in each shard comes again after a kill: a batch of two.
+    # At most the batch of two that was in progress in each shard is delivered again after a kill.
     assert len(seen) - 1 - len(everything) <= 2 * 2 * 2
     assert "before" not in wait_texts(latest, *everything)
     assert platform.stop() == 0, platform.output
@@ -587,7 +587,7 @@ def test_a_killed_platform_goes_on_where_it_was(
 def test_a_window_outlives_a_kill(
     kinesis: Kinesis, start_platform: StartPlatform, tmp_path: Path
 ) -> None:
-    """The state of a window that is open is kept with the position."""
+    """The state of an open window is stored with the position."""
     stream = Stream(kinesis.client(), "windowed")
     endpoints = {"kinesis": kinesis.endpoint}
     platform = start_platform(tmp_path / "data", *options_of(endpoints))

@@ -33,7 +33,7 @@ def put_policy(iam: Any, actions: list[str]) -> None:
 def test_the_role_must_allow_it(
     ministack: Ministack, start_platform: Callable[..., Platform]
 ) -> None:
-    """When the mapping is made, and at each request from then on."""
+    """When the mapping is created, and at each request from then on."""
     sqs = ministack.client("sqs")
     url = sqs.create_queue(QueueName="strict")["QueueUrl"]
     options = ["--auth", "strict", "--set", f"aws.sqs.endpoint_url={ministack.strict_endpoint}"]
@@ -76,7 +76,7 @@ def test_the_role_must_allow_it(
 def test_destinations_are_asked_about(
     ministack: Ministack, start_platform: Callable[..., Platform]
 ) -> None:
-    """A role must be allowed to tell the on-failure destination, too."""
+    """The role also needs permission to send to the on-failure destination."""
     options = ["--auth", "strict", "--set", f"aws.kinesis.endpoint_url={ministack.endpoint}"]
     strict = Strict(start_platform(None, *options))
     iam, client = strict.client("iam"), strict.client("lambda")
@@ -103,7 +103,7 @@ def test_destinations_are_asked_about(
 
 
 def test_the_page_of_mappings(start_platform: Callable[..., Platform]) -> None:
-    """Is for who is known and may see it, and for reading only."""
+    """It requires a known, authorized caller, and is read-only."""
     strict = Strict(start_platform(None, "--auth", "strict"))
     url = f"{strict.platform.endpoint}/_lambent/mappings"
 

@@ -54,13 +54,13 @@ class Queue:
         self._do(publish)
 
     def count(self) -> int:
-        """How many messages are there that nobody was given."""
+        """The number of messages that were not delivered to any consumer."""
         found = self._do(lambda channel: channel.declare_queue(self.name, passive=True))
         number: int = found.declaration_result.message_count
         return number
 
     def wait_count(self, number: int, within_s: float = 20) -> None:
-        """Until so many are there."""
+        """Wait until there are that many."""
         wait_for(lambda: self.count() == number, f"{self.name} has {number} messages", within_s)
 
     def delete(self) -> None:
@@ -94,7 +94,7 @@ def platform(
     proxy: Proxy,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Platform]:
-    """One that trusts the tests' authority."""
+    """A platform that trusts the tests' authority."""
     places = {
         "rabbit": f"amqp://127.0.0.1:{rabbitmq.port}",
         "proxied": f"amqp://127.0.0.1:{proxy.port}",
@@ -119,7 +119,7 @@ def queue(rabbitmq: RabbitMq, request: pytest.FixtureRequest) -> Queue:
 def test_messages_arrive_and_are_acknowledged(
     queue: Queue, secret: Secret, new_function: NewFunction
 ) -> None:
-    """The event is AWS's, with all properties and headers; what was processed is gone. The
+    """The event is AWS's, with all properties and headers; processed messages are gone. The
     connection has TLS."""
     function = new_function()
     uuid = map_queue(function, "secured", queue.name, secret)
@@ -174,8 +174,8 @@ def test_messages_arrive_and_are_acknowledged(
 
 
 def test_batches_in_order(queue: Queue, secret: Secret, new_function: NewFunction) -> None:
-    """What waits comes in order, in full batches and a rest; a batch that is not full waits for
-    its window, which begins with its first message."""
+    """Waiting messages arrive in order, in full batches and a rest. A batch that is not full waits
+    for its window, which begins with its first message."""
     function = new_function()
     bodies = [f"{number}" for number in range(450)]
     queue.send(*bodies)
@@ -193,7 +193,7 @@ def test_batches_in_order(queue: Queue, secret: Secret, new_function: NewFunctio
 
 
 def test_virtual_hosts(rabbitmq: RabbitMq, secret: Secret, new_function: NewFunction) -> None:
-    """The mapping says which; events tell."""
+    """The mapping names it; events contain it."""
     rabbitmq.add_vhost("shop/de+1")
     queue = Queue(rabbitmq, "orders", "shop/de+1")
     function = new_function()
@@ -204,7 +204,7 @@ def test_virtual_hosts(rabbitmq: RabbitMq, secret: Secret, new_function: NewFunc
 
 
 def test_filters(queue: Queue, secret: Secret, new_function: NewFunction) -> None:
-    """Of data and of properties; what does not fit is acknowledged and never seen."""
+    """Filters apply to data and properties; other messages are acknowledged and never delivered."""
     function = new_function()
     patterns = [{"data": {"kind": ["wanted"]}}, {"basicProperties": {"type": ["vip"]}}]
     filters = [{"Pattern": json.dumps(pattern)} for pattern in patterns]
@@ -226,7 +226,7 @@ def test_filters(queue: Queue, secret: Secret, new_function: NewFunction) -> Non
 def test_a_failed_batch_is_tried_until_it_succeeds(
     queue: Queue, secret: Secret, new_function: NewFunction
 ) -> None:
-    """The same messages, in order, before those behind them."""
+    """The same messages, in order, before later ones."""
     function = new_function(FAILS_TWICE)
     queue.send("a", "b", "c", "d")
     map_queue(function, "rabbit", queue.name, secret, BatchSize=2)
@@ -238,7 +238,7 @@ def test_a_failed_batch_is_tried_until_it_succeeds(
 def test_messages_that_expire_while_they_fail(
     queue: Queue, secret: Secret, new_function: NewFunction
 ) -> None:
-    """Are given up; the others of their batch are not."""
+    """They are discarded; the others of their batch are not."""
     function = new_function(
         """
 def act(event):
@@ -262,7 +262,7 @@ def act(event):
 def test_messages_no_event_has_room_for(
     queue: Queue, secret: Secret, new_function: NewFunction
 ) -> None:
-    """Are dropped; those beside them are processed, in events that are not too large."""
+    """They are dropped; their neighbors are processed, in events that are not too large."""
     function = new_function("def act(event): pass", name="large-messages")
     function.platform.client("lambda").update_function_configuration(
         FunctionName=function.name, Handler="app.act"
@@ -278,8 +278,9 @@ def test_messages_no_event_has_room_for(
 
 
 def test_disabling_hands_back(queue: Queue, secret: Secret, new_function: NewFunction) -> None:
-    """What no batch has is there for others within seconds, while the batch under way comes to its
-    end; enabled again, the rest is processed, and nothing twice."""
+    """Messages outside of the batch are available to other consumers within seconds, while the
+    batch is completed. Once the mapping is enabled again, the rest is processed, and nothing
+    twice."""
     function = new_function("import time\ndef act(event): time.sleep(4)\n")
     uuid = map_queue(function, "rabbit", queue.name, secret, BatchSize=10)
     queue.send("first")
@@ -299,7 +300,8 @@ def test_disabling_hands_back(queue: Queue, secret: Secret, new_function: NewFun
 def test_a_connection_that_breaks(
     queue: Queue, proxy: Proxy, secret: Secret, new_function: NewFunction
 ) -> None:
-    """In the middle of a batch: its messages come again, and say so; none is lost."""
+    """In the middle of a batch: its messages are delivered again, marked as redelivered; none is
+    lost."""
     function = new_function("import time\ndef act(event): time.sleep(1)")
     map_queue(function, "proxied", queue.name, secret, BatchSize=2)
     queue.send("a", "b", "c")
@@ -315,7 +317,7 @@ def test_a_connection_that_breaks(
 def test_a_broker_that_is_killed(
     rabbitmq: RabbitMq, queue: Queue, secret: Secret, new_function: NewFunction
 ) -> None:
-    """Is found again when it is back, with what it kept."""
+    """It is found again when it is back, with its messages."""
     function = new_function()
     uuid = map_queue(function, "rabbit", queue.name, secret)
     queue.send("before")
@@ -350,7 +352,7 @@ def test_what_cannot_be_read(
     ministack: Ministack, rabbitmq: RabbitMq, queue: Queue, new_function: NewFunction
 ) -> None:
     """Each with its reason: no such queue, no such virtual host, no permission for either, no such
-    secret, a secret of another form, a broker nobody knows. A queue that is made later is read."""
+    secret, a secret of another form, an unknown broker. A queue that is created later is read."""
     rabbitmq.control("add_user", "bob", "bobs")
     rabbitmq.control("set_permissions", "bob", "", "", "^nothing$")
     rabbitmq.add_vhost("private")
@@ -407,7 +409,8 @@ def test_a_platform_that_is_killed(
     secret: Secret,
     tmp_path: Path,
 ) -> None:
-    """In the middle of a batch: the next one gets its messages again, marked, and loses none."""
+    """In the middle of a batch: the next platform gets its messages again, marked, and loses
+    none."""
     places = {"rabbit": f"amqp://127.0.0.1:{rabbitmq.port}"}
     with broker_platform(ministack, tmp_path, places) as platform:
         function = Function(platform, "f", "import time\ndef act(event): time.sleep(1)")

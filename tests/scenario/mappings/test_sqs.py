@@ -30,7 +30,7 @@ class Queue:
         self.arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
 
     def send(self, *bodies: str, **more: Any) -> list[str]:
-        """Messages, one by one; gives their ids."""
+        """Send messages, one by one; returns their ids."""
         return [
             self.client.send_message(QueueUrl=self.url, MessageBody=body, **more)["MessageId"]
             for body in bodies
@@ -43,12 +43,12 @@ class Queue:
         return tuple(int(found["Attributes"][name]) for name in names)  # type: ignore[return-value]
 
     def wait_empty(self) -> None:
-        """Until there are none."""
+        """Wait until there are none."""
         wait_for(lambda: self.count() == (0, 0), "the queue is empty")
 
 
 def let_pass(seconds: float) -> None:
-    """Real time, of the server."""
+    """The server's own clock."""
     began = time.monotonic()
     wait_for(lambda: time.monotonic() - began > seconds, "time passes")
 
@@ -59,7 +59,7 @@ def queue(ministack: Ministack, request: pytest.FixtureRequest) -> Queue:
 
 
 def test_messages_arrive_and_are_deleted(queue: Queue, new_function: NewFunction) -> None:
-    """The event is AWS's, attributes included; what was processed is gone."""
+    """The event is AWS's, attributes included; processed messages are gone."""
     function = new_function()
     function.map(queue.arn)
     (sent,) = queue.send(
@@ -90,7 +90,7 @@ def test_messages_arrive_and_are_deleted(queue: Queue, new_function: NewFunction
 
 
 def test_the_digest_of_no_attributes(queue: Queue, new_function: NewFunction) -> None:
-    """Is left out, or null if batches are gathered in a window."""
+    """It is left out, or null if batches are gathered in a window."""
     function = new_function()
     uuid = function.map(queue.arn)
     queue.send("without a window")
@@ -104,7 +104,8 @@ def test_the_digest_of_no_attributes(queue: Queue, new_function: NewFunction) ->
 
 
 def test_batches_of_up_to_the_batch_size(queue: Queue, new_function: NewFunction) -> None:
-    """With a window, what comes within it is one event; a full batch does not wait for its end."""
+    """With a window, the messages within it are one event; a full batch does not wait for its
+    end."""
     function = new_function()
     queue.send(*(f"{number}" for number in range(12)))
     uuid = function.map(queue.arn, BatchSize=12, MaximumBatchingWindowInSeconds=30)
@@ -118,7 +119,7 @@ def test_batches_of_up_to_the_batch_size(queue: Queue, new_function: NewFunction
 
 
 def test_what_failed_comes_again(ministack: Ministack, new_function: NewFunction) -> None:
-    """After the queue's visibility timeout, until its redrive policy gives it to another queue."""
+    """After the queue's visibility timeout, until its redrive policy moves it to another queue."""
     dead = Queue(ministack, "sqs-dead")
     redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 2})
     queue = Queue(ministack, "sqs-fails", VisibilityTimeout="1", RedrivePolicy=redrive)
@@ -133,7 +134,7 @@ def test_what_failed_comes_again(ministack: Ministack, new_function: NewFunction
 
 
 def test_only_what_failed_comes_again(ministack: Ministack, new_function: NewFunction) -> None:
-    """ReportBatchItemFailures: what is not named is deleted."""
+    """ReportBatchItemFailures: messages that are not named are deleted."""
     queue = Queue(ministack, "sqs-partly", VisibilityTimeout="2")
     function = new_function(
         """
@@ -155,7 +156,7 @@ def act(event):
 def test_an_answer_that_cannot_be_read_fails_the_batch(
     ministack: Ministack, new_function: NewFunction
 ) -> None:
-    """An identifier that is in no message is a mistake: nothing is deleted."""
+    """An identifier of no message is an error: no message is deleted."""
     queue = Queue(ministack, "sqs-mistaken", VisibilityTimeout="1")
     function = new_function(
         "def act(event): return {'batchItemFailures': [{'itemIdentifier': 'nobody'}]}", Timeout=1
@@ -169,7 +170,7 @@ def test_an_answer_that_cannot_be_read_fails_the_batch(
 def test_fifo_queues_keep_the_order_of_groups(
     ministack: Ministack, new_function: NewFunction
 ) -> None:
-    """One batch of a group at a time; what failed comes before what follows it."""
+    """One batch of a group at a time; a failed message comes before later ones."""
     queue = Queue(
         ministack,
         "sqs-order.fifo",
@@ -209,7 +210,8 @@ def act(event):
 
 
 def test_filters(queue: Queue, new_function: NewFunction) -> None:
-    """What does not fit is deleted and never seen; the metrics that were asked for count it."""
+    """Messages that do not match are deleted and never delivered; the requested metrics count
+    them."""
     function = new_function()
     uuid = function.map(
         queue.arn,
@@ -237,13 +239,13 @@ def test_filters(queue: Queue, new_function: NewFunction) -> None:
 def test_long_functions_keep_their_messages(
     ministack: Ministack, new_function: NewFunction
 ) -> None:
-    """A batch under way stays invisible beyond the queue's visibility timeout."""
+    """A batch in progress stays invisible beyond the queue's visibility timeout."""
     queue = Queue(ministack, "sqs-long", VisibilityTimeout="3")
     function = new_function(
         "import time\ndef act(event): time.sleep(3.5); print('DONE')", Timeout=3
     )
     function.map(queue.arn)
-    # That its timeout is longer than the queue's, AWS only looks at when the mapping is made.
+    # AWS compares the function's timeout with the queue's only when the mapping is created.
     function.client.update_function_configuration(FunctionName=function.name, Timeout=10)
     wait_active(function.client, function.name)
     queue.send("slow")
@@ -255,7 +257,7 @@ def test_long_functions_keep_their_messages(
 def test_throttled_functions_slow_the_poller(
     ministack: Ministack, new_function: NewFunction
 ) -> None:
-    """Messages are held, not received again and again: the redrive policy does not take them."""
+    """Messages are held, not received again and again: the redrive policy does not move them."""
     dead = Queue(ministack, "sqs-throttled-dead")
     redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 1})
     queue = Queue(ministack, "sqs-throttled", VisibilityTimeout="2", RedrivePolicy=redrive)
@@ -278,7 +280,7 @@ def test_throttled_functions_slow_the_poller(
 
 
 def test_no_more_at_once_than_allowed(queue: Queue, new_function: NewFunction) -> None:
-    """ScalingConfig bounds the batches under way."""
+    """ScalingConfig limits the concurrent batches."""
     function = new_function("import time\ndef act(event): time.sleep(0.2)")
     queue.send(*(f"{number}" for number in range(40)))
     uuid = function.map(queue.arn, BatchSize=1, ScalingConfig={"MaximumConcurrency": 2})
@@ -297,7 +299,7 @@ def test_no_more_at_once_than_allowed(queue: Queue, new_function: NewFunction) -
 def test_windows_longer_than_the_visibility_timeout(
     ministack: Ministack, new_function: NewFunction
 ) -> None:
-    """What is gathered stays invisible, and is not received again."""
+    """Gathered messages stay invisible, and are not received again."""
     queue = Queue(ministack, "sqs-windows", VisibilityTimeout="2")
     function = new_function(Timeout=2)
     function.map(queue.arn, MaximumBatchingWindowInSeconds=5)
@@ -319,8 +321,8 @@ def test_windows_longer_than_the_visibility_timeout(
 def test_no_message_is_received_in_vain(
     change: str, ministack: Ministack, new_function: NewFunction
 ) -> None:
-    """After a change is reported, only the new reader receives messages, or none does: a queue
-    that allows one receive keeps its messages. What comes before that is processed."""
+    """After a change is reported, only the new reader receives messages, or none does: a queue that
+    allows one receive keeps its messages. Messages received before that are processed."""
     dead = Queue(ministack, f"sqs-vain-dead-{change}")
     redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 1})
     queue = Queue(ministack, f"sqs-vain-{change}", RedrivePolicy=redrive)
@@ -392,7 +394,8 @@ def test_disabled_and_enabled_again(queue: Queue, new_function: NewFunction) -> 
 
 
 def test_a_missing_queue(ministack: Ministack, new_function: NewFunction) -> None:
-    """Is refused at creation; one that disappears later is reported, and found again later."""
+    """It is refused at creation; a queue that disappears later is reported, and found again
+    later."""
     function = new_function()
     arn = "arn:aws:sqs:us-east-1:000000000000:sqs-nowhere"
     code, message = refusal(
@@ -416,7 +419,7 @@ def test_a_missing_queue(ministack: Ministack, new_function: NewFunction) -> Non
 
 
 def test_a_visibility_timeout_that_is_too_short(queue: Queue, new_function: NewFunction) -> None:
-    """Is refused, as in AWS."""
+    """It is refused, as in AWS."""
     function = new_function(Timeout=31)
     code, message = refusal(
         function.client.create_event_source_mapping,
@@ -432,7 +435,7 @@ def test_a_visibility_timeout_that_is_too_short(queue: Queue, new_function: NewF
 def test_functions_that_feed_their_own_queue(
     ministack: Ministack, queue: Queue, new_function: NewFunction
 ) -> None:
-    """Are stopped when they come up too often in the chain that the trace header tells of."""
+    """They are stopped when they occur too often in the chain in the trace header."""
     function = new_function()
     function.map(queue.arn)
     name = f"arn:aws:lambda:us-east-1:000000000000:function:{function.name}"
@@ -485,7 +488,7 @@ def test_operators_see_what_mappings_do(
 def test_killed_in_the_middle(
     ministack: Ministack, start_platform: Callable[..., Platform]
 ) -> None:
-    """A platform that dies loses no message: what was under way comes again to the next one."""
+    """A platform that dies loses no message: the next one receives those that were in progress."""
     queue = Queue(ministack, "sqs-killed", VisibilityTimeout="3")
     options = ("--set", f"aws.sqs.endpoint_url={ministack.strict_endpoint}")
     platform = start_platform(None, *options)

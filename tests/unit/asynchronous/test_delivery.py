@@ -66,7 +66,7 @@ def version(dead_letter_target: str | None = None) -> FunctionVersion:
 
 
 class FakeInvoker(Invoker):
-    """Ends each invocation as the test says, or keeps it until told. Its own catalog and node."""
+    """Ends each invocation as the test says, or holds it until then. Its own catalog and node."""
 
     def __init__(self) -> None:
         me: Any = self
@@ -96,7 +96,7 @@ class FakeInvoker(Invoker):
 
 
 class Elsewhere:
-    """Destinations that take what the test lets them."""
+    """Destinations that accept what the test allows."""
 
     def __init__(self) -> None:
         self.sent: list[Delivery] = []
@@ -184,7 +184,7 @@ class Room:
         )
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        """Let everybody work until the condition holds."""
+        """Let all tasks work until the condition holds."""
         with anyio.fail_after(10):
             while not condition():  # noqa: ASYNC110 - conditions of any kind have no event
                 await anyio.sleep(0.001)
@@ -210,8 +210,8 @@ class Room:
         await self.until(lambda: len(self.invoker.attempts) == number)
 
     async def quiet(self) -> None:
-        """Let everything happen that can without time: transactions wait for each other, so those
-        of others are done when ours are."""
+        """Run everything that needs no time: transactions wait for each other, so earlier ones are
+        done when ours are."""
         for _ in range(10):
             await anyio.sleep(0.001)
             await self.store.transact(lambda _tx: None)
@@ -268,8 +268,8 @@ async def test_throttles_cost_no_retry(room: Room) -> None:
 
 @pytest.mark.parametrize(("age_max_s", "attempts"), [(60, 1), (61, 2)])
 async def test_old_events_are_dropped(room: Room, age_max_s: int, attempts: int) -> None:
-    """As soon as it is certain that the next attempt would come too late. The record has what the
-    last one gave."""
+    """As soon as it is certain that the next attempt would come too late. The record contains the
+    last attempt's result."""
     config = {
         "MaximumEventAgeInSeconds": age_max_s,
         "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:r:1:q"}},
@@ -322,8 +322,8 @@ async def test_no_retries_if_none_are_wanted(room: Room) -> None:
 async def test_destinations_get_what_is_theirs(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Also one that is down for hours; what nobody can take is given up, finally, and the log says
-    what that was about."""
+    """Also one that is down for hours; what cannot be delivered is given up, finally, and the log
+    says what that was about."""
     config = {
         "MaximumRetryAttempts": 0,
         "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:r:1:q"}},
@@ -369,7 +369,7 @@ async def test_destinations_get_what_is_theirs(
 
 
 async def test_large_payloads_lie_beside(room: Room) -> None:
-    """They come back whole, for retries as well, and are gone when the event is."""
+    """They are read back complete, for retries as well, and deleted with the event."""
     payload = json.dumps("x" * ROW_BYTES_MAX).encode()
     room.invoker.outcomes = [FAILED, Succeeded(b"1")]
     await room.offer(1, payload)
@@ -395,8 +395,7 @@ async def test_payloads_without_a_row_are_forgotten(tmp_path: Path, anyio_backen
 
 
 async def test_a_function_that_is_switched_off(room: Room) -> None:
-    """Reserved concurrency 0: no retries, straight to who wants to know. There is nothing to tell
-    of an answer."""
+    """Reserved concurrency 0: no retries, the record is sent at once. It contains no response."""
     room.invoker.version = version("arn:aws:sqs:us-east-1:1:q")
     config = {
         "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sns:r:1:t"}},
@@ -435,7 +434,7 @@ async def test_a_loop_ends(room: Room) -> None:
 
 
 async def test_a_flood_delays_nobody_else(room: Room) -> None:
-    """As many as may are under way and thousands wait: another function's event begins at once."""
+    """The maximum is in progress and thousands wait: another function's event begins at once."""
     for number in range(300):
         room.hand_in(number, lambda _failure: None)
         if number % 50 == 0:
@@ -492,7 +491,7 @@ async def test_too_many_that_wait_to_be_kept(tmp_path: Path, anyio_backend: obje
 async def test_what_cannot_be_written_is_said_and_written_later(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Callers hear that their event is not kept; what came of attempts is not forgotten."""
+    """Callers get an error for their event; results of attempts are kept."""
     room.invoker.outcomes = [Succeeded(b"1")]
     transact = room.store.transact
 
@@ -538,8 +537,8 @@ async def test_a_platform_goes_on_where_it_died(
 async def test_an_heir_goes_on_at_once(
     tmp_path: Path, anyio_backend: object, database: Callable[..., StoreSettings]
 ) -> None:
-    """So it is for a platform that has the database from another, with a data directory of its
-    own: a platform does not share its database."""
+    """This applies to a platform that takes over the database of another, with its own data
+    directory, if the database is not shared."""
     settings = database(synchronous="OFF")
     if not settings.url:
         settings = database(synchronous="OFF", url=f"sqlite:///{tmp_path}/shared.db")
@@ -553,8 +552,8 @@ async def test_an_heir_goes_on_at_once(
 
 
 def test_event_ids_never_clash() -> None:
-    """Neither when the clock goes back between two starts nor when events come faster than
-    milliseconds."""
+    """Neither when the clock goes back between two starts nor when there are several events in a
+    millisecond."""
     now = time.time()
     given = set[int]()
     for start in range(1, 50):
@@ -659,7 +658,7 @@ def test_policies() -> None:
 
 
 async def test_what_a_function_has_printed_is_written_before_its_event_is_done(room: Room) -> None:
-    """A platform that is killed has the lines of every event that does not come again. Events that
+    """A platform that is killed has the lines of every completed event. Events that
     only arrive wait for no lines."""
     room.invoker.outcomes = [Succeeded(b"1")]
     await room.offer(1)
@@ -670,9 +669,9 @@ async def test_what_a_function_has_printed_is_written_before_its_event_is_done(r
 async def test_what_a_lost_commit_had_claimed_is_delivered_all_the_same(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many a commit comes to be without an answer: its events, claims and settlement are
-    there, and no caller knows. Events are delivered at least once, acknowledged or not; nothing
-    waits for the next start."""
+    """Many commits succeed without a response: their events, claims and settlement are stored, and
+    no caller knows. Events are delivered at least once, acknowledged or not; none waits for the
+    next start."""
     inner = room.store.transact
     dice = random.Random(1)
 

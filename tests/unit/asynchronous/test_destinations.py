@@ -13,7 +13,7 @@ KEY = FunctionKey("000000000000", "us-east-1", "f")
 
 
 class Queues:
-    """A client, and what hands it out."""
+    """A client, and its factory."""
 
     def __init__(self) -> None:
         self.looked_up: list[str] = []
@@ -47,7 +47,7 @@ def delivery(queue: str) -> Delivery:
 
 @pytest.mark.anyio
 async def test_where_queues_are_is_remembered_of_some_only() -> None:
-    """Names come and go; memory is not kept for all there ever were."""
+    """Names come and go; memory does not grow with them."""
     queues = Queues()
     clients: Any = queues
 

@@ -81,7 +81,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_everything_has_its_turn(steps: list[tuple[str, object]]) -> None:
-    """Whatever happens: memory and what is under way are bounded, nobody waits for room that
+    """Whatever happens: memory and work in progress are bounded, no event waits for capacity that
     others have, and in the end everything has begun, once."""
     house = House()
     do: dict[str, Callable[..., None]] = {
@@ -110,7 +110,7 @@ def test_everything_has_its_turn(steps: list[tuple[str, object]]) -> None:
 
 
 def test_one_that_has_nothing_under_way_is_next() -> None:
-    """Even when as many as may are under way and others came first."""
+    """Even when the maximum is in progress and others came first."""
     house = House()
     for _ in range(1000):
         house.offer("flood")

@@ -28,7 +28,7 @@ def over(payload: bytes, condition: str = "Success") -> Done:
 
 @given(st.binary(max_size=300), st.binary(max_size=300))
 def test_any_payloads_make_a_document(given: bytes, answered: bytes) -> None:
-    """JSON stays what it is, anything else becomes text."""
+    """JSON stays unchanged, anything else becomes text."""
     record = make_record(over(given), Succeeded(answered), None, arn="a", now=1.5)
     document = json.loads(record)
     assert document["timestamp"] == "1970-01-01T00:00:01.500Z"

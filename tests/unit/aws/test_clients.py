@@ -20,6 +20,7 @@ def rss_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / (1 << 20)
 
 
+@pytest.mark.slow
 def test_those_used_last_are_kept(clients: AwsClients) -> None:
     """A client is made once; the one that was not used for longest goes first."""
     first = clients.get("sqs", "us-east-1")
@@ -51,6 +52,7 @@ def test_regions_that_are_none(clients: AwsClients, region: str) -> None:
     assert refused.value.code == "InvalidParameterValueException"
 
 
+@pytest.mark.slow
 def test_accounts_have_keys_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """An emulator takes the key's id for the account; who has credentials keeps them elsewhere."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOWN")

@@ -1,4 +1,4 @@
-"""deploy, invoke and logs against a client that remembers what it was asked."""
+"""deploy, invoke and logs against a client that records its requests."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ from lambent.cli.output import CliError, UsageError
 
 
 class FakeLambda:
-    """A Lambda API with one function at most; changes are in force after one look at them."""
+    """A Lambda API with at most one function; a change takes effect after one read."""
 
     def __init__(self, **existing: Any) -> None:
         self.function: dict[str, Any] = existing
@@ -110,7 +110,7 @@ class FakeS3:
         self.stored: list[str] = []
 
     def create_bucket(self, Bucket: str) -> None:
-        """A bucket that exists is no error."""
+        """An existing bucket is not an error."""
         if not self.is_there:
             detail = {"Code": "UnknownOperationException", "Message": "no S3"}
             raise ClientError({"Error": detail}, "CreateBucket")

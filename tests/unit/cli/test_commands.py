@@ -27,14 +27,14 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
 
 @pytest.fixture
 def free_port() -> Iterator[int]:
-    """A port nobody listens on: bound, so that nobody else takes it."""
+    """A port without a listener: bound, so that no other process takes it."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
 
 
 def test_help_names_every_command() -> None:
-    """And comes quickly, as the command line loads only what it needs."""
+    """And quickly, because the command line loads only what it needs."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = run("--help")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

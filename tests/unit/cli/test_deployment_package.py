@@ -1,4 +1,4 @@
-"""A directory as a package: what is in it, and that the same files give the same bytes."""
+"""A directory as a package: what it contains, and that the same files make the same bytes."""
 
 import io
 import os
@@ -53,7 +53,7 @@ def test_what_is_no_code_stays_out(tmp_path: Path) -> None:
 
 
 def test_links_are_followed(tmp_path: Path) -> None:
-    """A package holds files, wherever they came from."""
+    """A package contains files, wherever they are."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "tool.py").write_text("x")
     code = tmp_path / "code"

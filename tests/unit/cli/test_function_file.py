@@ -134,7 +134,7 @@ def test_no_guess_is_an_error(tmp_path: Path) -> None:
 def test_likely_mistakes_are_named(
     tmp_path: Path, files: dict[str, str], wanted: dict[str, str], words: list[str]
 ) -> None:
-    """What will be missing when the function runs is said when it is deployed."""
+    """What will be missing when the function runs is reported when it is deployed."""
     write(tmp_path, **files)
     said = {"runtime": "python3.11", "handler": "app.handler", **wanted}
     found = likely_mistakes(tmp_path, FunctionFile(**said))  # type: ignore[arg-type]

@@ -42,7 +42,7 @@ def test_systemd_understands_it(tmp_path: Path, is_of_user: bool) -> None:
 
 @pytest.mark.parametrize("is_of_user", [False, True])
 def test_its_variables_are_settings(is_of_user: bool) -> None:
-    """None is misspelled; what is in progress gets less time than systemd gives the end."""
+    """None is misspelled; requests in progress get less time than systemd's stop timeout."""
     text = unit(is_of_user=is_of_user)
     pairs = re.findall(r"^Environment=(LAMBENT_\w+)=(\S+)$", text, re.MULTILINE)
     settings = load_settings(environment=dict(pairs)).settings
@@ -60,7 +60,7 @@ def test_the_program_is_the_one_that_was_called() -> None:
 
 
 def test_a_path_that_systemd_refuses() -> None:
-    """It is said at once, rather than when the service starts."""
+    """It is reported at once, rather than when the service starts."""
     with pytest.raises(CliError, match="quotes"):
         unit(is_of_user=False, program="/it's/lambent")
 

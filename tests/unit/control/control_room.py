@@ -1,4 +1,4 @@
-"""A control plane on a store of its own, without a gateway and without workers."""
+"""A control plane on a separate store, without a gateway and without nodes."""
 
 import io
 import zipfile
@@ -88,7 +88,7 @@ class Room:
         return (await self.control.functions.get(HERE, params)).version
 
     async def settled(self, name: str = "f", qualifier: str | None = None) -> FunctionVersion:
-        """The version, once nothing is under way for it."""
+        """The version, once no change is in progress."""
         version = await self.latest(name, qualifier)
         with anyio.fail_after(10):
             while not version.is_settled:
@@ -117,7 +117,7 @@ class Room:
                 await anyio.sleep(0.001)
 
     async def grace_until(self, condition: Callable[[], bool]) -> None:
-        """Let graces pass until the condition holds."""
+        """Let grace periods pass until the condition holds."""
         with anyio.fail_after(10):
             while not condition():
                 self.clock.advance(GRACE_S)
@@ -125,7 +125,7 @@ class Room:
 
 
 class Gate:
-    """Stands in for the worker: preparing a version waits for the gate and may fail."""
+    """Replaces the node: preparing a version waits for the gate and may fail."""
 
     def __init__(self) -> None:
         self.opened = anyio.Event()

@@ -23,7 +23,7 @@ SHA384 = {"algorithm": "sha384"}
 
 
 class Attribute(asn1crypto.core.Sequence):  # type: ignore[misc]
-    """A signed attribute of any type; asn1crypto's own knows only the standard's."""
+    """A signed attribute of any type; asn1crypto's own supports only the standard's."""
 
     _fields: ClassVar = [
         ("type", asn1crypto.core.ObjectIdentifier),

@@ -23,7 +23,7 @@ OTHER_PROFILE = PROFILE.replace("/p/", "/q/")
 
 @pytest.fixture(scope="module")
 def signer() -> Signer:
-    """Whom the platform trusts."""
+    """The platform's trusted root."""
     return Signer(NOW)
 
 
@@ -61,6 +61,7 @@ async def test_signed_packages_are_deployed(signing: Room, signer: Signer) -> No
     assert updated.other["SigningProfileVersionArn"] == PROFILE
 
 
+@pytest.mark.slow
 async def test_what_is_not_trusted_is_refused_only_if_enforced(
     signing: Room, signer: Signer
 ) -> None:
@@ -104,7 +105,7 @@ def with_entry(data: bytes, name: str) -> bytes:
 async def test_signatures_that_do_not_match_are_always_refused(
     signing: Room, signer: Signer
 ) -> None:
-    """Whatever the policy: somebody changed the package, or signed it who may not."""
+    """Whatever the policy is: the package was changed, or signed by a signer who is not allowed."""
     arn = await configure(signing, "Warn")
     good = signer.sign(package())
     stranger = Signer(NOW)
@@ -135,7 +136,7 @@ async def test_signatures_that_do_not_match_are_always_refused(
 
 
 async def test_without_roots_nobody_is_trusted(room: Room, signer: Signer) -> None:
-    """A signature that leads nowhere is no signature of anybody's."""
+    """A signature that leads to no root is not trusted."""
     arn = await configure(room)
     error = await refused(
         room.create(Code={"ZipFile": signer.sign(package())}, CodeSigningConfigArn=arn)

@@ -1,4 +1,4 @@
-"""Concurrency as the API shows it: what is wished is stored, what is so is observed."""
+"""Concurrency in the API: the desired state is stored, the actual state is observed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +66,7 @@ async def test_how_much_must_stay_is_a_setting(tmp_path: Path) -> None:
         assert error.message.endswith("below its minimum value of [2].")
 
 
+@pytest.mark.slow
 async def test_whoever_counts_knows_before_the_answer(tmp_path: Path) -> None:
     """Listeners get reservations within the call that changes them, and at the start."""
     reservations: list[Reservation] = []

@@ -30,7 +30,7 @@ def refusal(**members: Any) -> ApiError:
 
 
 def test_defaults() -> None:
-    """What a function is if nothing is said."""
+    """A function's configuration without optional members."""
     plain = create()
     assert (plain.timeout_s, plain.memory_mb, plain.ephemeral_storage_mb) == (3, 128, 512)
     assert (plain.architecture, plain.description, plain.package_type) == ("x86_64", "", "Zip")
@@ -134,7 +134,7 @@ def test_environment_limits() -> None:
 
 
 def test_images_are_refused() -> None:
-    """Container images cannot be run here, and the message says so."""
+    """Container images are not supported, and the message says so."""
     assert "container images are not supported" in refusal(PackageType="Image").message
     assert "ImageConfig" in refusal(ImageConfig={}).message
 

@@ -102,7 +102,7 @@ async def test_failed_creation(room: Room) -> None:
     "error", [SandboxError("the launcher is gone"), PermissionError("no"), RecursionError("a bug")]
 )
 async def test_what_the_machine_cannot_do_fails_one_version(room: Room, error: Exception) -> None:
-    """Whatever it is; others are prepared all the same."""
+    """Whatever the error is; others are still prepared."""
     room.gate.error = error
     failed = await room.create_active()
     assert (failed.state, failed.state_reason_code) == ("Failed", "InternalError")
@@ -185,7 +185,7 @@ async def test_dry_run_changes_nothing(room: Room) -> None:
 
 
 async def test_names_are_taken_once(room: Room) -> None:
-    """A second function of the name is refused, and leaves nothing behind."""
+    """A second function with the name is refused, and leaves nothing behind."""
     await room.create()
     error = await refused(room.create(Code={"ZipFile": package("other")}))
     assert error.code == "ResourceConflictException"
@@ -235,7 +235,7 @@ async def test_blobs_live_as_long_as_somebody_refers_to_them(room: Room) -> None
 
 
 async def test_no_blob_is_lost_or_left_in_a_crowd(room: Room) -> None:
-    """Many callers share few packages: every version keeps its blob, nobody else's stays."""
+    """Many callers share few packages: every version keeps its blob, and no other blob stays."""
     chance = random.Random(7)
     is_whole: list[bool] = []
 
@@ -276,14 +276,14 @@ async def test_no_blob_is_lost_or_left_in_a_crowd(room: Room) -> None:
 
 
 async def settle_all(room: Room) -> None:
-    """Wait until nothing is under way for any function."""
+    """Wait until no change of any function is in progress."""
     page = await room.control.functions.list(HERE, {"FunctionVersion": "ALL"})
     for version in page.items:
         await room.settled(version.key.name, version.version)
 
 
 async def test_a_restart_finishes_what_was_under_way(tmp_path: Path) -> None:
-    """Pending functions become Active after a restart; blobs nobody needs are swept."""
+    """Pending functions become Active after a restart; unused blobs are swept."""
     async with open_room(tmp_path) as room:
         await room.create_active("done")
         room.gate.shut()
@@ -372,7 +372,7 @@ async def test_functions_are_listed_in_pages(room: Room) -> None:
 
 
 async def test_all_versions_are_listed_in_pages(room: Room) -> None:
-    """With FunctionVersion=ALL each function's $LATEST comes first, then its versions."""
+    """With FunctionVersion=ALL, each function's $LATEST comes first, then its versions."""
     for name in ("a", "b"):
         await room.create_active(name, Publish=True)
     seen, marker = [], None
@@ -394,7 +394,7 @@ async def test_accounts_and_regions_do_not_meet(room: Room) -> None:
 
 
 async def test_secrets_are_not_in_the_repr(room: Room) -> None:
-    """Neither variables nor code show up where a value is printed."""
+    """Neither variables nor code appear where a value is printed."""
     created = await room.create(Environment={"Variables": {"PASSWORD": "hunter2"}})
     assert created.environment == {"PASSWORD": "hunter2"}
     assert "hunter2" not in repr(created)
@@ -438,7 +438,7 @@ async def test_a_package_that_is_elsewhere_is_left_alone(room: Room) -> None:
 async def test_a_database_that_is_away_for_a_moment_leaves_no_version_behind(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is to be prepared is looked up again, and what was is written down again."""
+    """What is to be prepared is read again, and results are written again."""
     room.gate.shut()
     await room.create()
     await wait_until(lambda: bool(room.gate.prepared))

@@ -1,4 +1,4 @@
-"""Publishing: numbers, snapshots, and when there is nothing new."""
+"""Publishing: numbers, snapshots, and when nothing has changed."""
 
 import dataclasses
 from pathlib import Path
@@ -103,7 +103,7 @@ class Model:
     versions: dict[int, tuple[str, int]] = dataclasses.field(default_factory=dict)
 
     def publish(self) -> int:
-        """The number of the version that stands for the configuration."""
+        """The number of the version that represents the configuration."""
         last = max(self.versions, default=None)
         if last is None or self.versions[last] != self.configuration:
             last = self.next_number
@@ -121,6 +121,7 @@ STEPS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(20))
 @given(st.lists(STEPS, max_size=12))
 def test_versions_follow_the_model(

@@ -1,5 +1,5 @@
-"""Two control planes on one PostgreSQL do the same at the same time: one wins, and the other gets
-the error that AWS gives."""
+"""Two control planes on one PostgreSQL do the same at the same time: one succeeds, and the other
+gets AWS's error."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -63,7 +63,7 @@ async def test_one_function_of_a_name(rooms: tuple[Room, Room]) -> None:
 
 
 async def test_version_numbers(rooms: tuple[Room, Room]) -> None:
-    """Both publish the same `$LATEST`: one version comes of it, and both get that."""
+    """Both publish the same `$LATEST`: the result is one version, and both get it."""
     await rooms[0].create_active()
     for number in range(1, ROUNDS + 1):
         await rooms[0].configure(Description=f"{number}")
@@ -166,7 +166,7 @@ async def test_a_package_that_is_deleted_and_deployed(rooms: tuple[Room, Room]) 
 
 
 async def test_a_package_in_a_transaction_that_lasts(rooms: tuple[Room, Room]) -> None:
-    """It was marked before. Who deletes waits for nobody, and leaves it."""
+    """It was marked before. The deletion does not wait, and leaves it."""
     one, other = rooms
     data = package("slow")
     await one.create_active(Code={"ZipFile": data})

@@ -42,6 +42,7 @@ async def fetch(objects: S3Objects, bucket: str, key: str, version: str | None =
     return await objects.fetch(region=REGION, bucket=bucket, key=key, version=version)
 
 
+@pytest.mark.slow
 async def test_objects_and_their_versions(endpoint: str) -> None:
     """The newest version, or the one that is named."""
     client = boto3.client("s3", endpoint_url=endpoint, region_name=REGION)
@@ -54,6 +55,7 @@ async def test_objects_and_their_versions(endpoint: str) -> None:
     assert await fetch(objects, "versioned", "a/b.zip", old["VersionId"]) == package("old")
 
 
+@pytest.mark.slow
 async def test_what_s3_refuses_is_said_in_awss_words(endpoint: str) -> None:
     """Clients compare these texts."""
     objects = _objects(endpoint)
@@ -70,15 +72,16 @@ async def test_what_s3_refuses_is_said_in_awss_words(endpoint: str) -> None:
 
 
 async def test_an_unreachable_s3_is_an_error_of_the_request() -> None:
-    """Nobody listens there; the caller learns it instead of waiting."""
+    """Nothing listens there; the caller gets an error instead of waiting."""
     objects = _objects("http://127.0.0.1:1")
     error = await refused(fetch(objects, "b", "k"))
     assert error.code == "InvalidParameterValueException"
     assert "S3 Error Code: EndpointConnectionError" in error.message
 
 
+@pytest.mark.slow
 async def test_size_and_time_are_bounded(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An object that is too large, or comes too slowly, is not waited for."""
+    """An object that is too large, or arrives too slowly, is refused."""
     client = boto3.client("s3", endpoint_url=endpoint, region_name=REGION)
     client.create_bucket(Bucket="large")
     client.put_object(Bucket="large", Key="k", Body=bytes(2000))
@@ -92,7 +95,7 @@ async def test_size_and_time_are_bounded(endpoint: str, monkeypatch: pytest.Monk
 async def test_an_s3_of_ones_own_needs_no_credentials(
     endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where an endpoint is set and nothing else, requests are signed all the same."""
+    """Where an endpoint is set and nothing else, requests are signed anyway."""
     client = boto3.client("s3", endpoint_url=endpoint, region_name=REGION)
     client.create_bucket(Bucket="own")
     client.put_object(Bucket="own", Key="k", Body=b"bytes")

@@ -134,3 +134,15 @@ def test_what_is_not_offered_is_refused_with_an_error_of_the_model() -> None:
     assert all(any(kind in name for kind in kinds) for name in refused)
     assert len(APIGATEWAYV2.offered) + len(refused) == 103
     assert load_model("apigatewayv2").shape_for_error_code(APIGATEWAYV2.unoffered_code)
+
+
+def test_the_coverage_names_members_of_the_model() -> None:
+    """And operations that are offered."""
+    for table in (APIGATEWAYV2.coverage.stored, APIGATEWAYV2.coverage.refused):
+        for operation, members in table.items():
+            assert operation in APIGATEWAYV2.offered
+            shape = load_model("apigatewayv2").operation_model(operation).input_shape
+            for member in members:
+                assert (
+                    member == "all" or member.partition(".")[0].partition("=")[0] in shape.members
+                )

@@ -1,4 +1,4 @@
-"""Decisions are about resources, never about how somebody spells their names: what is denied is
+"""Decisions are about resources, never about how a request spells their names: what is denied is
 denied, and what is allowed is allowed, under each name that an operation accepts."""
 
 import asyncio
@@ -277,6 +277,7 @@ def test_every_operation_has_its_cases() -> None:
     assert set(CASES) == {name for service in others for name in service.offered}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", sorted(name for name, cases in CASES.items() if cases))
 def test_what_is_denied_is_denied_in_every_spelling(operation: str) -> None:
     """And what is allowed on the resource alone is allowed in every spelling, nothing else is."""
@@ -328,7 +329,7 @@ def test_what_is_denied_is_denied_in_every_spelling(operation: str) -> None:
     ],
 )
 def test_what_is_no_name_is_refused(operation: str, params: Params) -> None:
-    """Another partition, a version with a zero before it, a role without its path: nobody gets
+    """Another partition, a version with a leading zero, a role without its path: no caller gets
     through with them, whatever they may do."""
     assert decision(operation, params, allow(), load=trusting) is not None
 
@@ -412,7 +413,7 @@ def test_denials_under_conditions(operation: str, params: Params, key: str, valu
 
 
 def test_a_policy_as_a_whole_grants_like_permissions_one_by_one() -> None:
-    """Who may not grant something to anybody may not replace the policy by one that does."""
+    """A caller who may not grant a permission may not replace the policy by one that does."""
     statement = {"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction"}
     named = {**statement, "Principal": {"AWS": ["3" * 12, "arn:aws:iam::444444444444:user/u"]}}
 
@@ -448,7 +449,7 @@ def test_a_policy_as_a_whole_grants_like_permissions_one_by_one() -> None:
 
 
 def test_what_comes_with_a_function() -> None:
-    """Its role must be passed, its tags set and its layers read by somebody who may; layers that it
+    """Its role must be passed, its tags set and its layers read by a caller who may; layers that it
     has already were allowed before."""
     params = {"FunctionName": "f", "Role": ROLE, "Tags": {"a": "b"}, "Layers": [f"{LAYER}:1"]}
     assert decision("CreateFunction", params, allow()) is None

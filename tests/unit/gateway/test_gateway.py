@@ -213,6 +213,7 @@ def test_an_operation_gets_its_call_and_answers(door: FrontDoor) -> None:
     assert metadata["RequestId"] == call.request_id
 
 
+@pytest.mark.slow
 def test_a_large_package_arrives_whole(door: FrontDoor) -> None:
     """Also when it is parsed off the loop; its errors are the same."""
     package = bytes(range(256)) * 16_384

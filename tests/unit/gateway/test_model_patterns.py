@@ -26,6 +26,7 @@ def patterns() -> list[str]:
     return sorted(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", patterns())
 def test_no_pattern_backtracks_without_end(pattern: str) -> None:
     """Long texts that almost match are refused in little time."""

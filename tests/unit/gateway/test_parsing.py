@@ -157,6 +157,7 @@ def test_packages_of_any_size_are_decoded(size: int) -> None:
     assert created(body.encode()) == {"Code": {"ZipFile": package[:size]}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [5, (1 << 20) - 1, (1 << 20) + 1, 1_500_000])
 @pytest.mark.parametrize("bad", ["=", "!", "ä", "\n"])
 def test_a_bad_character_in_a_package_is_found(place: int, bad: str) -> None:
@@ -196,6 +197,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400), derandomize=True)
 @given(JSON)
 def test_no_json_is_too_odd(document: object) -> None:

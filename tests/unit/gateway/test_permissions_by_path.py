@@ -53,6 +53,7 @@ def labelled(service: str, operation: str, value: str) -> tuple[dict[str, Any], 
     return params, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("service", "operation"), OPERATIONS)
 async def test_the_action_is_the_method_and_the_resource_the_path(
     service: str, operation: str

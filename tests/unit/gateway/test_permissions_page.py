@@ -68,6 +68,7 @@ ALL = [
 DIFFERENCES = [difference for service in SERVICES for difference in service.differences]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("service", "operation", "needs"), ALL)
 def test_the_table_is_that_of_aws(service: str, operation: str, needs: Needs) -> None:
     """But for the differences that the page explains."""

@@ -61,6 +61,7 @@ def normal(value: Any) -> Any:
     return value.read() if isinstance(value, io.BytesIO) else value
 
 
+@pytest.mark.slow
 @many
 @given(st.data())
 @pytest.mark.parametrize(
@@ -83,6 +84,7 @@ def test_a_request_arrives_as_it_was_meant(
     assert normal(spoken.parse(operation, exchange, found[1])) == normal(params)
 
 
+@pytest.mark.slow
 @many
 @given(st.data())
 @pytest.mark.parametrize(("service", "protocol"), SPOKEN)
@@ -240,6 +242,7 @@ def test_no_cbor_is_too_odd(body: bytes) -> None:
         assert error.code == "SerializationException"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

@@ -63,6 +63,7 @@ def sender(service: str) -> Any:
     return client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("service", "signing_name", "operation"), public_operations())
 def test_what_is_never_signed_finds_its_service(
     service: str, signing_name: str, operation: str
@@ -91,6 +92,7 @@ def test_what_is_never_signed_finds_its_service(
     assert is_public(exchange) == service.startswith("cognito")
 
 
+@pytest.mark.slow
 def test_services_are_known_by_what_their_models_say() -> None:
     """Every service that can be reached with JSON or forms is recognized."""
     session = botocore.session.get_session()
@@ -146,7 +148,7 @@ def test_nothing_else_is_public(change: dict[str, Any]) -> None:
 
 
 def test_forms_are_small() -> None:
-    """One that would take long to read is refused, and its fields are found all the same."""
+    """One that would take long to read is refused, and its fields are still found."""
     assert read_form(FakeExchange(body=urlencode({"a": "b c"}).encode())) == {"a": ["b c"]}
     assert read_form(FakeExchange(query="a=1&a=2")) == {"a": ["1", "2"]}
     for body in (b"a&" * 1001, b"a=" + b"b" * 600_000):

@@ -27,6 +27,7 @@ EVENT_STREAMS = {"InvokeWithResponseStream", "StartLiveTail", "GetLogObject"}
 few = settings(max_examples=examples(12), suppress_health_check=list(HealthCheck), derandomize=True)
 
 
+@pytest.mark.slow
 @few
 @given(st.data())
 @pytest.mark.parametrize("name", LAMBDA.operation_names)
@@ -46,6 +47,7 @@ def test_a_lambda_request_arrives_as_it_was_meant(name: str, data: st.DataObject
     assert parsed == params
 
 
+@pytest.mark.slow
 @few
 @given(st.data())
 @pytest.mark.parametrize("name", LAMBDA.operation_names)
@@ -80,6 +82,7 @@ def test_the_status_of_success_is_the_models(name: str) -> None:
         assert answer.body == b""
 
 
+@pytest.mark.slow
 @few
 @given(st.data())
 @pytest.mark.parametrize("name", LOGS.operation_names)

@@ -55,7 +55,7 @@ def test_a_check_that_hangs_fails_at_its_deadline() -> None:
 
 
 def test_a_line_gives_the_outcome_back() -> None:
-    """Whatever else is printed is no outcome."""
+    """Other output is not an outcome."""
     outcome = Outcome("kill", FAILED, 'a "quoted" note', 1.5)
     assert "\n" not in outcome.line()
     assert outcome_of_line(outcome.line()) == outcome

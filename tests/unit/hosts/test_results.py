@@ -43,7 +43,7 @@ def test_a_host_that_is_no_longer_run_keeps_its_result(tmp_path: Path) -> None:
 
 
 def test_some_checks_of_the_same_commit_join_the_others() -> None:
-    """Of another commit nothing is taken over."""
+    """Results of another commit are not taken over."""
     before = result("h", STARTED, Outcome("burst", FAILED, "slow", 1.0))
     now = result("h", Outcome("burst", PASSED, "", 2.0))
     assert [outcome.state for outcome in merged(before, now).outcomes] == [PASSED, PASSED]
@@ -109,7 +109,7 @@ def test_what_is_kept_is_json_for_others(tmp_path: Path) -> None:
 
 
 def test_hosts_that_were_never_run_are_named() -> None:
-    """Silence about a host is no statement about it."""
+    """A missing result says nothing about a host."""
     hosts = {"h": "what h is", "later": "a | machine"}
     text = table([result("h", STARTED)], ["start"], hosts)
     assert text.endswith("Not run yet:\n\n- later: a \\| machine")

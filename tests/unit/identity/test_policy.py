@@ -201,7 +201,7 @@ def test_conditions(condition: dict[str, Any], holds: bool) -> None:
 
 
 def test_operators_that_are_none() -> None:
-    """A condition under an operator nobody knows would make a denial void, so it is refused."""
+    """A condition with an unknown operator would make a denial void, so it is refused."""
     assert is_operator("ForAnyValue:StringNotLikeIfExists")
     assert is_operator("Null")
     for name in ("StringEqual", "ForSomeValues:StringEquals", "ForAnyValue:", ""):

@@ -1,4 +1,4 @@
-"""Who works on a data directory: nobody is taken for somebody else."""
+"""Who uses a data directory: no process is mistaken for another."""
 
 import dataclasses
 import fcntl
@@ -53,7 +53,7 @@ def held(directory: Path) -> "Iterator[subprocess.Popen[bytes]]":
 
 
 def test_nobody(tmp_path: Path) -> None:
-    """No lock, no directory, a lock that nobody holds: none of them is a platform."""
+    """No lock, no directory, a lock that no process holds: none of them is a platform."""
     for directory in (tmp_path, tmp_path / "missing"):
         with find_running(directory) as running:
             assert running is None
@@ -63,7 +63,7 @@ def test_nobody(tmp_path: Path) -> None:
 
 
 def test_one_that_runs(tmp_path: Path) -> None:
-    """It is found with what it says; a second cannot hold; after a kill nobody is there."""
+    """It is found with what it says; a second cannot hold; after a kill it is free."""
     with held(tmp_path) as process:
         with find_running(tmp_path) as running:
             assert running is not None
@@ -74,7 +74,7 @@ def test_one_that_runs(tmp_path: Path) -> None:
             assert hold(tmp_path) is None
             running.send(signal.SIGKILL)
             assert running.wait(20)
-            running.send(signal.SIGKILL)  # Nobody any more.
+            running.send(signal.SIGKILL)  # No holder any more.
         process.wait()
         with find_running(tmp_path) as running:
             assert running is None
@@ -84,7 +84,7 @@ def test_one_that_runs(tmp_path: Path) -> None:
 
 
 def test_a_number_that_somebody_else_has_now(tmp_path: Path) -> None:
-    """What is held says a number that belongs to another process: nobody is given a signal."""
+    """What is held says a number that belongs to another process: no signal is sent."""
     lock = hold(tmp_path)
     assert lock is not None
     write_facts(lock, dataclasses.replace(own_facts("1"), pid=1))
@@ -104,7 +104,7 @@ def test_another_pid_namespace(tmp_path: Path) -> None:
 
 
 def test_who_looks_is_no_platform(tmp_path: Path) -> None:
-    """Somebody looks at the very moment when one starts: it starts all the same."""
+    """A process reads the lock at the moment when a platform starts: it starts anyway."""
     (tmp_path / "lock").touch()
     with (tmp_path / "lock").open() as looker:
         fcntl.flock(looker, fcntl.LOCK_SH)

@@ -49,7 +49,7 @@ async def ask_in_thread(directory: Path, operation: str) -> Any:
 
 
 def say(directory: Path, data: bytes) -> bytes:
-    """Send any bytes; returns what comes back until the end."""
+    """Send any bytes; returns the response until the end."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(10)
         connection.connect(str(directory / "operator.sock"))
@@ -64,7 +64,7 @@ def say(directory: Path, data: bytes) -> bytes:
 
 
 async def test_requests(tmp_path: Path) -> None:
-    """Each gets its answer; a failure says no more than its kind, and ends nothing."""
+    """Each gets its response; a failure reveals only its kind, and ends nothing."""
     async with opened(tmp_path):
         for _ in range(2):
             assert await ask_in_thread(tmp_path, "answer") == await answer()
@@ -115,7 +115,7 @@ async def test_bad_requests(tmp_path: Path, sent: bytes, received: bytes) -> Non
 
 
 async def test_who_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is cut off after a while; who goes before the answer comes harms nobody."""
+    """It is cut off after a while; a client that leaves before the response does no harm."""
     monkeypatch.setattr(operator_socket, "_REQUEST_S", 0.05)
     async with opened(tmp_path):
         assert await anyio.to_thread.run_sync(say, tmp_path, b"answ") == b""
@@ -127,7 +127,7 @@ async def test_who_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_no_platform(tmp_path: Path) -> None:
-    """Is said in a sentence, whatever lacks."""
+    """The error is one sentence, whatever is missing."""
     (tmp_path / "operator.sock").write_text("no socket")
     for directory in (tmp_path, tmp_path / "missing"):
         with pytest.raises(OperatorSocketError, match="cannot ask the platform"):

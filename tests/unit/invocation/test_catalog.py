@@ -65,7 +65,7 @@ async def test_what_does_not_exist_is_not_remembered() -> None:
 
 @pytest.mark.anyio
 async def test_what_has_changed_is_looked_up_ahead_of_the_first_call() -> None:
-    """After a change the new value is in memory without anybody having asked for it."""
+    """After a change the new value is in memory before it is requested."""
     resolved: list[FunctionKey] = []
 
     async def load(key: FunctionKey, qualifier: str) -> FunctionVersion | None:
@@ -94,7 +94,7 @@ async def test_nothing_is_kept_of_functions_that_are_gone() -> None:
         tasks.start_soon(catalog.follow_changes)
         for number in range(1000):
             catalog.forget(KEY._replace(name=f"f{number}"))
-        while catalog.size:  # noqa: ASYNC110 - it tells nobody
+        while catalog.size:  # noqa: ASYNC110 - it notifies no listener
             await anyio.sleep(0.001)
         tasks.cancel_scope.cancel()
 

@@ -211,7 +211,8 @@ def test_a_version_that_is_not_ready() -> None:
 
 @pytest.mark.parametrize(("isolation", "tenant_id"), [(None, "t"), ("PER_TENANT", "")])
 def test_tenants_have_to_fit_the_function(isolation: str | None, tenant_id: str) -> None:
-    """However it is called: no environment serves two tenants, or one and nobody."""
+    """However it is called: no environment serves two tenants, or one and calls without a
+    tenant."""
     ends = Ends()
     version = dataclasses.replace(version_of("f"), tenant_isolation=isolation)
     node = FakeNode()

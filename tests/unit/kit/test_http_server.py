@@ -54,7 +54,7 @@ async def serving(
     held_bytes_max: int = 1 << 40,
     **limits: object,
 ) -> AsyncIterator[tuple[HttpServer, int]]:
-    """A server on a port of its own; gives both."""
+    """A server on its own port; yields both."""
     sock = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port: int = sock.getsockname()[1]
     server = HttpServer(
@@ -104,7 +104,7 @@ async def until_closed(reader: asyncio.StreamReader, deadline_s: float = 10) -> 
 
 async def wait_until(condition: Callable[[], object], deadline_s: float = 10) -> None:
     async with asyncio.timeout(deadline_s):
-        while not condition():  # noqa: ASYNC110 - what is polled tells nobody
+        while not condition():  # noqa: ASYNC110 - what is polled notifies no listener
             await asyncio.sleep(0.005)
 
 
@@ -146,7 +146,7 @@ async def test_requests_of_one_connection_are_answered_in_order() -> None:
 
 
 async def test_thousands_of_waiting_requests_are_answered_without_recursion() -> None:
-    """However many requests wait behind a slow one, answering them takes no stack."""
+    """However many requests wait behind a slow one, responding to them takes no stack."""
     recorder = Recorder()
     slow: list[Exchange] = []
 
@@ -222,8 +222,8 @@ async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
 
 
 async def test_going_on_is_not_said_in_the_middle_of_another_answer() -> None:
-    """A request that waits behind another is not told to go on: it would be taken for the
-    other's answer."""
+    """A request that waits behind another gets no 100 Continue: it would be mistaken for the
+    other's response."""
     keeper = HoldingHandler()
     async with serving(keeper) as (_, port), connected(port) as (reader, writer):
         writer.write(
@@ -239,7 +239,7 @@ async def test_going_on_is_not_said_in_the_middle_of_another_answer() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"body"])
 async def test_an_offer_to_upgrade_is_ignored(body: bytes) -> None:
-    """Clients that offer HTTP/2 (`Upgrade: h2c`) get an ordinary answer, and go on."""
+    """Clients that offer HTTP/2 (`Upgrade: h2c`) get an ordinary response, and continue."""
     recorder = Recorder()
     length = b"Content-Length: 4\r\n" if body else b""
     offer = (
@@ -338,8 +338,9 @@ async def test_a_handler_that_raises_is_logged_and_told(caplog: pytest.LogCaptur
     assert "a bug" in caplog.text
 
 
+@pytest.mark.slow
 async def test_a_slow_reader_holds_its_own_line_only() -> None:
-    """Answers that a client does not read hold back its further requests, and nobody else's."""
+    """Responses that a client does not read hold back its own further requests, and no others."""
     handled: list[str] = []
 
     def handler(exchange: Exchange) -> None:
@@ -357,7 +358,7 @@ async def test_a_slow_reader_holds_its_own_line_only() -> None:
 
 
 async def test_answers_have_a_date() -> None:
-    """However they are given, once, and the one of now; a handler may know better."""
+    """However they are sent: once, and the current one; a handler may set its own."""
     clock = ManualClock(now=784_111_777.5)
     answers_ = [
         lambda exchange: exchange.respond(200),
@@ -383,7 +384,7 @@ async def test_answers_have_a_date() -> None:
 
 @pytest.mark.parametrize("is_started", [False, True])
 async def test_answers_to_head(is_started: bool) -> None:
-    """They have the length of the body that they leave out, a reason, and no more."""
+    """They have the length of the omitted body, a reason, and no more."""
 
     def handle(exchange: Exchange) -> None:
         if is_started:
@@ -480,13 +481,13 @@ async def test_what_is_no_request_is_refused(name: str) -> None:
 
 
 async def test_http_1_0_needs_no_host() -> None:
-    """It did not know of any."""
+    """It did not require one."""
     async with serving(Recorder()) as (_, port):
         assert answers(await said(port, b"GET /old HTTP/1.0\r\n\r\n")) == [(200, b"/old|")]
 
 
 async def test_what_follows_the_last_request_is_not_handled() -> None:
-    """After `Connection: close` nothing is accepted, and nothing is added to the answer."""
+    """After `Connection: close` nothing is accepted, and nothing is added to the response."""
     recorder = Recorder()
     async with serving(recorder) as (_, port):
         received = await said(port, LAST + GET)
@@ -509,7 +510,7 @@ async def test_nonsense_after_a_request_does_not_cost_its_answer() -> None:
     "request_", [GET[:-2], _POST + b"Content-Length: 10\r\n\r\nhalf", _POST + b"Content-Le"]
 )
 async def test_half_a_request_is_not_handled(request_: bytes) -> None:
-    """A client that leaves in the middle of a request has asked for nothing."""
+    """A client that leaves in the middle of a request has requested nothing."""
     recorder = Recorder()
     async with serving(recorder) as (server, port):
         async with connected(port) as (_, writer):
@@ -653,7 +654,7 @@ async def test_idle_connections_end_and_busy_ones_do_not() -> None:
 
 
 async def test_one_connection_too_many_is_turned_away() -> None:
-    """The excess gets 503; when somebody leaves, there is room again."""
+    """The excess gets 503; when a client leaves, there is space again."""
     async with serving(Recorder(), connections_max=1) as (server, port):
         async with connected(port) as (_, first):
             first.write(GET)
@@ -668,8 +669,8 @@ def _big(size: int, path: str = "/big") -> bytes:
 
 
 async def test_requests_are_bounded_together() -> None:
-    """Of what is arriving, the largest is given up when all together are too much; the others go
-    on, and what is held for a request is released with its response."""
+    """When arriving requests are too large in total, the largest is given up; the others continue,
+    and memory for a request is released with its response."""
     recorder = Recorder()
     async with serving(recorder, held_bytes_max=150_000) as (server, port):
         async with connected(port) as (large, writer), connected(port) as (small, other):
@@ -682,7 +683,7 @@ async def test_requests_are_bounded_together() -> None:
             assert answers(refused) == [(503, b"")]
             assert b"Retry-After: 1\r\n" in refused
             await wait_until(lambda: server.budget.held == 69_999)
-            # What is small gets through whatever the others hold.
+            # Small requests get through whatever the others hold.
             assert answers(await said(port, LAST)) == [(200, b"/last|")]
             other.write(b"b" + LAST)
             found = answers(await until_closed(small))
@@ -691,7 +692,8 @@ async def test_requests_are_bounded_together() -> None:
 
 
 async def test_requests_are_held_until_they_are_answered() -> None:
-    """While a handler keeps large ones, there is no room for others; small ones are not counted."""
+    """While a handler keeps large ones, there is no space for others; small ones are not
+    counted."""
     keeper = HoldingHandler()
     async with (
         serving(keeper, held_bytes_max=150_000) as (server, port),
@@ -755,14 +757,14 @@ async def test_heads_are_screened_before_bodies_are_read() -> None:
 
 @pytest.mark.parametrize("target", ["/" + "a" * 20_000, "/?" + "a&" * 1001])
 async def test_targets_that_take_long_to_read(target: str) -> None:
-    """They are refused before anybody takes them apart."""
+    """They are refused before they are parsed."""
     async with serving(Recorder()) as (_, port):
         assert answers(await said(port, _get(target))) == [(400, b"")]
 
 
 async def test_answers_that_nobody_takes_are_bounded_together() -> None:
-    """A client that reads too little is cut off, others are not; what was read is no longer
-    held."""
+    """A client that reads too little is cut off, others are not; bytes that were read are
+    released."""
     size = 32 << 20
 
     def large(exchange: Exchange) -> None:
@@ -858,7 +860,7 @@ async def test_closing_finishes_what_is_in_progress() -> None:
 
 
 async def test_closing_ends_what_does_not_finish() -> None:
-    """When the grace is over, connections are cut and their exchanges told so."""
+    """When the grace period is over, connections are cut and their exchanges notified."""
     keeper = HoldingHandler()
     gone: list[str] = []
     async with serving(keeper) as (server, port), connected(port) as (reader, writer):
@@ -872,8 +874,8 @@ async def test_closing_ends_what_does_not_finish() -> None:
 
 
 async def test_closing_waits_for_nobody_who_is_late() -> None:
-    """Who does not send the rest of a request is given up after its deadline, as ever, however
-    long the grace."""
+    """A client that does not send the rest of a request is given up after its deadline, as always,
+    however long the grace period is."""
     async with (
         serving(HoldingHandler(), request_deadline_s=0.05) as (server, port),
         connected(port) as (reader, writer),

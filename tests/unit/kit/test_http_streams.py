@@ -45,7 +45,7 @@ class Relay:
 
 
 class Stream:
-    """Passes a body on, and asks to wait while the caller is behind."""
+    """Passes a body on, and pauses while the caller is behind."""
 
     def __init__(self, source: Exchange, sink: Exchange) -> None:
         self._source = source
@@ -80,7 +80,7 @@ async def relaying() -> AsyncIterator[Ports]:
     ports = []
     for server in servers:
         sock = socket.create_server(("127.0.0.1", 0))
-        # Small buffers: a caller is behind after little, as it is after much over a network.
+        # Small buffers: a caller is behind after few bytes, as it is after many over a network.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
         ports.append(sock.getsockname()[1])
         await server.start(sock)
@@ -154,8 +154,8 @@ class Caller:
         return data
 
     async def read(self, random_: random.Random, pauses: float) -> int:
-        """Take everything; before each read it pauses with the given probability. Returns how
-        many bytes came, framing included."""
+        """Read everything; before each read it pauses with the given probability. Returns the
+        number of bytes, framing included."""
         loop = asyncio.get_running_loop()
         tail, count = b"", 0
         while not tail.endswith(b"0\r\n\r\n"):
@@ -173,7 +173,7 @@ class Caller:
 
 async def test_a_caller_that_is_behind_when_the_body_ends_does_not_stop_the_runtime() -> None:
     """The last of the body and its end come together, while the caller takes nothing: the
-    runtime's connection is read again all the same."""
+    runtime's connection is still read again."""
     async with relaying() as ports, asyncio.timeout(DEADLINE_S):
         caller = await Caller.connect(ports.caller, "/1")
         runtime = await Runtime.connect(ports.runtime)
@@ -187,7 +187,7 @@ async def test_a_caller_that_is_behind_when_the_body_ends_does_not_stop_the_runt
 
 
 async def test_a_caller_that_leaves_while_it_is_behind_does_not_stop_the_runtime() -> None:
-    """Nobody takes what is still to come: the runtime may send it, and goes on."""
+    """The rest of the response has no reader: the runtime may send it, and continues."""
     async with relaying() as ports, asyncio.timeout(DEADLINE_S):
         caller = await Caller.connect(ports.caller, "/1")
         runtime = await Runtime.connect(ports.runtime)
@@ -241,7 +241,7 @@ async def test_a_body_that_cannot_be_read_on_is_cut(
     body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The reader gets an error at once. If it was the reader's own fault, that is a bug, and
-    somebody should hear of it."""
+    it should be reported."""
     ends: list[str] = []
 
     class Broken:

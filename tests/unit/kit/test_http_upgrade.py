@@ -155,6 +155,7 @@ async def test_early_bytes_that_are_dropped_are_not_passed_over() -> None:
     assert switch.opened == []
 
 
+@pytest.mark.slow
 async def test_an_offer_that_is_not_accepted_is_an_ordinary_request() -> None:
     """Requests that follow it in the same read, also other offers, are handled after it, in their
     order, however many there are."""
@@ -369,8 +370,9 @@ async def test_what_streams_leave_untaken_is_within_the_budget() -> None:
         assert server.budget.held == 0
 
 
+@pytest.mark.slow
 async def test_both_directions_are_held_back() -> None:
-    """An echo of more than anybody buffers: while the client does not read, it is not read."""
+    """An echo of more than all buffers hold: while the client does not read, it is not read."""
     switch = Switch()
     size = 64 << 20
     async with (

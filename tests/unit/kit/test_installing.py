@@ -56,7 +56,7 @@ def test_a_signal_ends_the_steps(script: Path, number: signal.Signals) -> None:
 
 
 def test_a_step_that_takes_too_long(script: Path) -> None:
-    """Says so; nothing of it goes on."""
+    """It says so; none of its processes continues."""
     with pytest.raises(InstallFailed, match="did not end within 3 s"):
         run_step("step", ["sh", str(script)], deadline_s=3.0)
     assert ends(int((script.parent / "pid").read_text()))

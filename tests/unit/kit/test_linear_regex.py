@@ -100,6 +100,7 @@ def test_what_is_no_pattern_is_refused(pattern: str) -> None:
         compile_pattern(pattern)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pattern", ["(a+)+b", "(a|aa)+b", "(.*)*b", "a*a*a*a*a*b", "(a{0,30}){0,30}b"]
 )

@@ -41,7 +41,7 @@ def logged_to_pipe(journal: bool) -> list[str]:
 
 
 def test_lines_of_the_journal_have_priorities() -> None:
-    """Each one, those of a traceback and of the end too; no time, no level as a word twice."""
+    """All of them, including those of a traceback; no time, no level as a word."""
     lines = logged_to_pipe(journal=True)
     assert lines[:3] == [
         "<4>WARNING room: two",
@@ -61,7 +61,7 @@ def test_a_pipe_that_is_not_the_journals_gets_no_priorities() -> None:
 
 
 def test_a_file_gets_the_time(tmp_path: Path) -> None:
-    """Nobody else writes it there."""
+    """No other writer writes it there."""
     with (tmp_path / "log").open("w") as file:
         logged(file.fileno())
     first = (tmp_path / "log").read_text().splitlines()[0]

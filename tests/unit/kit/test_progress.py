@@ -39,7 +39,7 @@ def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) ->
 def test_it_is_said_again(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody has to guess whether anything still happens."""
+    """The user need not guess whether work continues."""
     monkeypatch.setattr(progress, "_REPEAT_S", 0.0)
     monkeypatch.setattr(progress, "_REFRESH_S", 0.01)
     seen: list[str] = []
@@ -51,7 +51,7 @@ def test_it_is_said_again(
 
 
 def test_lines_in_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are no errors."""
+    """They are not errors."""
     with (tmp_path / "journal").open("w") as stream:
         monkeypatch.setattr(sys, "stderr", PriorityLines(stream))
         with shown_steps(lambda _: None) as steps:

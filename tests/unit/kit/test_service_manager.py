@@ -24,7 +24,7 @@ def news(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socke
 
 
 def test_a_start_and_an_end_are_told(news: tuple[socket.socket, str]) -> None:
-    """Each as one datagram; the variable is gone, so that nobody else tells anything."""
+    """Each as one datagram; the variable is unset, so that no child process reports anything."""
     bound, address = news
     environment = {"NOTIFY_SOCKET": address, "OTHER": "stays"}
     manager = ServiceManager(environment)

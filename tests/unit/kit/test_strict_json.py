@@ -20,7 +20,7 @@ VALUES = st.recursive(
 
 @pytest.mark.parametrize("number", ["0", "-1", "300", "300.0", "3.0e2", "1E-9999", "9" * 5000])
 def test_numbers(number: str) -> None:
-    """Stay as they are written, and are no texts."""
+    """They stay as written, and are not texts."""
     read = parse(f"[{number}]")
     assert read == [number]
     assert type(read[0]) is Number
@@ -37,7 +37,7 @@ def test_what_is_not_json(text: str) -> None:
 
 @given(st.dictionaries(st.text(), VALUES, max_size=4), st.sampled_from([None, 0, 3]), st.booleans())
 def test_members(document: Any, indent: int | None, ascii_only: bool) -> None:
-    """Each is found as it is written, however the document is; others are not."""
+    """Each is found as written, in any document; others are not."""
     text = "\n " + json.dumps(document, indent=indent, ensure_ascii=ascii_only) + " "
     assert parse(text) == document
     for name, value in document.items():
@@ -60,7 +60,7 @@ def test_members(document: Any, indent: int | None, ascii_only: bool) -> None:
     ],
 )
 def test_a_member(text: str, written: str | None) -> None:
-    """Of those that come twice, the last."""
+    """Of duplicates, the last."""
     assert member_as_written(text, "a") == written
 
 
@@ -82,11 +82,12 @@ _OURS = {
     *("polling/tumbling.py", "services/local_services_program.py", "node/environment/failures.py"),
     *("telemetry/series/database.py", "telemetry/series/distribution.py"),
 }
-"""Files that read what the platform wrote itself, or are processes of their own."""
+"""Files that read what the platform wrote itself, or run as separate processes."""
 
 
+@pytest.mark.slow
 def test_json_of_strangers_of_any_depth_is_read() -> None:
-    """Python's reader raises RecursionError, which is no ValueError: every place catches it, or
+    """Python's reader raises RecursionError, which is not a ValueError: every place catches it, or
     reads through this module."""
     source = Path(strict_json.__file__).parents[1]
     for file in sorted(source.rglob("*.py")):

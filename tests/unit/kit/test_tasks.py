@@ -91,7 +91,7 @@ async def test_a_loop_that_fails_begins_again_after_ever_longer_pauses(
 async def test_a_loop_tells_each_kind_of_failure_and_each_row_of_them(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What somebody else has reported is not told again."""
+    """A failure that was already reported is not reported again."""
     clock = ManualClock()
     failures = [OSError(), OSError(), ValueError(), Reported(), ValueError(), None, ValueError()]
 
@@ -153,7 +153,7 @@ async def test_a_part_that_fails_is_its_parents_failure() -> None:
 
 
 async def test_a_guarded_callback_does_not_raise(caplog: pytest.LogCaptureFixture) -> None:
-    """What it fails with is logged and told, even if that fails, too."""
+    """Its exception is logged and reported, even if that fails, too."""
     errors: list[Exception] = []
     done: list[int] = []
 
@@ -188,6 +188,7 @@ def _check(path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_the_linter_lets_no_other_way_to_start_a_task_pass(tmp_path: Path) -> None:
     assert _check(ROOT / "src").returncode == 0
     for number, line in enumerate(

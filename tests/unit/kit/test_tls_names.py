@@ -119,7 +119,7 @@ def test_leaves_of_a_renewed_authority_are_trusted_by_the_old_certificate(
 
 
 def test_a_key_of_another_kind_is_an_error(tmp_path: Path, clock: ManualClock) -> None:
-    """It is not replaced: somebody has put it there."""
+    """It is not replaced: the operator has put it there."""
     (tmp_path / "test.key").write_text("nonsense")
     with pytest.raises(ValueError):  # noqa: PT011 (the text is OpenSSL's)
         Authority("Test", tmp_path, clock)
@@ -167,7 +167,7 @@ def test_old_protocols_are_refused(authority: Authority, clock: ManualClock) -> 
 
 
 def test_certificates_are_issued_only_so_fast(authority: Authority, clock: ManualClock) -> None:
-    """Those that are there already are served all the same."""
+    """Existing ones are still served."""
     server = ServerNames(authority, everything_below, clock)
     found = [talk(server, authority, f"n{number}.example.test") for number in range(40)]
     assert found == ["trusted"] * 32 + [INTERNAL_ERROR] * 8

@@ -31,7 +31,7 @@ def order(turns: Turns, requested: list[Turn], first: Turn) -> Iterator[int]:
 
 
 def test_only_so_many_are_under_way() -> None:
-    """The others come one for each that is over."""
+    """Each of the others starts when one ends."""
     turns = turns_of(2)
     waiting = [turns.ask(name, "f") for name in "abcde"]
     assert [turn.is_waiting for turn in waiting] == [False, False, True, True, True]
@@ -41,7 +41,8 @@ def test_only_so_many_are_under_way() -> None:
 
 
 def test_whoever_asks_for_many_delays_others_by_one() -> None:
-    """Another function is next but one, and another account is not behind all functions of one."""
+    """Another function is next but one, and another account does not wait for all functions of
+    one."""
     turns = turns_of(1)
     first = turns.ask("a", "f")
     many = [turns.ask("a", "f") for _ in range(100)]
@@ -56,8 +57,8 @@ def test_whoever_asks_for_many_delays_others_by_one() -> None:
 
 
 def test_nobody_holds_all_turns() -> None:
-    """However long some hold theirs: one function has half of them at most, one account three
-    quarters, and the rest comes at once to others."""
+    """However long some keep theirs: one function has at most half of them, one account three
+    quarters, and others get the rest at once."""
     turns = turns_of(8)
     for_one_function = [turns.ask("a", "f") for _ in range(20)]
     for_one_account = [turns.ask("a", name) for name in "ghijkl"]
@@ -86,7 +87,7 @@ def test_what_is_not_wanted_any_more_never_comes() -> None:
 
 
 async def test_who_waits_hears_of_it() -> None:
-    """True when the turn comes, False when it is given up meanwhile."""
+    """True when the turn comes, False when it is given up before."""
     turns = turns_of(1)
     first, second, third = (turns.ask("a", "f") for _ in range(3))
     heard: list[tuple[str, bool]] = []
@@ -142,7 +143,7 @@ async def test_who_is_cancelled_gives_his_turn_back() -> None:
 def test_turns_are_never_lost_nor_too_many(
     at_once: int, steps: list[tuple[bool, int, int]]
 ) -> None:
-    """Whatever is asked for and given up: as many are under way as may be and want to be."""
+    """Whatever is requested and given up: as many are in progress as possible."""
     turns = turns_of(at_once)
     waiting: list[Turn] = []
     for asks, member, at in steps:

@@ -471,6 +471,7 @@ def test_wildcards(pattern: str, text: str) -> None:
     assert compiled({"a": text}) is wildcard_by_table(pattern, text)
 
 
+@pytest.mark.slow
 @given(PATTERNS, DOCUMENTS | st.binary() | st.text(), st.sampled_from(list(SOURCE_KINDS.values())))
 def test_nothing_raises(pattern: Any, record: Any, kind: SourceKind) -> None:
     """Whatever the record and the pattern are, it fits or does not."""
@@ -485,6 +486,7 @@ def test_nothing_raises(pattern: Any, record: Any, kind: SourceKind) -> None:
         assert compiled.admits(record, json.dumps(record)) in (True, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

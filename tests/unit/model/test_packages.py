@@ -181,7 +181,7 @@ def test_special_files_are_refused(kind: int) -> None:
 
 
 def test_encrypted_entries_are_refused() -> None:
-    """Nobody could read them."""
+    """No user could read them."""
     data = bytearray(make_zip((info("secret"), b"x")))
     for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         data[data.index(signature) + offset] |= 1

@@ -166,6 +166,9 @@ def test_parameters_of_services() -> None:
     subtype = SUBTYPES["SQS-SendMessage"]
     good = {"QueueUrl": "u", "MessageBody": "$request.body", "Region": "eu-west-1"}
     assert set(parse_parameters(subtype, good)) == set(good)
+    for text in ("${", "a${request.path", "${request.path}${"):
+        with pytest.raises(ValueError, match=r"brace"):
+            parse_text(text)
     for wrong in ({"QueueUrl": "u"}, {**good, "Other": "x"}, {**good, "DelaySeconds": "$x"}):
         with pytest.raises(ValueError, match=r"."):
             parse_parameters(subtype, wrong)

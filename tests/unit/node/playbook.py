@@ -116,7 +116,7 @@ class Sink:
 
 
 class Call:
-    """An invocation, as its caller sees it: the request, and a `Reply` that notes what comes."""
+    """An invocation, as its caller sees it: the request, and a `Reply` that records everything."""
 
     def __init__(
         self, function: FunctionVersion, request_id: str, event: bytes, sink: Sink | None, more: Any
@@ -156,7 +156,7 @@ class Call:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome, which came once."""
+        """The outcome; there is exactly one."""
         (outcome,) = self.outcomes
         return outcome
 
@@ -182,7 +182,7 @@ class Call:
 
     @property
     def run_report(self) -> RunReport:
-        """What came with the outcome."""
+        """The report of the outcome."""
         (report,) = self.reports
         return report
 
@@ -196,7 +196,7 @@ class ScriptedLog:
         self.is_full = False
         self.is_closed = False
         self.holds = False
-        """Whether the file lags behind: what waits for it is kept until `catch_up`."""
+        """Whether the file lags behind: callers that wait for it are kept until `catch_up`."""
         self._held: list[Callable[[], None]] = []
 
     def append(self, timestamp_ms: int, message: bytes) -> None:
@@ -270,9 +270,9 @@ class Play:
         self.function = dataclasses.replace(FUNCTION, **function)
         self._is_provisioned = is_provisioned
         self.heard: list[str] = []
-        """What the environment told its pool: `free`, `responded`, `gone`."""
+        """Notifications of the environment's pool: `free`, `responded`, `gone`."""
         self.states: list[EnvironmentState] = []
-        """The environment's when it told so."""
+        """The environment's state at each notification."""
         self._waiting: deque[tuple[Call, float]] = deque()
         self._calls = 0
         self._environment: Environment | None = None
@@ -314,7 +314,7 @@ class Play:
     async def serve(
         self, listener: socket.socket, admits: Callable[[socket.socket], bool]
     ) -> AsyncIterator[TakeOver]:
-        """See `ApiEndpoint`: nobody asks."""
+        """See `ApiEndpoint`: gets no requests."""
         with listener:
             yield lambda connection, port: connection.close()
 

@@ -41,7 +41,7 @@ _MB = 1024 * 1024
 
 
 class Request:
-    """A request of a program's, and its response once that has come."""
+    """A program's request, and its response once that has arrived."""
 
     def __init__(self, box: "ScriptedBox", data: bytes) -> None:
         self._loop = box.loop
@@ -78,7 +78,7 @@ class Request:
         self._loop.settle()
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Return the socket."""
         if self._socket is not None:
             self._receive()
             self._socket.close()
@@ -109,7 +109,7 @@ class Request:
         return json.loads(self.body)
 
     def header(self, name: str) -> str:
-        """A header of the response; empty if there is none."""
+        """A header of the response; empty if it is missing."""
         assert self.is_answered
         return self._header(self._received.partition(b"\r\n\r\n")[0], name.lower())
 
@@ -241,7 +241,7 @@ class Runtime(Program):
         return self.request("POST", f"{INVOCATION}{self.request_id}/error", payload, headers)
 
     def streams(self, content_type: str = "text/plain", mode: str = "streaming") -> "Stream":
-        """Begin a response that comes chunk by chunk."""
+        """Begin a response that is sent chunk by chunk."""
         return Stream(self, content_type, mode)
 
     def init_error(self, payload: bytes, error_type: str) -> Request:

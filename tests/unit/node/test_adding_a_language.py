@@ -27,7 +27,7 @@ def test_the_example_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     by_name = {language.name: language for language in languages}
     monkeypatch.setattr(registry, "LANGUAGE_BY_NAME", by_name)
 
-    # Stands in for .NET: it has a version, and that is all the example asks of it.
+    # Replaces .NET: it has a version, which is all that the example needs.
     program = tmp_path / "dotnet-home" / "dotnet"
     program.parent.mkdir()
     shutil.copy("/bin/echo", program)

@@ -17,7 +17,7 @@ def entry(path: str, content: bytes) -> bytes:
 
 
 def test_files_are_kept_where_the_loader_looks(tmp_path: Path) -> None:
-    """Beside the package, with a `c` behind the name of the source, readable for everybody."""
+    """Next to the package, with a `c` after the name of the source, readable for every user."""
     target = tmp_path / "key.python3.11"
     _keep(entry("app.py", b"1") + entry("pkg/deep/er.py", b"2") + END, target)
     assert (target / "app.pyc").read_bytes() == b"1"
@@ -43,7 +43,7 @@ def test_files_are_kept_where_the_loader_looks(tmp_path: Path) -> None:
     ],
 )
 def test_bad_output_is_refused_and_leaves_nothing(tmp_path: Path, output: bytes) -> None:
-    """Nothing is written anywhere, not even half of it."""
+    """Nothing is written, not even a part."""
     target = tmp_path / "inside" / "key.python3.11"
     target.parent.mkdir()
     with pytest.raises(ValueError, match="compiler"):
@@ -52,7 +52,7 @@ def test_bad_output_is_refused_and_leaves_nothing(tmp_path: Path, output: bytes)
 
 
 def test_a_file_in_the_place_of_a_directory_is_an_error(tmp_path: Path) -> None:
-    """As is anything the file system refuses; nothing is left."""
+    """So is everything that the file system refuses; nothing is left."""
     target = tmp_path / "key.python3.11"
     with pytest.raises(OSError, match=r"exists|directory"):
         _keep(entry("a.py", b"1") + entry("a.pyc/b.py", b"2") + END, target)
@@ -60,12 +60,13 @@ def test_a_file_in_the_place_of_a_directory_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_end_is_an_end() -> None:
-    """What comes after it does not count."""
+    """Output after it is ignored."""
     assert [str(path) for path, _ in _files(entry("a.py", b"") + END + b"more")] == ["a.py"]
 
 
 def test_the_first_of_two_compilers_counts(tmp_path: Path) -> None:
-    """Two functions with one package may be compiled at once; the second leaves nothing behind."""
+    """Two functions with one package may be compiled at the same time; the second leaves nothing
+    behind."""
     target = tmp_path / "code.python3.12"
     _keep(entry("app.py", b"first") + END, target)
     _keep(entry("app.py", b"second") + END, target)

@@ -50,7 +50,7 @@ def names_in(directory: Path) -> set[str]:
 
 
 class Source:
-    """Where packages come from; counts how often it was asked."""
+    """The source of packages; counts requests."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -65,7 +65,7 @@ class Source:
 
 @pytest.mark.usefixtures("narrow_umask")
 async def test_packages_are_readable_by_the_function(tmp_path: Path) -> None:
-    """Contents and links as packed; everybody may read, nobody gets more than that."""
+    """Contents and links as packed; every user may read, and has no other permission."""
     async with open_code_cache(tmp_path / "code", Source(make_zip()).fetch) as cache:
         directory = await cache.ensure(KEY)
     assert directory == tmp_path / "code" / KEY
@@ -101,7 +101,7 @@ async def test_a_package_is_unpacked_once(tmp_path: Path) -> None:
 
 
 async def test_failures_leave_nothing_and_may_be_repeated(tmp_path: Path) -> None:
-    """A bad package is an error for everybody who asks, until a good one comes."""
+    """A bad package is an error for every caller, until a good one is available."""
     source = Source(b"no zip")
     async with open_code_cache(tmp_path, source.fetch) as cache:
         for _ in range(2):
@@ -128,8 +128,8 @@ async def test_leftovers_are_swept(tmp_path: Path) -> None:
 
 
 async def test_what_is_not_needed_is_freed_when_nobody_uses_it(tmp_path: Path) -> None:
-    """With its bytecode and with what was made of several layers; what is used stays until its
-    last user has gone."""
+    """With its bytecode and its merged layers; a package in use stays until its last user has
+    gone."""
     source = Source(make_zip())
     async with open_code_cache(tmp_path, source.fetch) as cache:
         async with cache.use(KEY, [OTHER, KEY]), cache.use(OTHER):
@@ -151,7 +151,7 @@ async def test_what_is_not_needed_is_freed_when_nobody_uses_it(tmp_path: Path) -
 
 
 async def test_leftovers_of_an_earlier_life_are_freed(tmp_path: Path) -> None:
-    """What was made of several layers too: it can be made again."""
+    """Merged layers too, because they can be merged again."""
     for name in (KEY, OTHER, f"{OTHER}.python3.12", "layers-1"):
         (tmp_path / name).mkdir()
     (tmp_path / ".boot").write_text(BOOT)
@@ -233,7 +233,7 @@ async def test_whoever_comes_while_it_is_deleted_gets_it_anew(tmp_path: Path) ->
 
 
 async def test_a_crowd_survives_a_cancelled_leader(tmp_path: Path) -> None:
-    """If the caller that unpacks gives up, the next one does it."""
+    """If the caller that unpacks is cancelled, the next one does it."""
     requested = anyio.Event()
     first = True
 

@@ -1,4 +1,4 @@
-"""Finding interpreters: the real one behind each name, one of each version line."""
+"""Finding interpreters: the real program behind each name, one of each version line."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def test_a_virtual_environment_leads_to_what_it_was_made_from(tmp_path: Path) ->
 
 
 def test_the_same_interpreter_under_many_names_is_one(tmp_path: Path) -> None:
-    """Links are followed before anything is asked."""
+    """Links are followed before a program is asked."""
     program = Path(sys.base_prefix, "bin", f"python{LINE}").resolve()
     for name in ("python3", f"python{LINE}", "python3.99"):
         (tmp_path / name).symlink_to(program)
@@ -42,7 +42,7 @@ def test_the_same_interpreter_under_many_names_is_one(tmp_path: Path) -> None:
 
 
 def test_shims_and_broken_programs_are_left_out(tmp_path: Path) -> None:
-    """Scripts are never run; what does not say who it is is no interpreter."""
+    """Scripts are never run; a program that does not identify itself is not an interpreter."""
     witness = tmp_path / "was-run"
     shim = tmp_path / "python3"
     shim.write_text(f'#!/bin/sh\ntouch {witness}\nexec {sys.executable} "$@"\n')
@@ -76,6 +76,7 @@ def test_a_home_directory_is_never_a_prefix(tmp_path: Path) -> None:
     assert found_in(tmp_path, home=BASE / "deeper") == ()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js: apt install nodejs")
 def test_node_is_found(tmp_path: Path) -> None:
     """Its line is the major version; a copy outside an installation is refused."""
@@ -115,6 +116,7 @@ def test_a_jvm_is_found(tmp_path: Path) -> None:
         assert interpreter.version[0] >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "version"),
     [
@@ -126,7 +128,7 @@ def test_a_jvm_is_found(tmp_path: Path) -> None:
     ],
 )
 def test_versions_of_jvms(tmp_path: Path, settings: str, version: tuple[int, ...] | None) -> None:
-    """Old JVMs count differently; a program that says something else is none."""
+    """Old JVMs count differently; a program with other output is not a JVM."""
     source = tmp_path / "java.c"
     text = settings.replace("\n", "\\n")
     source.write_text(f'#include <stdio.h>\nint main() {{ fputs("{text}", stderr); return 0; }}')
@@ -137,6 +139,7 @@ def test_versions_of_jvms(tmp_path: Path, settings: str, version: tuple[int, ...
     assert [interpreter.version for interpreter in found] == ([version] if version else [])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ruby") is None, reason="needs Ruby: apt install ruby")
 def test_ruby_is_found(tmp_path: Path) -> None:
     """On PATH and where rbenv keeps them; its line is the minor version."""

@@ -121,7 +121,7 @@ def test_a_runtime_that_is_not_here_says_what_to_do(
 
 
 def test_scripts_run_on_every_machine(tmp_path: Path) -> None:
-    """Whatever machine the function is said to be for: a package may have no native code."""
+    """Whatever the function's architecture is: a package may have no native code."""
     for architecture in ("x86_64", "arm64"):
         RUNTIMES.launch(function("python3.12", architecture=architecture), tmp_path)
         RUNTIMES.launch(function("provided.al2023", architecture=architecture), tmp_path)
@@ -134,7 +134,7 @@ def test_a_host_without_node_says_so(tmp_path: Path) -> None:
 
 
 def test_a_runtime_that_could_not_be_prepared_says_why(tmp_path: Path) -> None:
-    """And it is no root for mounts."""
+    """And it is not a root for mounts."""
     failed = dataclasses.replace(
         prepared("python", (3, 12, 1), "/opt/p"), directory=None, failure="pip: no route"
     )
@@ -167,7 +167,7 @@ def test_an_exec_wrapper_gets_the_command(tmp_path: Path) -> None:
 
 
 def test_os_only_functions_bring_their_program(tmp_path: Path) -> None:
-    """In the package, then in a layer; a file that may not be executed is none."""
+    """In the package, then in a layer; a file that is not executable does not count."""
     code, layers = tmp_path / "code", tmp_path / "layers"
     code.mkdir()
     layers.mkdir()

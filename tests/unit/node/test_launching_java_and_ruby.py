@@ -70,7 +70,7 @@ def java(runtime: str, **variables: str) -> FunctionVersion:
     ],
 )
 def test_the_version_named_or_another(tmp_path: Path, runtime: str, program: str) -> None:
-    """A JVM that is missing gives way to the oldest newer one, a Ruby to the newest."""
+    """For a missing JVM the oldest newer one is used, for a missing Ruby the newest."""
     launch = RUNTIMES.launch(function(runtime), tmp_path)
     assert launch.argv[0] == program
     assert launch.waiting_argv == ()
@@ -119,7 +119,8 @@ def test_options_of_the_functions_own_count(own: str, gone: list[str]) -> None:
 
 
 def test_ruby_finds_its_gems_and_library(tmp_path: Path) -> None:
-    """Gems of the package and of layers; a Ruby of its own place does not know where it is."""
+    """Gems of the package and of layers; a Ruby outside of the system does not find its own library
+    by itself."""
     arch = tmp_path / "lib/ruby/3.3.0/x86_64-linux"
     arch.mkdir(parents=True)
     (arch / "rbconfig.rb").touch()

@@ -118,6 +118,7 @@ def open_play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         play.end()
 
 
+@pytest.mark.slow
 def test_a_request_from_nothing_to_its_outcome(open_play: Callable[..., NodePlay]) -> None:
     """An environment starts, runs it, is frozen, runs the next, and goes when it is not used."""
     play = open_play()
@@ -145,8 +146,9 @@ def test_a_request_from_nothing_to_its_outcome(open_play: Callable[..., NodePlay
     assert node.versions(play.function.key) == []
 
 
+@pytest.mark.slow
 def test_provisioned_environments(open_play: Callable[..., NodePlay]) -> None:
-    """They are kept until nobody wants them."""
+    """They are kept as long as they are wanted."""
     play = open_play()
     play.node.provision(play.function, 2)
     play.passes(1.0)

@@ -141,7 +141,7 @@ def test_an_extension_that_ends_in_init(
 def test_an_extension_that_ends_as_the_environment_becomes_ready(
     playbook: Playbook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All have asked, and one is gone before anybody saw it: init has failed."""
+    """All have asked, and one ends before that is noticed: init has failed."""
     play = playbook(extensions=("agent",))
     play.begin()
     agent = play.extension("agent")
@@ -207,7 +207,7 @@ def test_an_extension_that_never_registers(playbook: Playbook) -> None:
 
 
 def test_an_extension_that_never_waits(playbook: Playbook) -> None:
-    """It registered; the runtime is ready; init is cut all the same."""
+    """It registered; the runtime is ready; init is still cut off."""
     play = playbook(extensions=("agent",))
     play.begin()
     play.extension("agent").registers(*BOTH)
@@ -352,7 +352,7 @@ def test_an_invocation_lasts_until_the_extensions_wait(playbook: Playbook) -> No
 
 
 def test_the_runtime_may_be_the_last_one(playbook: Playbook) -> None:
-    """The extension waits already when the response comes; so must the runtime."""
+    """The extension already polls when the response arrives; the runtime must poll, too."""
     play = playbook(extensions=("agent",))
     agent = start(play)
     call = play.invoke()
@@ -375,7 +375,7 @@ def test_an_extension_that_wants_no_invocations_holds_none_up(playbook: Playbook
 
 
 def test_an_extension_that_overruns_the_deadline(playbook: Playbook) -> None:
-    """The response stands; the report says timeout; the environment starts again with its files."""
+    """The response is kept; the report says timeout; the environment restarts with its files."""
     play = playbook(extensions=("agent",), timeout_s=1)
     agent = start(play)
     call = play.invoke()
@@ -474,7 +474,7 @@ def test_an_extension_that_has_to_end_in_an_invocation(playbook: Playbook) -> No
 
 
 def test_an_extension_that_ends_after_the_response(playbook: Playbook) -> None:
-    """The caller has its response; the report tells of the failure."""
+    """The caller has its response; the report contains the failure."""
     play = playbook(extensions=("agent",))
     agent = start(play)
     call = play.invoke()
@@ -602,7 +602,7 @@ def test_a_runtime_that_ends_by_itself_hastens_the_end(playbook: Playbook) -> No
 
 
 def test_an_extension_that_ignores_the_end(playbook: Playbook) -> None:
-    """After two seconds all is killed."""
+    """After two seconds everything is killed."""
     play = playbook(extensions=("agent",))
     agent = start(play)
     play.retire()
@@ -657,7 +657,7 @@ def test_a_busy_environment_ends_after_its_invocation(playbook: Playbook) -> Non
 
 
 def test_who_is_told_of_the_end(playbook: Playbook) -> None:
-    """Only an idle environment with extensions has anybody to tell."""
+    """Only an idle environment with extensions has a listener to notify."""
     play = playbook(extensions=("agent",))
     play.begin()
     assert not play.environment.needs_shutdown_event

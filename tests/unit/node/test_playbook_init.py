@@ -1,4 +1,4 @@
-"""Playbooks of init: how an environment comes up, and what happens when it does not."""
+"""Playbooks of init: how an environment starts, and what happens when that fails."""
 
 from collections.abc import Callable
 
@@ -123,7 +123,7 @@ def test_an_init_error_is_the_answer_of_the_next_call(playbook: Playbook, forked
 def test_a_runtime_that_exits_in_init(
     playbook: Playbook, status: ExitStatus, reason: str, error_type: str
 ) -> None:
-    """It is tried again in the invocation, which fails as a crash does."""
+    """It is retried in the invocation, which fails as a crash does."""
     play = playbook()
     play.begin()
     play.loop.do(play.runtime.end, status)
@@ -202,7 +202,7 @@ def test_provisioned_environments_have_longer(
 
 
 def test_provisioned_environments_report_init_by_itself(playbook: Playbook) -> None:
-    """A line of its own, and nothing in the first invocation's report."""
+    """A separate line, and nothing in the first invocation's report."""
     play = playbook(is_provisioned=True)
     play.begin()
     play.passes(0.5)
@@ -217,7 +217,7 @@ def test_provisioned_environments_report_init_by_itself(playbook: Playbook) -> N
 def test_a_runtime_that_ends_as_it_becomes_ready(
     playbook: Playbook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has asked and is gone before anybody saw it: init has failed."""
+    """It polls and ends before that is noticed: init has failed."""
     play = playbook()
     play.begin()
     runtime, on_ready = play.runtime, play.environment.on_ready
@@ -303,7 +303,7 @@ def test_a_box_that_cannot_be_built(playbook: Playbook, failure: Exception) -> N
 
 
 def test_code_that_cannot_be_laid_out(playbook: Playbook) -> None:
-    """An error of the API's is kept for the caller; no box is asked for."""
+    """The caller gets the API's error; no box is requested."""
     play = playbook()
     play.launch_failure = ApiError("InvalidRuntimeException", "python3.12 is not here", status=502)
     play.begin()
@@ -347,7 +347,7 @@ def test_forked_or_executed(playbook: Playbook, failure: SandboxError | None) ->
 
 
 def test_a_busy_launcher_is_not_asked_for_more(playbook: Playbook) -> None:
-    """What it has not come to in time is not executed instead."""
+    """A request that it has not reached in time is not executed instead."""
     play = playbook(forked=True)
     play.sandboxes.start_failure = SandboxBusy("later")
     play.begin()
@@ -400,7 +400,7 @@ def test_an_environment_whose_turn_has_not_come_can_be_withdrawn(playbook: Playb
 
 
 def test_an_environment_waits_for_its_turn(playbook: Playbook) -> None:
-    """Init begins when it comes."""
+    """Init begins with its turn."""
     play = playbook(starts_at_once=1)
     turn = play.loop.do(play.host.ask_to_start, play.function)
     play.begin()

@@ -1,4 +1,4 @@
-"""Playbooks of invocations: responses, errors, crashes, timeouts, and what comes after them."""
+"""Playbooks of invocations: responses, errors, crashes, timeouts, and what follows."""
 
 import json
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def test_an_event_and_its_response(playbook: Playbook) -> None:
 
 
 def test_the_deadline_counts_from_the_assignment(playbook: Playbook) -> None:
-    """A runtime that asks late has less time left, and its deadline says so."""
+    """A runtime that polls late has less time left, and its deadline says so."""
     play = playbook(timeout_s=3)
     play.begin_ready()
     play.invoke()
@@ -212,7 +212,7 @@ def test_a_timeout(playbook: Playbook, forked: bool) -> None:
 
 @pytest.mark.parametrize("late_s", [-0.0004, 0.004])
 def test_a_timer_that_is_not_punctual(playbook: Playbook, late_s: float) -> None:
-    """A host is busy: what is reported is the limit all the same."""
+    """A host is busy: the reported duration is still the limit."""
     play = playbook(timeout_s=1)
     play.begin_ready()
     call = play.invoke()
@@ -261,7 +261,7 @@ def test_a_response_after_the_timeout_is_refused(playbook: Playbook) -> None:
 
 @pytest.mark.parametrize("method", ["response", "error"])
 def test_a_response_that_is_too_large(playbook: Playbook, method: str) -> None:
-    """413 for the runtime, a function error for the caller; the environment goes on."""
+    """413 for the runtime, a function error for the caller; the environment continues to work."""
     play = playbook()
     play.begin_ready()
     call = play.invoke()
@@ -317,7 +317,7 @@ def test_tenants_are_told(playbook: Playbook) -> None:
 
 
 def test_idle_environments_are_frozen(playbook: Playbook) -> None:
-    """Once the runtime waits; the next event lets it go on."""
+    """Once the runtime polls; the next event thaws it."""
     play = playbook()
     play.begin_ready()
     play.invoke()

@@ -128,7 +128,7 @@ def test_a_crash_is_followed_by_another_restore(playbook: Playbook) -> None:
 
 @pytest.mark.parametrize("failure", [SandboxError("it has gone"), SandboxBusy("later")])
 def test_a_snapshot_that_cannot_be_restored(playbook: Playbook, failure: SandboxError) -> None:
-    """The environment is gone; nothing is started in its place."""
+    """The environment is gone; no other is started in its place."""
     play = open_play(playbook, captured=True)
     play.sandboxes.restore_failure = failure
     play.begin()
@@ -193,7 +193,7 @@ def test_an_init_error_without_a_snapshot(playbook: Playbook) -> None:
 
 def test_credentials_are_fetched(playbook: Playbook) -> None:
     """Nothing of one environment is in the variables of another: they name where to ask, and the
-    token without which nobody gets any."""
+    token without which no process gets any."""
     play = open_play(playbook, captured=True)
     play.begin_ready()
     variables = play.runtime.environment
@@ -226,7 +226,7 @@ def test_others_have_no_credentials_to_fetch(playbook: Playbook) -> None:
 
 
 def test_a_version_is_captured(playbook: Playbook) -> None:
-    """When its runtime waits to be restored; then all is released, and the log says INIT."""
+    """When its runtime waits to be captured; then everything is released, and the log says INIT."""
     play = playbook(forked=True, **SNAP_STARTED)
     task = play.loop.begin(take_snapshot(play.host, play.function))
     play.passes(0.5)
@@ -325,7 +325,7 @@ def test_an_extension_that_fails_a_publication(playbook: Playbook) -> None:
 def test_why_a_version_is_not_captured(
     playbook: Playbook, more: dict[str, Any], reason: str
 ) -> None:
-    """It is published all the same; the log says why."""
+    """It is published anyway; the log says why."""
     play = playbook(**{"forked": True, **SNAP_STARTED, **more})
     play.sandboxes.capture_failure = SandboxError("it has threads")
     task = play.loop.begin(take_snapshot(play.host, play.function))

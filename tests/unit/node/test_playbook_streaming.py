@@ -1,4 +1,4 @@
-"""Playbooks of responses that come chunk by chunk, and of their ends in the middle."""
+"""Playbooks of responses that arrive chunk by chunk, and of their interruptions."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ def begin_streaming(play: Play) -> tuple[Call, Sink]:
 
 
 def test_chunks_are_passed_on_as_they_come(playbook: Playbook) -> None:
-    """The outcome has no payload then; the content type came first."""
+    """The outcome then has no payload; the content type came first."""
     play = playbook()
     call, sink = begin_streaming(play)
     stream = play.runtime.streams("text/html")
@@ -72,7 +72,7 @@ def test_a_caller_who_wants_the_whole_gets_it(playbook: Playbook, mode: str) -> 
 
 
 def test_what_is_collected_has_a_limit(playbook: Playbook) -> None:
-    """A buffered response's; the environment goes on."""
+    """The limit of a buffered response; the environment continues to work."""
     play = playbook()
     play.begin_ready()
     call = play.invoke()
@@ -173,7 +173,7 @@ def test_a_connection_that_is_cut(playbook: Playbook) -> None:
 def test_a_crash_in_the_middle(
     playbook: Playbook, status: ExitStatus, reason: str, error_type: str
 ) -> None:
-    """The reason comes after what was sent."""
+    """The reason comes after the sent chunks."""
     play = playbook()
     call, sink = begin_streaming(play)
     stream = play.runtime.streams()
@@ -188,7 +188,7 @@ def test_a_crash_in_the_middle(
 
 
 def test_a_timeout_in_the_middle(playbook: Playbook) -> None:
-    """What was sent stands; the end says that there was no time left."""
+    """Sent chunks are kept; the end says that the time was over."""
     play = playbook(timeout_s=5)
     call, sink = begin_streaming(play)
     stream = play.runtime.streams()

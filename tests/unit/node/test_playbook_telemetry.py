@@ -36,7 +36,7 @@ class Listener:
         self.requests: list[str] = []
         """Their first lines."""
         self.statuses: list[int] = []
-        """Of the next responses; 200 when there is none. 0: none at all."""
+        """Status codes of the next responses; 200 when there are none. 0: no response."""
         path = play.box.directory / str(port)
         listening = play.loop.begin(asyncio.start_unix_server(self._serve, path))
         play.servers.append(listening.result())
@@ -65,7 +65,7 @@ class Listener:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """All that came."""
+        """All received records."""
         return [event for batch in self.batches for event in batch]
 
     @property
@@ -205,7 +205,7 @@ def test_the_older_logs_api(playbook: Playbook) -> None:
 def test_a_failure_is_told(
     playbook: Playbook, fails: Callable[[Play], object], status: str, error_type: str | None
 ) -> None:
-    """Before the extension hears of the end."""
+    """Before the extension receives the shutdown."""
     play = playbook(extensions=("agent",))
     agent, listener = start(play)
     agent.program.ignores_sigterm = True
@@ -220,7 +220,7 @@ def test_a_failure_is_told(
 
 
 def test_a_fault_is_told_to_the_older_api(playbook: Playbook) -> None:
-    """In a line of its own."""
+    """In a separate line."""
     play = playbook(extensions=("agent",))
     agent, listener = start(play, LEGACY, LOGS)
     play.invoke()
@@ -232,7 +232,7 @@ def test_a_fault_is_told_to_the_older_api(playbook: Playbook) -> None:
 
 
 def test_an_init_that_fails_is_told(playbook: Playbook) -> None:
-    """With its type; a new environment tells of its own init only."""
+    """With its type; a new environment reports only its own init."""
     play = playbook(extensions=("agent",))
     play.begin()
     agent = play.extension("agent")
@@ -257,7 +257,7 @@ def test_objects_in_json_logs(playbook: Playbook) -> None:
 
 
 def test_objects_are_text_in_older_schemas(playbook: Playbook) -> None:
-    """The document as it is printed."""
+    """The document as printed."""
     play = playbook(extensions=("agent",), logging=IN_JSON)
     agent, listener = start(play, {**SUBSCRIPTION, "schemaVersion": "2022-07-01"})
     call(play, agent, '{"message": "structured"}')
@@ -270,7 +270,7 @@ def test_objects_are_text_in_older_schemas(playbook: Playbook) -> None:
 
 
 def test_records_gather_until_the_time_is_up(playbook: Playbook) -> None:
-    """One batch for what comes within `timeoutMs`."""
+    """One batch for the records within `timeoutMs`."""
     buffering = {**SUBSCRIPTION["buffering"], "timeoutMs": 1000}
     play = playbook(extensions=("agent",))
     agent, listener = start(play, {**SUBSCRIPTION, "buffering": buffering})
@@ -296,7 +296,7 @@ def test_a_full_batch_is_sent_at_once(playbook: Playbook) -> None:
 
 @pytest.mark.parametrize("status", [500, 403])
 def test_what_is_refused_is_sent_again(playbook: Playbook, status: int) -> None:
-    """After a pause that grows; nothing is lost and nothing is sent twice."""
+    """After a growing pause; no record is lost or sent twice."""
     play = playbook(extensions=("agent",))
     agent, listener = start(play)
     listener.statuses = [status, status]
@@ -308,7 +308,7 @@ def test_what_is_refused_is_sent_again(playbook: Playbook, status: int) -> None:
 
 
 def test_a_server_that_does_not_listen_yet(playbook: Playbook) -> None:
-    """It is tried again."""
+    """It is retried."""
     play = playbook(extensions=("agent",))
     play.begin()
     agent = play.extension("agent")
@@ -324,7 +324,7 @@ def test_a_server_that_does_not_listen_yet(playbook: Playbook) -> None:
 
 
 def test_a_server_that_does_not_answer(playbook: Playbook) -> None:
-    """After thirty seconds it is asked again."""
+    """After thirty seconds the request is repeated."""
     play = playbook(extensions=("agent",))
     agent, listener = start(play)
     listener.statuses = [0]
@@ -336,7 +336,7 @@ def test_a_server_that_does_not_answer(playbook: Playbook) -> None:
 
 
 def test_what_does_not_fit_is_dropped_and_told(playbook: Playbook) -> None:
-    """Twice as much as is wanted at once is kept for who is behind; the rest is counted."""
+    """For a slow subscriber, two batches are buffered; the rest is counted."""
     buffering = {"maxItems": 1000, "maxBytes": 262_144, "timeoutMs": 25}
     play = playbook(extensions=("agent",), timeout_s=600)
     agent, listener = start(
@@ -360,7 +360,7 @@ def test_what_does_not_fit_is_dropped_and_told(playbook: Playbook) -> None:
 
 
 def test_nothing_is_sent_to_a_frozen_box(playbook: Playbook) -> None:
-    """It follows when the box goes on."""
+    """It is sent when the box is thawed."""
     buffering = {**SUBSCRIPTION["buffering"], "timeoutMs": 1000}
     play = playbook(extensions=("agent",))
     agent, listener = start(play, {**SUBSCRIPTION, "buffering": buffering})
@@ -394,7 +394,7 @@ def test_a_response_is_awaited_while_the_box_is_frozen(playbook: Playbook) -> No
 
 
 def test_all_is_sent_before_the_end(playbook: Playbook) -> None:
-    """What has gathered comes before the SHUTDOWN event."""
+    """Buffered records are sent before the SHUTDOWN event."""
     buffering = {**SUBSCRIPTION["buffering"], "timeoutMs": 30_000}
     play = playbook(extensions=("agent",))
     agent, listener = start(play, {**SUBSCRIPTION, "buffering": buffering})
@@ -508,7 +508,7 @@ def test_who_subscribes_late_is_refused(
 def test_what_cannot_be_subscribed(
     playbook: Playbook, change: dict[str, Any], message: str
 ) -> None:
-    """A validation error that names what is wrong; the function is none the worse."""
+    """A validation error that names what is wrong; the function is not affected."""
     play = playbook(extensions=("agent",))
     play.begin()
     agent = play.extension("agent")

@@ -121,6 +121,7 @@ def test_javas_client_needs_nothing_newer_than_java_8(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_rubys_client_is_copied(tmp_path: Path) -> None:
     """It needs nothing else."""
     ruby = an_interpreter(
@@ -218,7 +219,7 @@ def test_the_cache_is_the_operators(environment: dict[str, str], expected: str) 
 
 
 def test_a_part_of_the_sdk_is_better_than_none(tmp_path: Path) -> None:
-    """If one of all the packages cannot be had, what most functions use is installed."""
+    """If one of the packages is not available, those that most functions use are installed."""
     script = INSTALLS + (
         'if grep -q client-sfn package.json; then echo "npm error 404" >&2; exit 1; fi\n'
         "cd node_modules && mkdir -p @aws-sdk/client-s3/dist-types @aws-sdk/client-s3/dist-es"
@@ -243,7 +244,7 @@ def fake_ruby(root: Path, gem: str) -> Interpreter:
 
 
 def test_rubys_sdk_is_installed_where_gems_can_be_had(tmp_path: Path) -> None:
-    """Beside the client; without it Ruby functions run all the same."""
+    """Next to the client; without it Ruby functions still run."""
     installs = '#!/bin/sh\nmkdir -p "$4/gems/$5-3.3.0/lib" "$4/specifications"\n'
     (with_sdk,) = prepare_runtimes([fake_ruby(tmp_path / "a", installs)], tmp_path / "one")
     assert with_sdk.directory is not None, with_sdk.failure

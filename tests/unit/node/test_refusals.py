@@ -23,6 +23,6 @@ def test_a_host_that_cannot_is_a_service_error() -> None:
 
 
 def test_what_has_been_said_is_passed_on() -> None:
-    """An error of the API's is the caller's as it is."""
+    """The caller gets an API error unchanged."""
     error = ApiError("SnapStartException", "no", status=400)
     assert refusal(error).error is error

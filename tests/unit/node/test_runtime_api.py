@@ -33,7 +33,7 @@ def invocation(request_id: str = "id-1", event: bytes = b'{"a":1}') -> Invocatio
 
 @dataclasses.dataclass
 class Said:
-    """Remembers what the runtime was heard to do."""
+    """Records what the runtime did."""
 
     facts: list[tuple[object, ...]] = dataclasses.field(default_factory=list)
 
@@ -110,7 +110,7 @@ def test_an_invocation_goes_to_the_runtime_that_waits() -> None:
 
 
 def test_an_early_invocation_is_kept_for_the_next_poll() -> None:
-    """Work that arrives before the runtime polls again is handed over when it does."""
+    """An invocation that arrives before the runtime polls again is delivered when it does."""
     runtime_api, _ = api()
     early = invocation()
     runtime_api.deliver(early, 1)
@@ -269,7 +269,7 @@ def test_other_paths_and_methods() -> None:
 def test_an_error_at_the_end_of_a_stream_is_told_whatever_its_body_is(
     given: str, payload: bytes | None
 ) -> None:
-    """A body that is no base64 counts as none."""
+    """A body that is not base64 counts as none."""
 
     class Streamed(Said):
         def on_stream(self, content_type: str, resume: Callable[[], None]) -> "Streamed":

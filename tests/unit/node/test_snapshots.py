@@ -14,7 +14,7 @@ class FakeSnapshot:
         self.is_closed = False
 
     def close(self) -> None:
-        """Give it back."""
+        """Release it."""
         assert not self.is_closed
         self.is_closed = True
 

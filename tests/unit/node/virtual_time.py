@@ -1,8 +1,8 @@
 """An event loop whose time passes only when a test says so.
 
-Everything that measures time on it (timers, `anyio` deadlines, the `LoopClock` that rooms are
-given) follows one virtual clock. `settle` runs what can run now; `pass_time` also runs what becomes
-due. Minutes pass in microseconds, and a report of 1000.00 ms says exactly that.
+Everything that measures time on it (timers, `anyio` deadlines, the `LoopClock` of rooms) follows
+one virtual clock. `settle` runs what can run now; `pass_time` also runs what becomes due. Minutes
+pass in microseconds, and a report of 1000.00 ms says exactly that.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A part of a source that gives what the test puts into it."""
+"""A part of a source that returns what the test puts into it."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class FakePart:
         self._filled = anyio.Event()
 
     def put(self, *records: Record, until: float | None = None) -> None:
-        """What the next read gives; `until` is when it was, if all was read by then."""
+        """The result of the next read; `until` is the time of the read, if everything was read."""
         if records:
             until = max(record.arrived_at for record in records) if until is None else until
         self._pages.append(records)
@@ -33,7 +33,7 @@ class FakePart:
         self._filled.set()
 
     def end(self) -> None:
-        """There is no more."""
+        """The part has no more records."""
         self._pages.append(None)
         self._filled.set()
 

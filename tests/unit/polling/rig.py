@@ -35,7 +35,7 @@ FAILED = FunctionFailed(b"{}", "ValueError")
 THROTTLED = throttled()
 
 Act = Callable[[Any], Outcome | Any]
-"""A function: gives an outcome, or what it answers."""
+"""A function: returns an outcome, or the response."""
 
 
 class Function:
@@ -117,7 +117,7 @@ class Rig:
     deliveries: list[Delivery]
 
     async def advance(self, seconds: float, steps: int = 1) -> None:
-        """Let time pass, and everybody do what they do then."""
+        """Let time pass, and run everything that becomes due."""
         await anyio.wait_all_tasks_blocked()
         for _ in range(steps):
             self.clock.advance(seconds / steps)

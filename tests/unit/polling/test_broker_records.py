@@ -21,7 +21,7 @@ NOW = 1_700_000_000.0
 
 
 def rabbit(body: bytes = b"", **properties: Any) -> Record:
-    """A message that came now."""
+    """A message that arrived now."""
     return rabbitmq_records.to_record(
         Basic.Properties(**properties), body, tag=7, redelivered=True, now=NOW
     )
@@ -91,7 +91,7 @@ def test_rabbitmq_s_headers() -> None:
     ],
 )
 def test_when_rabbitmq_s_messages_expire(expiration: str | None, expires_at: float | None) -> None:
-    """So many milliseconds after they came."""
+    """This many milliseconds after they arrived."""
     assert rabbit(expiration=expiration).expires_at == expires_at
 
 
@@ -104,15 +104,15 @@ def test_rabbitmq_s_documents_are_json(text: str, body: bytes) -> None:
 
 
 def unmarshal(flags: int, values: bytes) -> Basic.Properties:
-    """Properties as they come over the wire."""
+    """Properties as sent over the wire."""
     header = ContentHeader()
     header.unmarshal(struct.pack(">HHQH", 60, 0, 0, flags) + values)
     return header.properties
 
 
 def test_properties_that_make_no_sense() -> None:
-    """They cost a property, not the connection: texts that are none, years that are none, tables
-    with either."""
+    """They cost a property, not the connection: invalid texts, invalid years, tables with
+    either."""
     amqp_tolerance.install()
     assert unmarshal(1 << 15, b"\x02\xff\xfe").content_type == "\ufffd\ufffd"
     assert unmarshal(1 << 6, b"\x7f" + b"\xff" * 7).timestamp is None
@@ -129,7 +129,7 @@ def test_properties_that_make_no_sense() -> None:
 
 
 def test_activemq_s_event() -> None:
-    """With what a message has if its sender said nothing."""
+    """With the defaults of a message whose sender set nothing."""
     record = activemq_records.to_record({"ack": "a1", "message-id": "ID:1"}, b"x", now=NOW)
     event = json.loads(activemq_records.envelope_of("arn:b").wrap([record.document]))
     assert event == {
@@ -192,7 +192,7 @@ def test_activemq_s_documents_are_json(headers: dict[str, str], body: bytes) -> 
     ],
 )
 def test_endpoints(url: str, place: tuple[Engine, int, bool] | None) -> None:
-    """Those of protocols that are spoken here."""
+    """Only those with a supported protocol."""
     host = "b-1.mq.us-east-1.amazonaws.com"
     expected = None if place is None else Endpoint(place[0], host, place[1], place[2])
     assert parse_endpoint(url) == expected

@@ -34,19 +34,19 @@ class Line:
         self.has_ended = True
 
     async def put(self, *records: Record) -> None:
-        """And let the taker take."""
+        """And let the consumer run."""
         await self.buffer.put(records)
         await anyio.wait_all_tasks_blocked()
 
     async def advance(self, seconds: float) -> None:
-        """And let the taker take."""
+        """And let the consumer run."""
         await anyio.wait_all_tasks_blocked()
         self.clock.advance(seconds)
         await anyio.wait_all_tasks_blocked()
 
 
 async def test_without_a_window_what_is_there_is_taken() -> None:
-    """At once; but no more than a batch may have."""
+    """At once, but at most a full batch."""
     line = Line()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(line.run)

@@ -1,4 +1,4 @@
-"""What a broker is asked for, and what becomes of it, in a time of the test's own."""
+"""What is requested from a broker, and what happens to it, in virtual time."""
 
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -32,7 +32,7 @@ MAPPING = EventSourceMapping(
 
 
 class Broker(DeliveredQueue):
-    """Writes down what it is asked for and told."""
+    """Records requests and notifications."""
 
     def __init__(self, batch_size: int) -> None:
         self.clock = ManualClock()
@@ -54,7 +54,7 @@ class Broker(DeliveredQueue):
         self.acknowledged += [record.id for record in records]
 
     async def let_go(self, kept: Sequence[Record]) -> None:
-        """Nobody calls it here."""
+        """Not called here."""
 
     def deliver(self, number: int, size: int = 10) -> list[Record]:
         """So many more."""
@@ -63,7 +63,7 @@ class Broker(DeliveredQueue):
         return records
 
     async def read_nothing(self) -> None:
-        """One read, that waits in vain."""
+        """One read, which returns nothing."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.read)
             await anyio.wait_all_tasks_blocked()
@@ -76,7 +76,7 @@ def record(name: str = "r", size: int = 10, expires_at: float | None = None) -> 
 
 
 async def test_small_messages_are_asked_for_by_the_batch() -> None:
-    """More and more of them, once all that was asked for has come, up to a batch."""
+    """Larger and larger requests, once everything requested has arrived, up to a batch."""
     broker = Broker(2000)
     await broker.open()
     for number in (100, 300, 1200, 400):
@@ -102,7 +102,7 @@ async def test_large_messages_are_not() -> None:
 
 
 async def test_small_batches() -> None:
-    """Nothing is asked for beyond a batch."""
+    """Nothing is requested beyond a batch."""
     broker = Broker(2)
     await broker.open()
     first, second = broker.deliver(2)
@@ -124,7 +124,8 @@ async def test_too_large_for_an_event() -> None:
 
 
 async def test_the_end_of_a_connection() -> None:
-    """What came is not processed any more, as others may have it; the first reason stays."""
+    """Received messages are not processed any more, because other consumers may have them; the
+    first reason is kept."""
     broker = Broker(2)
     (record,) = broker.deliver(1)
     broker.end(SourceError("PROBLEM: first"))
@@ -139,7 +140,7 @@ async def test_the_end_of_a_connection() -> None:
 
 
 async def test_windows_that_begin_with_a_record() -> None:
-    """However long nothing came before; what came while nobody looked has waited already."""
+    """However long nothing came before; what came between two reads has already waited."""
     clock = ManualClock()
     buffer = Buffer(clock, count_max=10, bytes_max=1000)
     taken: list[int] = []

@@ -114,7 +114,7 @@ def test_offsets() -> None:
 
 @given(st.sets(st.text(min_size=1)), st.data())
 def test_any_of_the_batch(known: set[str], data: st.DataObject) -> None:
-    """Come back as they were named; one stranger among them fails the batch."""
+    """They are returned as named; an unknown one among them fails the batch."""
     failed = data.draw(st.sets(st.sampled_from(sorted(known)))) if known else set()
     assert failed_items(reported(*failed), known) == failed
     stranger = data.draw(st.text().filter(lambda text: text not in known))
@@ -138,6 +138,7 @@ def test_any_answer(payload: bytes) -> None:
         assert failed is None or failed <= KNOWN
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("read", [failed_items, failed_offsets])
 async def test_large_responses_are_read_off_the_loop(read: ReadFailures) -> None:

@@ -180,8 +180,8 @@ class Group:
 def test_where_reading_starts(
     position: Start, known: tuple[int, ...], found: list[int], commits: list[tuple[int, int]]
 ) -> None:
-    """Where the group left off, else where the mapping says, which is kept. A partition that was
-    added since is read from its beginning."""
+    """Where the group left off, else at the mapping's starting position, which is stored. A
+    partition that was added since is read from its beginning."""
     group = Group(*known)
     assigned = [TopicPartition("t", number) for number in range(3)]
     assert [
@@ -262,8 +262,8 @@ def test_problems(code: int, text: str, result: str, reason: str) -> None:
 
 
 def test_losses() -> None:
-    """A member that the group has forgotten has lost its partitions; one that cannot be heard has
-    not."""
+    """A member that the group has removed has lost its partitions; one that cannot reach the
+    cluster has not."""
     assert is_lost(KafkaError(KafkaError.ILLEGAL_GENERATION))
     assert not is_lost(KafkaError(KafkaError._TRANSPORT))
 
@@ -285,7 +285,8 @@ def test_errors_of_single_partitions() -> None:
 
 @pytest.mark.anyio
 async def test_a_partition_holds_so_much() -> None:
-    """It is full, has room again once, and gives nothing that was not read to who lost it."""
+    """It becomes full, has space again once, and returns no unread message to a reader that has
+    lost it."""
     commits: list[int] = []
     drained: list[int] = []
 
@@ -322,7 +323,7 @@ def test_a_record_that_no_event_can_hold() -> None:
 
 @pytest.mark.anyio
 async def test_a_part_is_stopped_before_the_whole() -> None:
-    """Or with it; what is under way in it is under way in the whole."""
+    """Or with it; work in progress in the part is in progress in the whole."""
     whole = Stop()
     first, second = Stop(whole), Stop(whole)
     first.set()

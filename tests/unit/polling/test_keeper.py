@@ -57,7 +57,7 @@ class Room:
         self.failures: list[SourceError] = []
         """What reading ends with, the first first."""
         self.batch = anyio.Event()
-        """Ends a batch that is under way."""
+        """Ends a batch in progress."""
         self.has_batch = False
         around = PollingContext(
             store=store,
@@ -98,7 +98,7 @@ class Room:
         return await self.store.transact(lambda tx: tx.mappings.find(UUID))
 
     async def wait_state(self, state: MappingState | None) -> None:
-        """Until the store says so; None: until it is gone."""
+        """Wait until the store has this state; None: until the mapping is gone."""
         with anyio.fail_after(5):
             while True:
                 found = await self.find()
@@ -107,7 +107,7 @@ class Room:
                 await anyio.sleep(0.001)
 
     async def settle(self) -> None:
-        """Until everybody waits."""
+        """Wait until every task waits."""
         for _ in range(20):
             await anyio.wait_all_tasks_blocked()
             await self.find()
@@ -166,6 +166,7 @@ async def test_changes_are_read_with_at_once(room: Room) -> None:
     assert second.options.batch_size == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "settled"),
     [
@@ -177,7 +178,7 @@ async def test_changes_are_read_with_at_once(room: Room) -> None:
 async def test_a_state_is_not_told_before_reading_has_ended(
     state: MappingState, settled: MappingState | None, room: Room
 ) -> None:
-    """However long what is under way takes. A stream is not read again before, either."""
+    """However long the work in progress takes. A stream is not read again before that, either."""
     room.has_batch = True
     await room.put()
     await room.wait_state(MappingState.ENABLED)

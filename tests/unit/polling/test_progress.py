@@ -1,4 +1,4 @@
-"""How far a part has been processed, with several batches under way."""
+"""How far a part has been processed, with several batches in progress."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +21,7 @@ def test_a_part_is_done_up_to_what_is_open() -> None:
 
 @given(st.permutations(range(12)), st.integers(0, 11))
 def test_whatever_the_order(order: list[int], read_first: int) -> None:
-    """What is given is the last record before which all are done with, and only if it is news."""
+    """The result is the last record before which all are completed, and only if it changed."""
     records = [record(number) for number in range(12)]
     progress = Progress()
     progress.begin(records[:read_first])

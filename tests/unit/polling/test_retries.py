@@ -62,7 +62,7 @@ def test_halving_costs_no_retries() -> None:
 
 
 def test_what_was_reported_as_done_is_not_tried_again() -> None:
-    """The batch goes on at the record that failed, and that was an attempt."""
+    """The batch continues at the record that failed, and that counted as an attempt."""
     some = work(4, MaximumRetryAttempts=1)
     fail(some, BatchFailed(2, is_partial=True))
     assert some.left == 2

@@ -74,7 +74,7 @@ def stream_of(rig: Rig) -> KinesisStream:
 
 
 class Reading:
-    """A shard as it is read."""
+    """A shard, while it is read."""
 
     def __init__(self, kinesis: Kinesis, position: Position | None = None, **more: Any) -> None:
         self.calls = Calls(kinesis.answer)
@@ -139,7 +139,7 @@ async def test_many_shards_are_looked_at_less_often() -> None:
 
 
 async def test_closed_shards_end() -> None:
-    """Behind their last record."""
+    """After their last record."""
     kinesis = Kinesis(2)
     kinesis.is_closed = True
     reading = Reading(kinesis)
@@ -150,7 +150,7 @@ async def test_closed_shards_end() -> None:
 
 
 async def test_expired_iterators_are_renewed() -> None:
-    """Behind what was read, though it is not committed."""
+    """After the records that were read, even if they are not committed."""
     kinesis = Kinesis(3)
     reading = Reading(kinesis, Position(after="00000"))
     assert await reading.read() == ["00001", "00002"]
@@ -190,7 +190,7 @@ async def test_positions_that_are_gone_begin_at_the_oldest_record(refusal: Refus
 )
 @pytest.mark.parametrize("operation", ["GetRecords", "GetShardIterator"])
 async def test_who_is_asked_too_often_is_asked_less(operation: str, refusal: Refusal) -> None:
-    """Ever less, and it is no problem to tell of."""
+    """The interval grows, and it is not reported as a problem."""
     kinesis = Kinesis(1)
     kinesis.refusals[operation] = [refusal] * 3
     reading = Reading(kinesis)
@@ -297,7 +297,7 @@ async def test_lists_of_shards_have_pages() -> None:
 
 
 async def test_a_consumers_records_come_from_its_stream() -> None:
-    """Which is what is asked for; failure records name it, too."""
+    """Requests name the stream; failure records, too."""
     calls = Calls(Kinesis(1).answer)
     stream = stream_of(make_rig(calls=calls, arn=f"{STREAM}/consumer/c:1"))
     page = await stream.read("shard", await stream.open("shard"), 10)
@@ -307,7 +307,7 @@ async def test_a_consumers_records_come_from_its_stream() -> None:
 
 
 async def test_deletions_by_time_to_live_say_who_deleted() -> None:
-    """In the spelling of events, which is not that of the API."""
+    """With the spelling of events, which differs from the API's."""
     change = {
         "eventID": "1",
         "eventName": "REMOVE",

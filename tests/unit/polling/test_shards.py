@@ -62,6 +62,7 @@ def histories(draw: st.DrawFn) -> list[Shard]:
     return made
 
 
+@pytest.mark.slow
 @given(histories(), st.data())
 def test_every_shard_is_read_once_after_its_parents(made: list[Shard], data: st.DataObject) -> None:
     """However listing, ending and forgetting fall together."""
@@ -75,7 +76,7 @@ def test_every_shard_is_read_once_after_its_parents(made: list[Shard], data: st.
         listed = [shard for shard in made[:known] if shard.id not in forgotten]
         for shard in startable(listed, ended, running):
             assert shard.id not in started
-            # Those that an incomplete list did not name are known to have come before.
+            # Those that an incomplete list did not contain are known to have been read before.
             assert all(parent in ended for parent in parents[shard.id])
             started.append(shard.id)
             running.add(shard.id)
@@ -205,10 +206,11 @@ async def test_ends_are_remembered_and_children_found() -> None:
     await with_shards(rig, stream, test)
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_shards_that_open_again_are_read_again() -> None:
-    """Those of a stream that was made again under the same name; not in haste, for the list may be
-    old. Their children wait."""
+    """Those of a stream that was created again under the same name; after a delay, because the list
+    may be old. Their children wait."""
     rig, stream = make_rig(), FakeStream(Shard("a"), Shard("a1", ("a",)))
 
     async def test(served: Served) -> None:
@@ -227,7 +229,8 @@ async def test_shards_that_open_again_are_read_again() -> None:
 
 @pytest.mark.anyio
 async def test_a_list_that_fails_stops_nobody() -> None:
-    """Readers go on, and the list is requested again; without a reader, the mapping reports it."""
+    """Readers continue, and the list is requested again; without a reader, the mapping reports
+    it."""
     rig, stream = make_rig(), FakeStream(Shard("a"))
 
     async def test(served: Served) -> None:
@@ -272,8 +275,8 @@ async def test_positions_of_shards_that_are_gone_are_forgotten() -> None:
 
 @pytest.mark.anyio
 async def test_the_latest_is_decided_once() -> None:
-    """It is written down before anything is read; shards that come later are read from their first
-    record, and after a restart nothing begins again."""
+    """It is stored before anything is read; later shards are read from their first record, and
+    after a restart none begins again."""
     rig, stream = make_rig(StartingPosition="LATEST"), FakeStream(Shard("a"))
     since = rig.clock.now()
 

@@ -1,4 +1,4 @@
-"""Frames of STOMP, and connections over which nothing comes."""
+"""Frames of STOMP, and connections on which nothing arrives."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 class Chunks(ByteStream):
-    """A stream on which these chunks come, and then its end, or nothing."""
+    """A stream that returns these chunks, and then its end, or nothing."""
 
     def __init__(self, chunks: Sequence[bytes], *, ends: bool = True) -> None:
         self._chunks = list(chunks)
@@ -40,7 +40,7 @@ class Chunks(ByteStream):
         self.sent += item
 
     async def send_eof(self) -> None:
-        """Nobody asks for that."""
+        """Never called."""
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -91,6 +91,7 @@ async def test_the_first_of_two_headers_counts() -> None:
     assert frame == Frame("MESSAGE", {"a": "1", "b": "x:\\\r"}, b"body")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sent",
     [
@@ -104,12 +105,12 @@ async def test_the_first_of_two_headers_counts() -> None:
     ],
 )
 async def test_nonsense_ends_the_connection(sent: bytes) -> None:
-    """It is neither waited for nor kept."""
+    """It is neither waited for nor stored."""
     assert await frames_of(sent) == []
 
 
 async def test_a_silent_server_is_noticed() -> None:
-    """It promised heart-beats, and none came; ours go on meanwhile."""
+    """It promised heart-beats, and sends none; ours continue meanwhile."""
     stream = Chunks([b"CONNECTED\nheart-beat:10,20\n\n\0", b"\n"], ends=False)
     connection = Connection(stream, SystemClock(), body_bytes_max=1, heartbeat_s=0.02)
     assert (await connection.log_in("h", "u", "p")).command == "CONNECTED"

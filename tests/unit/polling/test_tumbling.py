@@ -77,7 +77,7 @@ async def test_a_batch_is_of_one_window() -> None:
 
 
 async def test_a_window_ends_when_its_time_has_passed_and_the_shard_has_no_more() -> None:
-    """Not while records of it may still come."""
+    """Not while its records may still arrive."""
     rig, part = make_rig(count, TumblingWindowInSeconds=60), FakePart()
     async with reading(rig, part):
         part.put(record(1, START))
@@ -135,7 +135,7 @@ async def test_an_open_window_outlives_a_restart() -> None:
 
 
 async def test_a_state_that_is_too_large_ends_its_window() -> None:
-    """The last call is given it; records that come still begin again."""
+    """The last call receives it; later records begin again."""
     large = {"state": {"x": "x" * STATE_BYTES_MAX}}
     rig = make_rig(lambda event: large if event["Records"] else count(event))
     rig = make_rig(rig.function.act, TumblingWindowInSeconds=60, BatchSize=1)
@@ -153,7 +153,7 @@ async def test_a_state_that_is_too_large_ends_its_window() -> None:
 
 
 async def test_a_call_without_a_state_has_failed() -> None:
-    """Of batches and of a window's end: they are tried again, as often as retries are allowed,
+    """Of batches and of a window's end: they are retried, as often as allowed,
     with the state that there was."""
     answers: list[Any] = [{}, {"state": {"n": 7}}, None, {"state": 1}, FAILED, {"state": {}}]
     rig = make_rig(
@@ -217,7 +217,7 @@ async def test_partial_failures_keep_the_state_of_what_was_done() -> None:
 
 
 async def test_windows_end_though_nobody_wants_what_comes_later() -> None:
-    """Records that are filtered out tell the time, too; committing them keeps the state."""
+    """Records that are filtered out advance the time, too; committing them keeps the state."""
     rig = make_rig(
         count,
         TumblingWindowInSeconds=60,

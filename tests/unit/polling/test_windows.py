@@ -15,7 +15,7 @@ LENGTHS = st.integers(1, 900)
 
 @given(TIMES, LENGTHS)
 def test_every_time_lies_in_its_window(arrived_at: float, seconds: int) -> None:
-    """Which is as long as was asked, and starts at a multiple of that."""
+    """It has the requested length, and starts at a multiple of that."""
     window = window_of(arrived_at, seconds)
     assert window.start <= arrived_at < window.end
     assert window.end - window.start == seconds
@@ -106,6 +106,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.text(), JSON),
     st.dictionaries(st.text(), JSON),

@@ -96,7 +96,7 @@ class FakeEnvironment:
             self._listener.on_free(self)
 
     def answer(self) -> None:
-        """Answer the caller, while extensions go on."""
+        """Respond to the caller, while extensions continue."""
         reply, self._reply = self._reply, None
         assert reply is not None
         self._listener.on_responded(self)

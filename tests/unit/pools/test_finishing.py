@@ -1,4 +1,4 @@
-"""Environments that have answered while their extensions go on."""
+"""Environments that have responded while their extensions continue."""
 
 from tests.unit.pools.house import House
 

@@ -1,4 +1,4 @@
-"""Environments come and go with the memory the host has left."""
+"""Environments start and end with the memory that the host has left."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_the_longest_idle_go_first_whatever_their_function() -> None:
-    """As many as the gap needs, no more."""
+    """As many as necessary, and no more."""
     house = House(Memory(8000))
     house.make_idle("a", "b", "c", "d")
     house.memory.left_mb = RESERVE_MB - 50
@@ -34,7 +34,7 @@ async def test_few_go_at_once() -> None:
 
 
 async def test_a_call_waits_for_memory() -> None:
-    """It runs when there is some, in an environment of its own."""
+    """It runs when there is some, in a new environment."""
     house = House(Memory(8000))
     house.call("busy")
     house.started[0].become_free()
@@ -67,7 +67,7 @@ async def test_a_call_waits_only_so_long() -> None:
 
 
 async def test_idle_environments_make_room_for_a_call() -> None:
-    """Those of other functions too; the call does not wait for the next look."""
+    """Those of other functions too; the call does not wait for the next sweep."""
     house = House(Memory(8000))
     house.make_idle("a", "b")
     house.memory.left_mb = RESERVE_MB + 10
@@ -80,14 +80,14 @@ async def test_idle_environments_make_room_for_a_call() -> None:
 
 
 async def test_one_environment_is_never_too_many() -> None:
-    """A host that is short from the beginning works, one call after the other."""
+    """A host that is short of memory from the beginning works, one call after the other."""
     house = House(Memory(0))
     house.call("a")
     assert house.living() == ["a"]
 
 
 async def test_the_warm_path_asks_nothing() -> None:
-    """With a free environment memory is not looked at."""
+    """With a free environment, memory is not read."""
     house = House(Memory(8000))
     house.make_idle("a")
     readings = house.memory.readings
@@ -97,7 +97,7 @@ async def test_the_warm_path_asks_nothing() -> None:
 
 
 async def test_a_burst_starts_at_once_where_there_is_memory() -> None:
-    """With one look at it."""
+    """With one reading."""
     house = House(Memory(15_000))
     for _ in range(200):
         house.call("a")
@@ -114,7 +114,8 @@ async def test_a_burst_starts_at_once_where_there_is_memory() -> None:
     )
 )
 def test_every_call_gets_one_outcome(steps: list[tuple[str, int, bool]]) -> None:
-    """Whatever the memory does meanwhile; and below the reserve nothing starts beside another."""
+    """Whatever the memory does meanwhile; and below the reserve no environment starts next to
+    another."""
     house = House(Memory(RESERVE_MB + 200))
     calls = 0
     for step, number, is_much in steps:

@@ -91,7 +91,7 @@ async def test_no_call_counts_on_one_that_is_still_starting() -> None:
 
 
 async def test_they_are_frozen_but_never_evicted() -> None:
-    """Neither for idleness nor for memory nor to make room; others are."""
+    """Neither for idleness nor for memory nor to free space; others are."""
     house = with_ready(2, settings=SchedulingSettings(memory_reserve_mb=1000, environments_max=3))
     house.make_idle("other")
     house.call("third")
@@ -109,7 +109,7 @@ async def test_they_are_frozen_but_never_evicted() -> None:
 
 
 async def test_they_wait_for_memory() -> None:
-    """They are the last thing to use up a reserve."""
+    """They never use up the reserve."""
     house = House(Memory(RESERVE_MB))
     house.scheduler.provision(function("p"), 1)
     house.pass_time(1)
@@ -157,7 +157,7 @@ async def test_they_are_renewed_before_they_are_too_old() -> None:
 
 
 async def test_failures_are_told_and_tried_again() -> None:
-    """With pauses that grow, one at a time; when it works again all is well."""
+    """With growing pauses, one at a time; when it works again, all start."""
     house = House()
     house.scheduler.provision(function("p"), 2)
     house.pass_time(0.05)

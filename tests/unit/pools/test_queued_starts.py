@@ -27,7 +27,7 @@ def test_what_no_call_counts_on_any_more_is_not_started() -> None:
 
 
 def test_what_has_begun_is_not_thrown_away() -> None:
-    """A start that is under way ends and is kept for later."""
+    """A start in progress is completed, and the environment is kept for later."""
     house = House()
     house.call("f")
     house.call("f")

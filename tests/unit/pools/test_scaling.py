@@ -51,7 +51,7 @@ async def test_functions_grow_independently() -> None:
 
 
 async def test_warm_environments_cost_nothing() -> None:
-    """Only what starts is counted, and a throttled call is no call."""
+    """Only starts are counted, and a throttled call does not count."""
     house = slow()
     assert started_by(house, 11) == 10
     for environment in house.started:

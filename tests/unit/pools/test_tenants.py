@@ -59,7 +59,7 @@ async def test_with_all_of_them_busy_the_call_is_throttled() -> None:
 
 
 def test_pools_of_tenants_are_given_up() -> None:
-    """A change of the function ends those of all tenants; nothing is remembered of them."""
+    """A change of the function ends those of all tenants; none is remembered."""
     house = House()
     make_idle(house, *(f"tenant-{number}" for number in range(20)))
     held = house.scheduler.versions(function("f").key)

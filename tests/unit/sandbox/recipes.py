@@ -14,8 +14,8 @@ SCRATCH_END = rules.SCRATCH + rules.SCRATCH_BYTES
 
 
 def assert_harmless(image: Image) -> None:
-    """Every call stays within the address space of a program, away from where the work is done,
-    and opens nothing but by descriptors of its own."""
+    """Every call stays within the address space of a program, outside of the scratch area, and
+    opens nothing except through its own descriptors."""
     recipe = make_recipe(image, image.specials)
     entries = list(struct.iter_unpack("=8Q", recipe.table))
     assert entries[-1][0] == END

@@ -39,7 +39,7 @@ class Loop:
         )
 
     def run(self, count: int) -> Ends:
-        """Go on until so many have ended."""
+        """Continue until this many have ended."""
         while len(self.ends) < count:
             for key, _ in self.selector.select(10):
                 key.data()
@@ -63,11 +63,12 @@ def end() -> bytes:
 
 
 def hang() -> bytes:
-    """Wait for what does not come."""
+    """Wait for something that never comes."""
     signal.pause()
     return b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("act", "result", "reason"),
     [
@@ -80,7 +81,7 @@ def hang() -> bytes:
     ],
 )
 def test_ends(act: Callable[[], bytes], result: bytes | None, reason: str) -> None:
-    """The result, or why there is none."""
+    """The result, or the reason for its absence."""
     loop = Loop()
     loop.do(act)
     ((got, why),) = loop.run(1)
@@ -89,7 +90,7 @@ def test_ends(act: Callable[[], bytes], result: bytes | None, reason: str) -> No
 
 
 def test_late() -> None:
-    """What hangs is killed; meanwhile others are done, and what waited comes next."""
+    """Work that hangs is killed; meanwhile other work is done, and waiting work comes next."""
     loop = Loop()
     began = time.monotonic()
     loop.do(hang, deadline_s=3)
@@ -100,6 +101,7 @@ def test_late() -> None:
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_order() -> None:
     """One after the other where only one may run."""
     loop = Loop(at_once=1)
@@ -109,7 +111,7 @@ def test_order() -> None:
 
 
 def test_what_is_open() -> None:
-    """Nothing of the launcher's but what the work needs: it would stay open."""
+    """No descriptor of the launcher except those that the work needs: others would stay open."""
     loop = Loop()
     ours, theirs = os.pipe()
     with make_memory("kept") as kept:
@@ -135,7 +137,7 @@ def test_close() -> None:
 
 
 def test_what_a_late_child_holds() -> None:
-    """Is killed with it: nobody goes on half restored."""
+    """It is killed with it: no process continues half restored."""
     if os.uname().machine != "x86_64":
         pytest.skip("for x86-64 only")
     loop = Loop()

@@ -79,6 +79,7 @@ def called(name: str) -> str:
     return found[1].lower() if found else {"_BPF_SYSCALL_NUMBERS": "bpf"}[name]
 
 
+@pytest.mark.slow
 def test_numbers_in_the_sources(machine: str) -> None:
     """As the kernel's headers have them."""
     known, seen = header(machine), set()
@@ -91,7 +92,8 @@ def test_numbers_in_the_sources(machine: str) -> None:
         for name, number in numbers_of(file, machine):
             seen.add(name)
             assert known.get(name, number) == number, (file, name)
-            # What the header does not know yet must at least be a number of all architectures.
+            # A call that the header does not contain yet must at least have the same number on all
+            # architectures.
             assert name in known or number >= BUILT_INTO_BOTH_SINCE_5_0, (file, name)
     assert seen >= {"clone3", "pivot_root", "mount_setattr", "setns", "capset", "bpf", "dup3"}
 

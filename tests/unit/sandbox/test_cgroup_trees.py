@@ -1,4 +1,4 @@
-"""What is looked for in the trees of a host, on trees of plain files."""
+"""What is found in the trees of a host, on trees of plain files."""
 
 import os
 from pathlib import Path
@@ -55,7 +55,7 @@ def host(tmp_path: Path) -> Host:
 
 
 def test_systemd_keeps_its_tree(host: Host) -> None:
-    """In a tree of systemd's there is no place but a delegated group, not even for root."""
+    """In a tree of systemd, only a delegated group may be used, even by root."""
     host.v2("cpuset cpu io memory pids", systemd=True)
     host.group("user.slice/session-1.scope", "memory pids", delegated=False)
     host.be_in("0::/user.slice/session-1.scope")
@@ -92,7 +92,7 @@ def test_delegated_units_of_others(host: Host) -> None:
 
 
 def test_own_scopes(host: Host) -> None:
-    """What we have asked for is ours, although an older systemd leaves no mark on it."""
+    """A scope that we have requested is ours, although an older systemd does not mark it."""
     host.v2("cpu memory pids", systemd=True)
     scope = host.group(f"system.slice/{NAME}-01ab23cd.scope", "cpu memory pids", delegated=False)
     host.be_in(f"0::/system.slice/{NAME}-01ab23cd.scope")

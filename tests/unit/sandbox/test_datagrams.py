@@ -13,7 +13,8 @@ BOX, FAR = ("127.0.0.1", 40000), ("198.51.100.2", 53)
 
 
 def test_an_answer_comes_from_where_the_datagram_went() -> None:
-    """The headers tell the length, the far end as the source, and the box as the destination."""
+    """The headers contain the length, the remote end as the source, and the box as the
+    destination."""
     header = udp_header(FAR, BOX, 5)
     assert len(header) == 28
     assert struct.unpack("!BxH5xB2x4s4s", header[:20]) == (
@@ -34,7 +35,8 @@ addresses = st.ip_addresses(v=4).map(str)
 
 @given(st.tuples(addresses, ports), st.tuples(addresses, ports))
 def test_a_refusal_quotes_the_datagram(source: tuple[str, int], far: tuple[str, int]) -> None:
-    """It comes from the far end, its checksum is right, and it holds the headers that were sent."""
+    """It comes from the remote end, its checksum is right, and it contains the headers that were
+    sent."""
     packet = port_unreachable(source, far)
     assert packet[9] == socket.IPPROTO_ICMP
     assert packet[12:20] == socket.inet_aton(far[0]) + socket.inet_aton(source[0])
@@ -46,7 +48,7 @@ def test_a_refusal_quotes_the_datagram(source: tuple[str, int], far: tuple[str, 
 
 
 def test_an_allowance_is_saved_up_and_used() -> None:
-    """Three at once at first, then two a second, and never more than three saved."""
+    """Three at once at the start, then two a second, and never more than three saved."""
     allowance = Allowance(per_s=2, at_once=3, now=10.0)
     assert [allowance.take(10.0) for _ in range(4)] == [True, True, True, False]
     assert [allowance.take(10.5) for _ in range(2)] == [True, False]

@@ -31,7 +31,7 @@ def policy(**settings: object) -> EgressPolicy:
         "::1",
         "::7f00:1",  # 127.0.0.1, as a compatible address
         "::ffff:127.0.0.1",
-        "::ffff:1.1.1.1",  # over IPv4 this is no such address
+        "::ffff:1.1.1.1",  # over IPv4 this is not such an address
         "::ffff:0:127.0.0.1",
         "fe80::1",
         "fe80::a9fe:a9fe",

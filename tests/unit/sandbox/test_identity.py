@@ -37,7 +37,7 @@ def test_what_has_changed_is_named_and_not_shown() -> None:
     ],
 )
 def test_what_a_process_in_a_box_is(name: str, value: str) -> None:
-    """Its user, nobody else, with a filter and no capability, held by us."""
+    """Its own user, with a filter and no capability, held by us."""
     good = {
         f"its {field}": "0" * 16 for field in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
     }
@@ -54,7 +54,7 @@ def _sleeps(pid: int) -> bool:
 
 
 def test_places_and_descriptors() -> None:
-    """A directory of its root, and neither more nor fewer descriptors."""
+    """A directory of its root, and exactly these descriptors."""
     with subprocess.Popen(["sleep", "60"], cwd="/usr", stdin=subprocess.DEVNULL) as process:
         try:
             wait_for(lambda: _sleeps(process.pid), "a program that has been loaded")

@@ -7,7 +7,7 @@ from lambent.sandbox.launcher.loop import Loop
 
 
 def test_what_is_due_is_done_in_its_order() -> None:
-    """Nothing is done before `wait`; a timer may make another."""
+    """Nothing runs before `wait`; a timer may start another."""
     loop = Loop()
     done: list[str] = []
 
@@ -25,7 +25,7 @@ def test_what_is_due_is_done_in_its_order() -> None:
 
 
 def test_what_was_cancelled_is_not_done() -> None:
-    """Neither does anybody wait for it."""
+    """And the loop does not wait for it."""
     loop = Loop()
     done: list[str] = []
     timer = loop.after(0, lambda: done.append("cancelled"))

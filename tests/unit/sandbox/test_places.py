@@ -1,4 +1,4 @@
-"""Texts that name the paths and addresses of a box, where there is no box."""
+"""Texts that name the paths and addresses of a box, on a host without boxes."""
 
 from pathlib import Path
 
@@ -26,12 +26,12 @@ PLACES = ProcessDirectories(root="/d/v1", runtime_api="127.9.9.9:1", endpoint="1
     ],
 )
 def test_translation(text: str, means: str) -> None:
-    """Whole paths at the beginning of a word are meant, and nothing within others."""
+    """Only whole paths at the beginning of a word are replaced."""
     assert PLACES.translate(text) == means
 
 
 def test_variables() -> None:
-    """Secrets stay as they are; home and temporary files are the environment's, unless it says so
+    """Secrets stay unchanged; home and temporary files are the environment's, unless it sets them
     itself."""
     translated = PLACES.translate_variables(
         {"AWS_SECRET_ACCESS_KEY": "/opt/x", "HOME": "/tmp", "A": "b"}

@@ -49,7 +49,7 @@ def test_what_is_no_query_is_not_taken(message: bytes) -> None:
 
 @given(st.binary(max_size=600))
 def test_no_message_breaks_the_parser(message: bytes) -> None:
-    """Hostile bytes give a question of theirs or nothing."""
+    """Hostile bytes return a question that they contain, or nothing."""
     question = question_of(QUERY[:12] + message)
     assert question is None or message.startswith(question)
 
@@ -72,7 +72,7 @@ def test_a_reply_to_another_question_is_none() -> None:
 
 
 def test_nameservers_are_read_in_order() -> None:
-    """Comments and what is no address are left out."""
+    """Comments and invalid addresses are skipped."""
     text = "# nameserver 1.1.1.1\nnameserver 10.0.0.2\noptions edns0\nnameserver fe80::1%eth0\n"
     text += "nameserver\nnameserver nonsense\n"
     assert parse_nameservers(text) == [("10.0.0.2", 53), ("fe80::1%eth0", 53)]
@@ -90,7 +90,7 @@ def question(*labels: bytes, kind: int = 1, class_: int = 1) -> bytes:
 
 
 def test_the_name_of_a_question() -> None:
-    """In lower case; what cannot be a host name is none."""
+    """In lower case; an invalid host name returns none."""
     assert name_in(question(b"Example", b"COM")) == "example.com"
     assert name_in(question()) is None
     assert name_in(question(b"exam.ple", b"com")) is None

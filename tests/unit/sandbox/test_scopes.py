@@ -1,4 +1,4 @@
-"""Whether systemd can be asked for a group."""
+"""Whether a group can be requested from systemd."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from lambent.sandbox import scopes
 def test_the_runtime_directory_of_another_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`su` and `sudo` keep `XDG_RUNTIME_DIR`, which the new user may not read: then there is no
-    systemd to ask, and the platform starts without scopes."""
+    """`su` and `sudo` keep `XDG_RUNTIME_DIR`, which the new user may not read: then systemd is not
+    available, and the platform starts without scopes."""
 
     def refuse(_: Path) -> bool:
         raise PermissionError(13, "Permission denied")

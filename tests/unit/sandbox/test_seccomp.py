@@ -18,7 +18,7 @@ HEADERS = {
 }
 SIGCHLD = 17
 
-# Numbers of what must never get through, by architecture: asm/unistd.h.
+# Numbers that must never be allowed, by architecture: asm/unistd.h.
 FORBIDDEN = {
     "x86_64": {
         "ptrace": 101, "pivot_root": 155, "adjtimex": 159, "chroot": 161, "acct": 163,
@@ -105,7 +105,7 @@ def test_calls_that_reach_out_of_a_box_are_refused(machine: str) -> None:
 
 
 def test_numbers_nobody_knows_yet_do_not_exist(machine: str) -> None:
-    """Programs that probe for a newer call fall back, and x32's numbers are no way round."""
+    """Programs that probe for a newer call fall back, and x32's numbers are no way around."""
     program = seccomp.assemble(machine)
     for number in (
         max(TABLES[machine].values()) + 1,
@@ -148,13 +148,13 @@ def test_sockets_are_of_families_a_network_namespace_confines(machine: str, call
         family: run_filter(program, number, ARCHITECTURES[machine], family) for family in range(64)
     }
     assert {family for family, answer in answers.items() if answer == ALLOW} == {1, 2, 10, 16}
-    # The kernel reads the family as 32 bits: the upper half is no disguise.
+    # The kernel reads the family as 32 bits: the upper half cannot disguise it.
     hidden = run_filter(program, number, ARCHITECTURES[machine], (1 << 32) | 40)
     assert hidden == ERROR | errno.EAFNOSUPPORT
 
 
 def test_the_kernels_headers_agree_with_the_numbers(machine: str) -> None:
-    """A wrong number would allow a call nobody meant."""
+    """A wrong number would allow an unintended call."""
     header = HEADERS[machine]
     if not header.exists():
         pytest.skip(f"needs {header} of the package linux-libc-dev")

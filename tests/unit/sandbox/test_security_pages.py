@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from lambent.sandbox.system_calls_reference import render
 from tests.hostile.cases import cases_by_file
 
@@ -10,6 +12,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 ROW = re.compile(r"^\| `([\w-]+)` \| ([^|]+) \| ([^|]+) \| `(test_\w+\.py)` \|$", re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_every_case_is_documented_and_every_documented_case_is_tested() -> None:
     """The table of hostile functions and the tests name the same cases in the same files."""
     _, _, section = (DOCS / "security.md").read_text().partition("## Hostile functions")

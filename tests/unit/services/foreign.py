@@ -1,4 +1,4 @@
-"""Requests for services that are not ours, as the server would hand them over."""
+"""Requests for services of the emulator, as the server would pass them on."""
 
 import dataclasses
 import json

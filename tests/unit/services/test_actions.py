@@ -209,7 +209,7 @@ def test_what_can_be_told(service: str, request_: Foreign, action: str, resource
         ("sns", form_request(Action="Publish", TopicArn=f"{TOPIC}:5f0c")),
         ("dynamodb", json_request("DynamoDB_20120810.Scan", TableName="t", IndexName="a/b")),
         ("ssm", json_request("AmazonSSM.GetParameter", Name=PARAMETERS.replace("eu", "us") + "/a")),
-        # Named by what is no name of theirs, or not at all.
+        # With an invalid name, or none.
         ("dynamodb", json_request("DynamoDB_20120810.PutItem")),
         ("dynamodb", json_request("DynamoDB_20120810.BatchGetItem")),
         ("dynamodb", json_request("DynamoDB_20120810.BatchGetItem", RequestItems={"a/b": {}})),
@@ -231,7 +231,7 @@ def test_what_can_be_told(service: str, request_: Foreign, action: str, resource
         ("ssm", json_request("AmazonSSM.GetParameters", Names=["a", {}])),
         ("events", json_request("AWSEvents.PutEvents", Entries=[1])),
         ("kinesis", json_request("Kinesis_20131202.PutRecord")),
-        # Not told apart.
+        # Not distinguishable.
         ("s3", Foreign("GET", "/bkt", "policy")),
         ("s3", Foreign("PUT", "/bkt/k", "acl")),
         ("s3", Foreign("POST", "/bkt", "delete")),
@@ -246,7 +246,7 @@ def test_what_cannot_be_told(service: str, request_: Foreign) -> None:
 
 
 def test_several_tables() -> None:
-    """Each is asked for, in a transaction with the permission of its own operation."""
+    """Each is authorized, in a transaction with the permission of its own operation."""
     names = {"t": {}, f"{TABLE}/u": {}}
     found = accesses_of(
         "dynamodb", json_request("DynamoDB_20120810.BatchWriteItem", RequestItems=names), SCOPE
@@ -345,7 +345,7 @@ def test_what_may_be_any(
 def test_nothing_surprises_it(
     service: str, method: str, path: str, query: str, target: str | None, body: bytes
 ) -> None:
-    """Whatever comes, the answer is about the signed service or None."""
+    """For any input, the result is about the signed service or None."""
     headers = {} if target is None else {"x-amz-target": target}
     found = accesses_of(service, Foreign(method, path, query, headers, body), SCOPE)
     assert all(access.action.startswith(f"{service}:") for access in found or ())

@@ -25,7 +25,7 @@ OWN = AwsSettings(sqs=ServiceSettings(endpoint_url="http://sqs.test/", deadline_
 
 
 def test_who_serves_a_service() -> None:
-    """Settings come first, then the emulator; DynamoDB Streams has settings of its own."""
+    """Settings come first, then the emulator; DynamoDB Streams has its own settings."""
     own = find_endpoint(OWN, STAND_IN, "sqs", "AmazonSQS.ListQueues")
     assert own is not None
     assert (own.url, own.deadline_s, own.is_local_services) == ("http://sqs.test", 7, False)
@@ -63,7 +63,7 @@ def test_cures() -> None:
     query=st.text(st.characters(min_codepoint=33, max_codepoint=255), max_size=40),
 )
 def test_a_target_means_what_was_sent(path: str, query: str) -> None:
-    """It is plain ASCII without a fragment, and what was sent but for what could not stand."""
+    """It is plain ASCII without a fragment, and unchanged except for invalid characters."""
     target = target_of(Foreign(path=f"/{path}", query=query))
     assert target.isascii()
     assert "#" not in target
@@ -83,7 +83,7 @@ def test_headers_of_the_connection_stay() -> None:
 
 
 def test_the_local_services_is_told_no_secrets() -> None:
-    """Neither signatures nor tokens nor keys; the account instead of a key, in the header also for
+    """Neither signatures nor tokens nor keys; the account replaces the key, in the header also for
     a link."""
     signed = {
         "authorization": "AWS4-HMAC-SHA256 Credential=AKIASECRET/d/r/s/aws4_request, Signature=abc",
@@ -106,7 +106,7 @@ def test_the_local_services_is_told_no_secrets() -> None:
 
 
 def test_a_body_that_was_put_together() -> None:
-    """Headers no longer say that it comes in chunks; one in chunks is left alone."""
+    """Its headers no longer announce chunks; a body in chunks is not changed."""
     headers = {
         "content-encoding": "gzip, aws-chunked",
         "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
@@ -130,7 +130,7 @@ def test_hosts_without_names() -> None:
 
 
 def test_answers_give_pages_no_permission() -> None:
-    """Headers of the connection and of permission stay behind."""
+    """Headers about the connection and permissions are removed."""
     raw = (
         (b"ETag", b'"x"'),
         (b"Access-Control-Allow-Origin", b"*"),

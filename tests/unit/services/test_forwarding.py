@@ -162,10 +162,11 @@ async def test_what_leads_back_is_refused() -> None:
     assert again.endswith(b"LoopDetected")
 
 
+@pytest.mark.slow
 async def test_a_local_services_that_cannot_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The platform goes on, what the program says is in its log, and it is tried again."""
+    """The platform continues, the program's output is in its log, and it is started again."""
     settings = ServicesSettings(enabled=True, start_deadline_s=6.0)
     local_services = LocalServices(
         settings, SystemClock(), packages=tmp_path, data=tmp_path, directory=tmp_path / "own"

@@ -103,6 +103,6 @@ def test_what_is_refused(statement: str, data: Path) -> None:
 
 @pytest.mark.parametrize("statement", ALLOWED)
 def test_what_is_not(statement: str, data: Path) -> None:
-    """Files of its own, and the platform."""
+    """Its own files, and the platform."""
     with socket.create_server(("127.0.0.1", 0)) as platform:
         assert attempt(statement, data, platform.getsockname()[1]) == ""

@@ -129,7 +129,7 @@ async def test_what_is_restored_is_what_was_backed_up(
 
 
 async def test_nothing_is_overwritten(tmp_path: Path, anyio_backend: object) -> None:
-    """Neither a file nor a platform's data, whole or in part."""
+    """Neither a file nor a platform's data, complete or in part."""
     old, file = places_in(tmp_path), tmp_path / "backup"
     await fill(old)
     file.write_text("mine")
@@ -147,7 +147,7 @@ async def test_nothing_is_overwritten(tmp_path: Path, anyio_backend: object) -> 
 
 
 async def test_missing_and_damaged_packages_are_said(tmp_path: Path, anyio_backend: object) -> None:
-    """The rest is backed up all the same."""
+    """The rest is still backed up."""
     old, file = places_in(tmp_path / "old"), tmp_path / "backup"
     (tmp_path / "old").mkdir()
     await fill(old)
@@ -185,6 +185,7 @@ async def test_what_is_deleted_meanwhile_is_in_it(
     assert await read(places_in(tmp_path / "new")) == (["one", "two"], 2, BIG, secret)
 
 
+@pytest.mark.slow
 async def test_a_database_that_is_written_all_the_time(
     tmp_path: Path, anyio_backend: object
 ) -> None:
@@ -219,7 +220,7 @@ async def test_a_database_that_is_written_all_the_time(
 
 @pytest.fixture
 async def whole(tmp_path: Path, anyio_backend: object) -> bytes:
-    """The bytes of a good archive."""
+    """The bytes of a valid archive."""
     (tmp_path / "old").mkdir()
     await fill(places_in(tmp_path / "old"))
     run_back_up(places_in(tmp_path / "old"), tmp_path / "whole")
@@ -267,6 +268,7 @@ ODD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", ODD, ids=lambda entry: f"{entry[0].name[:20]}-{entry[0].type!r}")
 def test_what_is_no_part_of_a_backup_is_refused(
     tmp_path: Path, whole: bytes, odd: tuple[tarfile.TarInfo, bytes]
@@ -276,7 +278,8 @@ def test_what_is_no_part_of_a_backup_is_refused(
 
 
 def refuse(tmp_path: Path, content: bytes) -> str:
-    """Restoring is refused, and leaves nothing; a good backup may be restored there afterwards."""
+    """The restore is refused and leaves nothing; a valid backup may be restored there
+    afterwards."""
     bad = tmp_path / "bad"
     bad.write_bytes(content)
     new = places_in(tmp_path / "new")
@@ -289,6 +292,7 @@ def refuse(tmp_path: Path, content: bytes) -> str:
     return str(refused.value)
 
 
+@pytest.mark.slow
 def test_archives_that_were_changed_are_refused(tmp_path: Path, whole: bytes) -> None:
     """A byte of any member, a member twice, missing, added or another's; a list that lies."""
 
@@ -324,6 +328,7 @@ def test_archives_that_were_changed_are_refused(tmp_path: Path, whole: bytes) ->
     assert restore(places_in(tmp_path / "new"), tmp_path / "good").packages == 2
 
 
+@pytest.mark.slow
 def test_archives_that_were_cut_off_or_are_none(tmp_path: Path, whole: bytes) -> None:
     """Wherever they end; compressed ones, text, nothing, and a size that is a lie."""
     chance = random.Random(3)
@@ -340,6 +345,7 @@ def test_archives_that_were_cut_off_or_are_none(tmp_path: Path, whole: bytes) ->
     assert "no room" in said
 
 
+@pytest.mark.slow
 def test_another_s_database_is_not_restored(tmp_path: Path, whole: bytes) -> None:
     """Nor a damaged one, though the list fits."""
     with contextlib.closing(sqlite3.connect(tmp_path / "songs")) as other:
@@ -394,7 +400,7 @@ def killed(module: str, function: str, more: str, root: Path, file: Path, after_
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_kills_leave_no_half_backup(tmp_path: Path, anyio_backend: object) -> None:
-    """Whenever it comes: the file is whole or not there, and what else was left goes with the next
+    """At any moment: the file is complete or missing, and other leftovers are removed by the next
     backup. A restore that was killed is repeated, and until then there is no database."""
     old = places_in(tmp_path / "old")
     (tmp_path / "old").mkdir()
@@ -441,8 +447,9 @@ async def test_kills_leave_no_half_backup(tmp_path: Path, anyio_backend: object)
     assert (await read(new))[1:3] == (2, BIG)
 
 
+@pytest.mark.slow
 def test_two_backups_at_once(tmp_path: Path, whole: bytes) -> None:
-    """Neither takes the other's unfinished files for leftovers."""
+    """Neither mistakes the other's unfinished files for leftovers."""
     old = places_in(tmp_path / "old")
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
         files = [tmp_path / f"at-once-{number}" for number in range(4)]

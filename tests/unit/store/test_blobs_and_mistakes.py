@@ -34,7 +34,7 @@ def test_a_directory_belongs_to_one_database(tmp_path: Path) -> None:
 
 
 def test_a_directory_from_before_there_were_marks(tmp_path: Path) -> None:
-    """It is the database's that was there, and nobody's if the database is new."""
+    """The blobs belong to the database that was there, and to none if the database is new."""
     DirectoryBlobs(tmp_path).put(A, b"x")
     with pytest.raises(StoreError, match="is new"):
         DirectoryBlobs(tmp_path).belong_to("new", is_new=True)
@@ -64,7 +64,7 @@ def test_the_trash_is_kept_for_a_day(tmp_path: Path) -> None:
 
 
 def test_files_of_others_are_no_blobs(tmp_path: Path) -> None:
-    """What somebody else keeps in the directory is neither listed nor swept."""
+    """Files of other programs in the directory are neither listed nor swept."""
     blobs = DirectoryBlobs(tmp_path)
     blobs.put(A, b"x")
     for name in ("README", ".hidden", "a" * 63, "x.zip"):

@@ -1,4 +1,4 @@
-"""What one platform changes, and what another on the same database hears of it."""
+"""Changes by one platform, and what another on the same database receives."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Listener:
-    """Notes what it is sent."""
+    """Records the changes it receives."""
 
     def __init__(self) -> None:
         self.heard: list[Changes] = []
@@ -63,7 +63,7 @@ async def two(settings: StoreSettings, root: Path) -> AsyncIterator[tuple[Store,
 async def test_a_listener_begins_with_everything(
     tmp_path: Path, database: Callable[..., StoreSettings]
 ) -> None:
-    """And hears of each change with how it is now, before the response of the change."""
+    """And receives each change with its new value, before the response of the change."""
     async with open_store(database(synchronous="OFF"), tmp_path) as store:
         await store.transact(lambda tx: tx.functions.create(version()))
         await store.transact(partial(reserve, 3))
@@ -146,7 +146,7 @@ async def test_numbers_have_no_gaps_and_old_rows_go(
 
 
 async def test_another_platform_catches_up(tmp_path: Path, shared: StoreSettings) -> None:
-    """In order, nothing twice, nothing of its own; after its own change at the latest."""
+    """In order, nothing twice, none of its own; after its own next change at the latest."""
     async with two(shared, tmp_path) as (one, other):
         listener = Listener()
         await other.follow(listener)
@@ -179,8 +179,8 @@ async def test_who_is_too_far_behind_forgets_everything(
 
 
 async def test_no_change_is_missed_in_a_crowd(tmp_path: Path, shared: StoreSettings) -> None:
-    """Two platforms write at the same time, with transactions that take differently long; each
-    hears of every function, and in the end has its last value."""
+    """Two platforms write at the same time, with transactions of different lengths; each receives
+    every function, and finally has its last value."""
     keys = [KEY._replace(name=f"f{number}") for number in range(6)]
     known: list[dict[Any, Any]] = [{}, {}]
 
@@ -221,7 +221,8 @@ async def test_no_change_is_missed_in_a_crowd(tmp_path: Path, shared: StoreSetti
 
 
 async def test_the_bell_is_heard_within_a_second(tmp_path: Path, shared: StoreSettings) -> None:
-    """A revoked key too. It takes much less than the interval at which the table is looked at."""
+    """Including a revoked key. It takes much less than the interval at which the table is
+    polled."""
     async with two(shared, tmp_path) as (one, other), anyio.create_task_group() as tasks:
         feed = Feed(other, SystemClock())
         start_loop(tasks, SystemClock(), feed.run)
@@ -269,8 +270,8 @@ async def test_what_happens_during_an_outage_is_heard_after_it(
 
 
 async def test_sharing_is_for_those_who_all_want_it(tmp_path: Path, postgresql: PostgreSql) -> None:
-    """A platform that wants the database for itself is refused while others share it, and lets
-    none in; SQLite cannot be shared."""
+    """A platform that wants the database for itself is refused while others share it, and admits
+    none; SQLite cannot be shared."""
     alone = StoreSettings(url=postgresql.new_database())
     shared = StoreSettings(url=alone.url, shared=True)
     async with two(shared, tmp_path) as (one, other):
@@ -296,7 +297,7 @@ async def test_sharing_is_for_those_who_all_want_it(tmp_path: Path, postgresql: 
 async def test_claims_of_a_platform_that_runs_are_left_to_it(
     tmp_path: Path, shared: StoreSettings
 ) -> None:
-    """Those of one that ended are released."""
+    """Claims of a platform that has ended are released."""
 
     async with two(shared, tmp_path) as (one, _):
         assert not await one.transact(lambda tx: tx.locks.is_running(one.starts))

@@ -1,4 +1,4 @@
-"""Documents, and what listeners hear of them."""
+"""Documents, and what listeners receive about them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Databases that cannot be used are refused with a sentence, and stay as they are."""
+"""Databases that cannot be used are refused with a sentence, and stay unchanged."""
 
 import os
 import random
@@ -62,6 +62,7 @@ def noise(file: Path) -> None:
     file.write_bytes(random.Random(2).randbytes(100_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [
@@ -91,7 +92,7 @@ async def test_a_damaged_file(
 async def test_a_good_file_with_a_log_that_was_not_written_back(
     tmp_path: Path, anyio_backend: object
 ) -> None:
-    """As after a kill: it is no damage."""
+    """As after a kill: it is not damage."""
     async with open_store(StoreSettings(), tmp_path / "killed") as store:
         await store.transact(lambda tx: tx.tags.replace("arn:x", {"a": "b"}))
         (tmp_path / "copy").mkdir()

@@ -58,7 +58,7 @@ async def test_databases_know_themselves(
 
 
 async def test_a_broken_connection_is_made_again(tmp_path: Path, postgresql: PostgreSql) -> None:
-    """The platform goes on if nobody else took the database meanwhile; if somebody did, its
+    """The platform continues if no other platform took the database meanwhile; if one did, its
     transactions fail and it knows that it must end."""
     settings = StoreSettings(url=postgresql.new_database())
     async with open_store(settings, tmp_path / "one" / "state") as store:
@@ -75,7 +75,7 @@ async def test_a_broken_connection_is_made_again(tmp_path: Path, postgresql: Pos
 
 
 async def test_who_comes_back_too_late(tmp_path: Path, postgresql: PostgreSql) -> None:
-    """Another platform may have had the database and gone again: it is lost all the same."""
+    """Another platform may have had the database and left: it is lost anyway."""
     settings = StoreSettings(url=postgresql.new_database())
     async with open_store(settings, tmp_path / "one" / "state") as store:
         postgresql.end_connections(settings.url)
@@ -90,7 +90,7 @@ async def test_a_server_that_has_not_noticed(
     tmp_path: Path, postgresql: PostgreSql, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The lock of a broken connection may outlive it for a while. That is not another platform:
-    transactions fail until it is gone, then the platform goes on."""
+    transactions fail until it is gone, then the platform continues."""
     settings = StoreSettings(url=postgresql.new_database())
     async with open_store(settings, tmp_path / "one" / "state") as store:
         postgresql.end_connections(settings.url)

@@ -61,7 +61,7 @@ def test_kept_and_deleted(settings: StoreSettings) -> None:
 
 
 def test_another_database(settings: StoreSettings) -> None:
-    """As in a directory: nothing is taken from another, or by a new one."""
+    """As in a directory: blobs are not taken from another database, or by a new one."""
     blobs = ObjectBlobs(settings, "", ManualClock())
     blobs.belong_to("first", is_new=True)
     blobs.put(A, b"a")
@@ -97,7 +97,7 @@ def test_the_trash_is_kept_for_a_day(settings: StoreSettings) -> None:
 def test_a_bucket_that_cannot_be_reached(
     settings: StoreSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is an outage, said once, and no secret is in the log."""
+    """It is an outage, logged once, and no secret is in the log."""
     caplog.set_level(logging.DEBUG)
     there = StoreSettings(
         blobs_url="s3://there-is-none/packages", blobs_endpoint=settings.blobs_endpoint
@@ -116,7 +116,7 @@ def test_a_bucket_that_cannot_be_reached(
     "url", ["s3://bucket", "s3://", "https://bucket/x", "s3://id:secret@bucket/x", "s3://b/x?y=z"]
 )
 def test_urls_that_will_not_do(url: str) -> None:
-    """What is wrong is said without the URL, which may have secrets in it."""
+    """The message does not contain the URL, which may contain secrets."""
     with pytest.raises(StoreError, match="s3://bucket/prefix") as refused:
         ObjectBlobs(StoreSettings(blobs_url=url), "", SystemClock())
     assert "secret" not in str(refused.value)
@@ -128,6 +128,7 @@ def test_one_place_only() -> None:
         ObjectBlobs(settings, "", SystemClock())
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_a_platform_keeps_them_there(settings: StoreSettings, tmp_path: Path) -> None:
     """It opens them with its database and finds them again."""

@@ -122,7 +122,7 @@ async def test_who_waits_for_a_silent_server_waits_once_and_together(
 async def test_a_change_whose_commit_was_never_confirmed_is_told_of(
     tmp_path: Path, own_postgresql: PostgreSql
 ) -> None:
-    """The network goes as the commit is sent, which arrives all the same. No caller knows that it
+    """The network fails as the commit is sent, which arrives anyway. No caller knows that it
     holds, so every cache of the function is read again when the database is back."""
     heard = Heard()
     with Proxy(own_postgresql.port) as network:
@@ -196,7 +196,7 @@ async def test_a_lock_of_a_backup_tool_is_an_outage(
 async def test_a_mistake_of_ours_is_no_outage(
     tmp_path: Path, database: Callable[..., StoreSettings]
 ) -> None:
-    """It is raised as it is, and nothing is refused afterwards."""
+    """It is raised unchanged, and nothing is refused afterwards."""
 
     def work(tx: Transaction) -> None:
         tx.async_events._connection.execute(sa.text("SELECT nothing FROM nowhere"))
@@ -210,7 +210,7 @@ async def test_a_mistake_of_ours_is_no_outage(
 def test_a_disk_without_room_for_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However the library below says so."""
+    """Whichever error the library below raises."""
     blobs = DirectoryBlobs(tmp_path / "blobs", ManualClock())
     errors = [OSError(28, "No space left on device"), OSError("x: y (os error 28)")]
 
@@ -232,8 +232,8 @@ def test_a_disk_without_room_for_packages(
 async def test_keys_are_read_again_after_an_outage(
     tmp_path: Path, own_postgresql: PostgreSql
 ) -> None:
-    """A key may be gone from the database without any listener having heard: the change was
-    committed, and no listener knows. It must not be good until the next start."""
+    """A key may be gone from the database without a notification: the change was committed, and no
+    listener knows. The key must not work until the next start."""
     with Proxy(own_postgresql.port) as network:
         async with behind(network, own_postgresql, tmp_path) as store:
             keyring = await open_keyring(store, ManualClock())

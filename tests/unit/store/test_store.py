@@ -132,7 +132,7 @@ async def test_values_survive_a_restart(tmp_path: Path, database: MakeSettings) 
 
 
 class Bell:
-    """Notes which functions changed, and in which thread it hears of that."""
+    """Records which functions changed, and the thread of the notification."""
 
     def __init__(self, rings: list[tuple[FunctionKey, int]]) -> None:
         self._rings = rings
@@ -145,7 +145,8 @@ class Bell:
 async def test_transactions_are_all_or_nothing_and_ring_after_commit(
     tmp_path: Path, database: MakeSettings
 ) -> None:
-    """The bell rings on the loop, once for each function touched, and only if it came to be."""
+    """Listeners are notified on the loop, once for each changed function, and only after a
+    commit."""
     rings: list[tuple[FunctionKey, int]] = []
     async with open_store(database(synchronous="OFF"), tmp_path) as store:
         await store.follow(Bell(rings))
@@ -237,7 +238,7 @@ async def test_blobs(tmp_path: Path) -> None:
 
 
 def test_half_written_blobs_are_swept(tmp_path: Path) -> None:
-    """obstore writes beside the final name first; what a crash leaves there goes."""
+    """obstore writes next to the final name first; what a crash leaves there is removed."""
     DirectoryBlobs(tmp_path).put("ab" * 32, b"whole")
     (tmp_path / f"{'cd' * 32}#1").write_bytes(b"ha")
     assert list(DirectoryBlobs(tmp_path).list_keys()) == ["ab" * 32]

@@ -127,7 +127,7 @@ def test_a_begun_magic_at_the_end_of_a_read_is_kept() -> None:
 
 
 def test_a_frame_that_claims_to_be_huge_is_text() -> None:
-    """Nobody waits for 4 GiB; the frame after it is found."""
+    """The reader does not wait for 4 GiB; the frame after it is found."""
     huge = struct.pack(">IIQ", MAGIC, 0xFFFFFFFF, 1)
     got = FrameDecoder().feed(huge + frame(b"after"))
     assert got[-1][2] == b"after"

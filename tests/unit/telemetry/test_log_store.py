@@ -28,7 +28,7 @@ GROUP = "/aws/lambda/hello"
 STREAM = "2024/01/31/[$LATEST]3893xmpl7fac4485b47bb75b671a283c"
 BEGIN_MS = 1_700_000_000_000
 QUIET = TelemetrySettings(flush_every_s=1e9)
-"""Nothing is written but when somebody reads."""
+"""Nothing is written except when a reader reads."""
 
 
 def everything(**more: int) -> Bounds:
@@ -233,7 +233,7 @@ async def test_a_group_keeps_so_many_streams(tmp_path: Path) -> None:
 
 async def test_a_trimmed_stream_comes_back(tmp_path: Path) -> None:
     """An environment that logs again after its stream was deleted is found, and positions that
-    were given out do not come again."""
+    were returned are not returned again."""
     async with opened(tmp_path) as logs:
         writer = logs.open_stream(*SCOPE, GROUP, STREAM)
         writer.append(BEGIN_MS, b"before " * 100)

@@ -69,6 +69,7 @@ async def rig(tmp_path: Path) -> Iterator[Rig]:  # type: ignore[misc]
         yield made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "certified"),
     [
@@ -86,6 +87,7 @@ async def test_names_below_the_domain(name: str, certified: str, rig: Rig) -> No
     assert rig.names.subject_of(name) == Subject((certified,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -108,6 +110,7 @@ async def test_other_names(name: str, rig: Rig) -> None:
     assert rig.names.subject_of(name) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", ["apigateway", "apigatewayv2"])
 async def test_names_of_aws_of_our_apis(service: str, rig: Rig) -> None:
     """From the moment that the API is there until it is deleted, in its Region only."""
@@ -127,7 +130,7 @@ async def test_names_of_aws_of_our_apis(service: str, rig: Rig) -> None:
 
 
 async def test_custom_domain_names(rig: Rig) -> None:
-    """Lead here for the account that has made them: nobody takes away the names of others."""
+    """They lead here for the account that has created them: no account can take another's names."""
     account = root("apigateway", "")
 
     def make(tx: Transaction) -> None:

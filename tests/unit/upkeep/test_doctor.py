@@ -36,7 +36,7 @@ def test_interpreters_are_named_as_runtimes(tmp_path: Path) -> None:
 
 
 def test_an_interpreter_that_functions_may_not_enter(tmp_path: Path) -> None:
-    """Where there are no mounts to show it elsewhere: `lambent up` leaves it out as well."""
+    """Where nothing can be mounted to show it elsewhere, `lambent up` skips it as well."""
     checks = {
         check.name: check for check in check_runtimes([PYTHON], tmp_path, lambda _: Path("/root"))
     }
@@ -45,14 +45,14 @@ def test_an_interpreter_that_functions_may_not_enter(tmp_path: Path) -> None:
 
 
 def test_a_language_that_is_missing(tmp_path: Path) -> None:
-    """Is no failure, and comes with the command that installs it."""
+    """It is not a failure, and the report contains the command that installs it."""
     checks = {check.name: check for check in check_runtimes([PYTHON], tmp_path)}
     assert checks["nodejs"].state == "missing"
     assert "apt-get install nodejs" in checks["nodejs"].fix
 
 
 def test_a_jre_alone_is_not_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For Java; nothing comes from the network for Ruby."""
+    """For Java; Ruby needs nothing from the network."""
     monkeypatch.setenv("PATH", str(tmp_path))
     java = an_interpreter(
         kind="java", version=(17, 0, 1), executable=tmp_path / "bin/java", prefix=tmp_path
@@ -146,6 +146,7 @@ def test_what_fails_when_tried_is_broken(tmp_path: Path) -> None:
     assert steps[1].error in report.summary
 
 
+@pytest.mark.slow
 def test_a_page_of_an_ubuntu_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An ordinary user's namespaces are made and allow nothing: the page says that nothing runs,
     why, and both cures. (Files and the trial are made up: Ubuntu's kernel was not run.)"""

@@ -125,7 +125,7 @@ def test_cgroup_layouts(tmp_path: Path) -> None:
 
 
 def test_root_on_cgroup_v2(tmp_path: Path) -> None:
-    """What the top of the tree hands down, and what our own group has, of whom."""
+    """What the root of the tree delegates, and what our own group has, and from whom."""
     checks = by_name(examine_control_groups(make_host(tmp_path)))
     assert checks["cgroup v2"].found == (
         f"at /sys/fs/cgroup: {FULL}; handed down: {FULL}, nsdelegate"
@@ -145,7 +145,7 @@ def test_a_user_to_whom_systemd_has_not_delegated_cpu(tmp_path: Path) -> None:
     assert checks["delegation"].found == "user@1000.service: memory pids; lacks cpu"
     assert "user@.service.d" in checks["delegation"].fix
     assert "Delegate=cpu memory pids" in checks["delegation"].fix
-    # Its own group is not what counts: a scope is asked for.
+    # Its own group does not matter: a scope is requested.
     assert checks["own cgroup"].state == "ok"
     host = make_host(tmp_path, {f"{group}/cgroup.controllers": FULL}, uid=1000)
     checks = by_name(examine_control_groups(host))
@@ -197,7 +197,7 @@ def test_ubuntu_restricts_user_namespaces(tmp_path: Path) -> None:
         "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
     ):
         assert chunk in check.fix
-    # Root is not asked, and with the profile all is well.
+    # Root does not need it, and with the profile it works.
     assert by_name(examine_policies(make_host(tmp_path, files)))["user namespaces"].state == "ok"
     files["/proc/self/attr/current"] = "lambent (unconfined)"
     check = by_name(examine_policies(make_host(tmp_path, files, uid=1000)))["user namespaces"]
@@ -236,7 +236,7 @@ def test_limits_of_the_process(tmp_path: Path) -> None:
 
 
 def test_root_with_few_capabilities(tmp_path: Path) -> None:
-    """As Docker's default: each that lacks is named with what it is for, and the flags."""
+    """As Docker's default: each missing one is named with its purpose, and the flags."""
     files = {
         "/.dockerenv": "",
         "/proc/self/status": "CapEff:\t00000000a80425fb\nSeccomp:\t2\n",
@@ -275,7 +275,7 @@ def test_no_loop_devices(tmp_path: Path) -> None:
 
 
 def test_clocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slow source comes with a better one; a clock that nobody keeps right is pointed out."""
+    """A slow source comes with a better one; a clock that no service keeps right is pointed out."""
     base = "/sys/devices/system/clocksource/clocksource0"
     files = {f"{base}/current_clocksource": "hpet", f"{base}/available_clocksource": "tsc hpet"}
     monkeypatch.setattr(clock, "kernel_status", lambda: 0x40)

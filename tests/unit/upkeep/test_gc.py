@@ -32,7 +32,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Everything is below one directory; the real caches of this machine are not looked at."""
+    """Everything is below one directory; the real caches of this machine are not touched."""
     monkeypatch.setattr(gc, "_OF_SERVICE", tmp_path / "var")
     for name in ("runtimes", "services", "data"):
         (tmp_path / name).mkdir()
@@ -149,7 +149,7 @@ def test_data_of_a_platform_that_does_not_run(settings: Settings) -> None:
 
 
 def test_a_platform_that_does_not_answer(settings: Settings) -> None:
-    """What it owns is not touched behind its back."""
+    """What it uses is not touched."""
     data = settings.server.data_dir
     (data / "code/gone").mkdir(parents=True)
     lock = hold(data)
@@ -175,7 +175,7 @@ def test_what_belongs_to_somebody_else(settings: Settings) -> None:
 
 
 def test_what_cannot_be_removed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is reported, and the rest is removed all the same."""
+    """It is reported, and the rest is still removed."""
     for name in (f"java17-{OLD}", f"java21-{OLD}"):
         (Path(settings.worker.runtimes_dir) / name).mkdir()
 

@@ -1,7 +1,7 @@
 """The documents of one kind in one place, within a transaction."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from lambent.control.apis.errors import bad_request, conflict, not_found, too_many
 from lambent.control.apis.ids import new_api_id, new_id
@@ -58,8 +58,20 @@ class Collection:
     def create(self, own_id: str | None, given: Body) -> Document:
         """Add a document with the given members, as far as the kind's rules allow it. `own_id` is
         the caller's choice, None for kinds whose ids are made here. Raises `ApiError`."""
-        kind, api = self.kind, self.require_parents()
-        siblings = self._siblings()
+        return self.create_all([(own_id, given)])[0]
+
+    def create_all(self, entries: Iterable[tuple[str | None, Body]]) -> Sequence[Document]:
+        """As `create`, several times: what is there already is read once."""
+        api, siblings = self.require_parents(), [*self._siblings()]
+        start = len(siblings)
+        for own_id, given in entries:
+            siblings.append(self._create(own_id, given, api, siblings))
+        return siblings[start:]
+
+    def _create(
+        self, own_id: str | None, given: Body, api: Body, siblings: Sequence[Document]
+    ) -> Document:
+        kind = self.kind
         if kind.count_max is not None and len(siblings) >= kind.count_max:
             raise _full(kind, kind.count_max)
         if own_id is not None and not _is_name(own_id):

@@ -67,7 +67,7 @@ def _check_protocol(draft: Draft, root: Root) -> None:
 
     def is_websocket(root: Root) -> bool:
         api = draft.tx.documents.get(root, "api", root.id)
-        return api is not None and api.body["ProtocolType"] == "WEBSOCKET"
+        return api is not None and api.body.get("ProtocolType") == "WEBSOCKET"
 
     prefix = draft.id.rpartition("/")[0] + "/"
     for other in draft.tx.documents.list_of(draft.root, "api_mapping"):

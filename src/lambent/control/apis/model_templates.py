@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lambent.kit import strict_json
+
 _DEPTH_MAX = 20
 _SAMPLES = {"string": '"foo"', "integer": "42", "number": "42", "boolean": "true", "null": "null"}
 
@@ -11,7 +13,7 @@ _SAMPLES = {"string": '"foo"', "integer": "42", "number": "42", "boolean": "true
 def model_template(schema: str) -> str:
     """A template that copies what fits the schema, to be edited. `schema` is JSON Schema of an
     object."""
-    document = json.loads(schema)
+    document = strict_json.parse_plain(schema)
     body = _render(document, "$inputRoot", 0)
     return f"#set($inputRoot = $input.path('$'))\n{body}"
 

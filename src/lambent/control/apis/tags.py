@@ -81,13 +81,10 @@ def tags_of(tx: Transaction, arn: str) -> Mapping[str, str]:
 
 
 def _find(tx: Transaction, tagged: Tagged, root: str, id: str) -> Document | None:
-    if not root or root == id:
+    if not root or tagged.kind == "api":
         return tx.documents.find(tagged.service, tagged.kind, id)
     # Ids of APIs are unique, names of stages are not.
-    top = next(
-        entry for entry in TAGGED if entry.service == tagged.service and entry.kind != tagged.kind
-    )
-    api = tx.documents.find(top.service, top.kind, root)
+    api = tx.documents.find(tagged.service, "api", root)
     return None if api is None else tx.documents.get(api.root, tagged.kind, id)
 
 

@@ -9,6 +9,7 @@ from lambent.gateway.permissions.asked import Asked, Target
 from lambent.gateway.permissions.by_path import PathOf
 from lambent.gateway.permissions.needs import Key, Need, Resource, Values
 from lambent.model.arn import Arn
+from lambent.model.service_integrations import CALLERS_OWN_ROLE
 
 ACTION = "iam:PassRole"
 _IN_DOCUMENTS = ("credentials", "authorizerCredentials")
@@ -46,8 +47,8 @@ def roles_in_document(member: str) -> Roles:
 
 
 def _targets(values: Iterable[str]) -> Sequence[Target]:
-    """Those that are ARNs; others are refused later."""
-    found = {value: Arn.try_parse(value) for value in values}
+    """Those that are ARNs; others are refused later, and that of the caller is not passed."""
+    found = {value: Arn.try_parse(value) for value in values if value != CALLERS_OWN_ROLE}
     return [Target(role, arn.account) for role, arn in found.items() if arn is not None]
 
 

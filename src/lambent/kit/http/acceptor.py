@@ -1,4 +1,4 @@
-"""A listening socket whose connections somebody else serves."""
+"""A listening socket whose connections another component serves."""
 
 import asyncio
 import logging

@@ -213,7 +213,7 @@ class HttpExchange:
         callback, self._on_disconnect = self._on_disconnect, None
         if callback is not None:
             callback()
-        # Nobody takes the rest of the response: its writer must not wait for the peer.
+        # No client takes the rest of the response: its writer must not wait for the peer.
         self.writable()
 
 

@@ -213,7 +213,7 @@ class Intake:
         self.read_or_pause()
 
     def stop_body(self) -> None:
-        """The response comes before the end of the body: nobody reads the rest."""
+        """The response comes before the end of the body: the rest is not read."""
         self.reader = self.arriving = None
         self.resume_body()
         self._wire.is_discarding = True

@@ -67,7 +67,7 @@ class HttpServer:
 
         `budget` limits what is held of requests that have no response yet, and of responses that
         clients have not taken. When it is spent, a request that is still arriving is refused with
-        503: of those that nobody vouches for, the one that holds most. A client that leaves too
+        503: of those whose sender is unknown, the one that holds most. A client that leaves too
         much of its responses is cut off."""
         self._service = Service(
             handler=handler,
@@ -129,9 +129,9 @@ class HttpServer:
             self._connections.watch_deadlines()
 
     async def take_over(self, connection: socket.socket, tls: ssl.SSLContext | None = None) -> None:
-        """Serve a connection that somebody else has accepted; returns when its handshake, if there
-        is one, is done. A client that does not finish it in time is disconnected, and so are those
-        beyond the limit of handshakes. The server must have been started."""
+        """Serve a connection that another component has accepted; returns when its handshake, if
+        there is one, is done. A client that does not finish it in time is disconnected, and so are
+        those beyond the limit of handshakes. The server must have been started."""
         if self._handshakes >= self._service.limits.handshakes_max or self.is_closing:
             connection.close()
             return

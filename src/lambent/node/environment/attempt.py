@@ -107,7 +107,8 @@ class Attempt:
         self.telemetry = TelemetryApi(self.extensions, self._subscribe)
         self.init_is_over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.failure: Failure | None = None
-        """Why init failed, if it did. One that succeeds may fail until somebody has noticed."""
+        """Why init failed, if it did. A successful init may still fail until its success is
+        noticed."""
         self._stack = contextlib.AsyncExitStack()
         self._box: OpenBox | None = None
         self._outputs: list[Output] = []

@@ -135,7 +135,7 @@ class EnvironmentLog:
         self._line(text.encode())
 
     def close_subscriptions(self) -> None:
-        """Init is over: nobody can subscribe any more."""
+        """Init is over: no extension can subscribe any more."""
         self._early = None
         self.is_plain = not self._is_json and not self._subscriptions
 

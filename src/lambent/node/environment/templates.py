@@ -2,7 +2,7 @@
 
 A function is executed instead if it has a wrapper script, or variables that only have an effect
 when a program is executed. `LAMBENT_START_MODE=exec` in its configuration does the same, for users
-who want an address space and a hash seed shared with nobody, or AWS's runtime client unchanged.
+who want an unshared address space and hash seed, or AWS's runtime client unchanged.
 """
 
 from lambent.model.function import FunctionVersion

@@ -52,8 +52,7 @@ class Invocations {
     this.#takeNext();
   }
 
-  /* Reports an error that ends the process: of the start or of the current invocation. Between
-     invocations there is nobody to report to. */
+  /* Reports an error that ends the process: of the start or of the current invocation. Between invocations there is no request to report to. */
   async reportFatal(thrown) {
     this.#onIdle = null;
     if (this.#state === 'init') {

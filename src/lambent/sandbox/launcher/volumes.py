@@ -62,7 +62,7 @@ class Volumes:
             self._templates[size_mb] = self._template(size_mb)
         elif not self._has_used_disk:
             self._uses_disk = False
-            _tell("there are no loop devices to be had")
+            _tell("no loop devices are available")
         while len(self._templates) > _TEMPLATES_MAX:
             self._templates.pop(next(iter(self._templates))).unlink(missing_ok=True)
 

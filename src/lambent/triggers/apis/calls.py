@@ -18,10 +18,9 @@ from lambent.model.invocation import InvocationKind, Outcome, Refused
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.names import FunctionReference
 from lambent.model.principal import service
+from lambent.model.service_integrations import CALLERS_OWN_ROLE
 
 SERVICE = "apigateway.amazonaws.com"
-CALLERS_OWN_ROLE = "arn:aws:iam::*:user/*"
-"""In the place of a role: the function is called as the client who signed the request."""
 
 
 class ApiCall(NamedTuple):

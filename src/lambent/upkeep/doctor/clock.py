@@ -57,7 +57,7 @@ def _synchronisation(host: HostFacts, status: int | None) -> Check:
     return Check(
         name="time",
         state="missing",
-        found="nobody keeps it right: requests signed elsewhere are refused beyond 5 minutes",
+        found="no service keeps it right: requests signed elsewhere are refused beyond 5 minutes",
         fix="sudo timedatectl set-ntp true, or: apt-get install chrony (in a container or a VM: on"
         " its host)",
     )

@@ -52,9 +52,9 @@ def hold(place: Path) -> Iterator[None]:
 
 
 def make(directory: Path, program: str) -> None:
-    """Make the directory, with `program` as what a function brings, or take what a doctor of ours
-    has left. The place may be everybody's, as `/tmp` is: nothing is touched that somebody else has
-    put there. Raises OSError, `Failed`."""
+    """Create the directory with `program` as a function's code, or reuse what an earlier doctor of
+    ours has left. Every user may write to the place, as to `/tmp`: files of other users are not
+    touched. Raises OSError, `Failed`."""
     try:
         directory.mkdir(mode=0o755)
     except FileExistsError:

@@ -26,7 +26,7 @@ def restricts_user_namespaces(host: HostFacts) -> bool:
 
 
 def apparmor_cure(host: HostFacts) -> str:
-    """The commands that let lambent's interpreter, and nobody else, use user namespaces."""
+    """The commands that let lambent's interpreter, and no other program, use user namespaces."""
     return (
         "sudo tee /etc/apparmor.d/lambent >/dev/null <<'END'\n"
         "abi <abi/4.0>,\n"

@@ -34,7 +34,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/** Gives what its event names. */
+/** Returns what its event names. */
 public class Writing {
     /** Named as people name getters. */
     public static class Names {

@@ -207,6 +207,7 @@ TEXTS = st.text(max_size=3)
 MAPS = st.dictionaries(TEXTS, TEXTS, max_size=4)
 
 
+@pytest.mark.slow
 @given(before=MAPS, given_=MAPS)
 def test_entries_of_merged_maps(before: dict[str, str], given_: dict[str, str]) -> None:
     """An empty text removes an entry; others are replaced or stay."""

@@ -79,6 +79,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_documents(name: str) -> None:
     """Are refused, in seconds and without ending the process."""
@@ -112,6 +113,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(max_size=5).filter(lambda key: key != "<<"), JSON_VALUES))
 def test_json_is_read_as_json(document: dict[str, Any]) -> None:
     """Every document comes out as it is."""

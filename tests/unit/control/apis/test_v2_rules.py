@@ -8,13 +8,13 @@ import pytest
 from lambent.control.apis.deployments import SNAPSHOT
 from lambent.control.apis.kinds import Params
 from lambent.control.apis.tags import tags_of
-from lambent.control.apis.v2.integrations import SUBTYPES
 from lambent.control.apis.v2.room import SERVICE, ApisV2
 from lambent.control.apis.v2.stages import CACHE_REVISION, DEPLOYMENTS_MAX
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.document import Document, Root
-from lambent.store.store import Store
+from lambent.model.service_integrations import SUBTYPES
+from lambent.store.store import Store, Transaction
 from tests.unit.control.control_room import refused
 
 HERE = Scope(AccountId("111111111111"), Region("us-east-1"))
@@ -85,7 +85,13 @@ ACCEPTED: list[tuple[str, str, dict[str, Any]]] = [
     ("integration", "HTTP", URL),
     ("integration", "HTTP", {**PROXY, "CredentialsArn": ROLE}),
     ("integration", "WEBSOCKET", {"IntegrationType": "MOCK"}),
-    ("integration", "WEBSOCKET", {**URL, "IntegrationType": "HTTP"}),
+    ("integration", "WEBSOCKET", PROXY),
+    (
+        "integration",
+        "WEBSOCKET",
+        {"IntegrationType": "AWS", "IntegrationUri": URI, "RequestTemplates": {"a": "b"}},
+    ),
+    ("integration", "HTTP", {**URL, "CredentialsArn": "arn:aws:iam::*:user/*"}),
     ("authorizer", "HTTP", JWT),
     ("authorizer", "HTTP", REQUEST),
     (
@@ -126,7 +132,8 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("integration", "HTTP", {**PROXY, "PayloadFormatVersion": "3.0"}, "PayloadFormatVersion"),
     ("integration", "HTTP", {**PROXY, "RequestTemplates": {"a": "b"}}, "RequestTemplates"),
     ("integration", "HTTP", {**PROXY, "ConnectionType": "VPC_LINK"}, "VPC"),
-    ("integration", "HTTP", {**PROXY, "CredentialsArn": "arn:aws:iam::*:user/*"}, "role"),
+    ("integration", "HTTP", {**PROXY, "CredentialsArn": "arn:aws:iam::a:user/b"}, "role"),
+    ("integration", "WEBSOCKET", {**PROXY, "CredentialsArn": "arn:aws:iam::*:user/*"}, "role"),
     ("integration", "HTTP", {**URL, "IntegrationMethod": ""}, "HttpMethod"),
     ("integration", "HTTP", {**URL, "IntegrationMethod": "get"}, "HTTP method"),
     ("integration", "HTTP", {**URL, "IntegrationUri": "ftp://h"}, "HTTP endpoint"),
@@ -135,11 +142,14 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("integration", "HTTP", {**URL, "IntegrationUri": "https://h/" + "a" * 2048}, "2048"),
     ("integration", "WEBSOCKET", {**PROXY, "TimeoutInMillis": 29_001}, "Timeout"),
     ("integration", "WEBSOCKET", {**PROXY, "PayloadFormatVersion": "2.0"}, "must be 1.0"),
+    ("integration", "WEBSOCKET", {"IntegrationType": "AWS", "IntegrationUri": "x"}, "Lambda"),
+    ("integration", "WEBSOCKET", {**URL, "IntegrationType": "HTTP"}, "HTTP servers"),
+    ("integration", "WEBSOCKET", {**PROXY, "RequestParameters": {"a": "b"}}, "RequestParameters"),
     (
         "integration",
         "WEBSOCKET",
-        {"IntegrationType": "AWS", "IntegrationUri": "x"},
-        "path or action",
+        {**PROXY, "ContentHandlingStrategy": "CONVERT_TO_BINARY"},
+        "messages are text",
     ),
     (
         "integration",
@@ -149,6 +159,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ),
     ("authorizer", "HTTP", {**JWT, "IdentitySource": []}, "exactly one"),
     ("authorizer", "HTTP", {**JWT, "IdentitySource": ["Authorization"]}, "IdentitySource"),
+    ("authorizer", "HTTP", {**REQUEST, "IdentitySource": ["$request.body.a"]}, "selection"),
     ("authorizer", "HTTP", {**JWT, "JwtConfiguration": {"Issuer": "https://i"}}, "Audience"),
     ("authorizer", "HTTP", {**JWT, "JwtConfiguration": {"Audience": ["a"]}}, "Issuer"),
     ("authorizer", "HTTP", {**JWT, "AuthorizerUri": URI}, "AuthorizerUri"),
@@ -244,12 +255,11 @@ async def test_settings_of_routes_that_do_not_exist(apis: Apis) -> None:
 @pytest.mark.parametrize("name", SUBTYPES)
 async def test_services_as_integrations(apis: Apis, name: str) -> None:
     """Each has its parameters, and a role."""
-    required, optional = SUBTYPES[name]
     given = {
         "IntegrationType": "AWS_PROXY",
         "IntegrationSubtype": name,
         "CredentialsArn": ROLE,
-        "RequestParameters": {key: "$request.body.a" for key in required | optional},
+        "RequestParameters": {key: "$request.body.a" for key in SUBTYPES[name].parameters},
     }
     made = await apis.create("integration", **given)
     assert made["PayloadFormatVersion"] == "1.0"
@@ -380,6 +390,7 @@ async def test_tags_for_policies(apis: Apis) -> None:
     for path, tags in {
         f"/apis/{id}": {},
         f"/apis/{id}/stages/dev": {"a": "b"},
+        f"/apis/{id}/stages/{id}": {},
         "/domainnames/d.example.com": {"c": "d"},
         "/apis/none": {},
         "/apis/none/stages/dev": {},
@@ -408,3 +419,31 @@ async def test_a_domain_name_belongs_to_one_account(apis: Apis) -> None:
     there = Scope(AccountId("222222222222"), Region("eu-west-1"))
     attempt: Awaitable[Params] = apis.v2.domains.create(there, {"DomainName": "*.example.com"})
     assert (await refused(attempt)).code == "ConflictException"
+
+
+@pytest.mark.anyio
+async def test_mappings_to_apis_of_each_kind(apis: Apis) -> None:
+    """REST and HTTP APIs may share a domain name, WebSocket APIs have one alone."""
+    rest = Root("apigateway", *HERE, "restapi000")
+
+    def add_rest_api(tx: Transaction) -> None:
+        tx.documents.put(rest, "api", rest.id, {"id": rest.id})
+        tx.documents.put(rest, "stage", "dev", {"stageName": "dev"})
+
+    await apis.store.transact(add_rest_api)
+    for protocol in ("HTTP", "WEBSOCKET"):
+        await apis.create("stage", protocol, StageName="dev")
+    await apis.v2.domains.create(HERE, {"DomainName": "d.example.com"})
+    create = apis.v2.domains.resources.create("api_mapping")
+
+    async def map_to(id: str, key: str) -> Params:
+        named = {"DomainName": "d.example.com", "ApiId": id, "Stage": "dev", "ApiMappingKey": key}
+        return await create(HERE, named)
+
+    assert (await map_to(rest.id, "rest"))["ApiId"] == rest.id
+    await map_to(apis.ids["HTTP"], "http")
+    error = await refused(map_to(apis.ids["WEBSOCKET"], "ws"))
+    assert "WebSocket" in error.message
+    assert (await refused(map_to("none", "x"))).code == "NotFoundException"
+    for key in ("/a", "a/", "a//b", "a b", "a" * 301):
+        assert (await refused(map_to(rest.id, key))).code == "BadRequestException"

@@ -9,17 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.control.apis.model_templates import model_template
-from lambent.control.apis.v2.expressions import (
-    check_request_parameters,
-    check_response_parameters,
-)
-from lambent.control.apis.v2.integrations import FUNCTION_URI
+from lambent.control.apis.v2.integrations import check_function
 from lambent.control.apis.v2.routes import check_http_key
 from lambent.control.apis.v2.stages import check_variables
+from lambent.control.apis.v2.texts import parsed
 from lambent.model.errors import ApiError
+from lambent.model.parameter_mapping import parse_request_changes, parse_response_changes
 
 FUNCTION = "arn:aws:lambda:us-east-1:111111111111:function:f"
 URI = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{FUNCTION}/invocations"
+
+
+def check_request_parameters(parameters: dict[str, str]) -> None:
+    parsed(parse_request_changes, parameters)
+
+
+def check_response_parameters(parameters: dict[str, dict[str, str]]) -> None:
+    parsed(parse_response_changes, parameters)
 
 
 def fails(check: Callable[[Any], object], value: Any) -> str:
@@ -145,17 +151,16 @@ def test_any_mapping_is_checked(key: str, value: str) -> None:
 )
 def test_functions_in_integrations(wrapped: str, function: str) -> None:
     """Twelve shapes and more: alone or in a path, with an alias, a version, a stage variable."""
-    match = FUNCTION_URI.fullmatch(wrapped.format(function))
-    assert match is not None
-    assert match["arn"] == function
+    check_function(wrapped.format(function))
 
 
 @pytest.mark.parametrize(
-    "uri", ["f", "arn:aws:lambda:us-east-1:1:function:f", f"{FUNCTION} ", "arn:aws:sqs:a:b:c"]
+    "uri",
+    ["f", "arn:aws:lambda:us-east-1:1:function:f", f"{FUNCTION} ", "arn:aws:sqs:a:b:c", URI[:-12]],
 )
 def test_what_is_no_function(uri: str) -> None:
-    """Names alone, and other ARNs."""
-    assert FUNCTION_URI.fullmatch(uri) is None
+    """Names alone, other ARNs, and half of a path."""
+    fails(check_function, uri)
 
 
 def test_stage_variables() -> None:

@@ -295,6 +295,7 @@ def test_no_spelling_evades_a_route(served: Served, echo: str) -> None:
         assert not api.get(path).json()["rawPath"].startswith("/admin"), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_wrapped", [False, True])
 @pytest.mark.parametrize("suffix", ["", ":3", ":live", ":$LATEST", ":${stageVariables.alias}"])
 @pytest.mark.parametrize("name", ["uri", "${stageVariables.name}"])

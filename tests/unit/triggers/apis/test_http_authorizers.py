@@ -234,6 +234,7 @@ def test_cache(served: Served) -> None:
         assert len(seen) == calls + 1
 
 
+@pytest.mark.slow
 def test_failures_of_functions(served: Served) -> None:
     """`Unauthorized` is 401, everything else that is no decision is 500."""
 

@@ -134,6 +134,7 @@ def test_paths_that_climb(served: Served, backend: str, path: str) -> None:
     assert api.get(f"/dev/{path}").status == 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["a?b=c", "a#b", "a%0d%0ab", "a%00", "a;b", "%25", "a//b", "{x}"])
 def test_values_stay_in_the_path(served: Served, backend: str, value: str) -> None:
     """Whatever characters they have."""
@@ -144,6 +145,7 @@ def test_values_stay_in_the_path(served: Served, backend: str, value: str) -> No
     assert "\r" not in found["path"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "address",
     [

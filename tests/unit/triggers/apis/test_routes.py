@@ -109,7 +109,7 @@ def test_a_route_is_found_if_any_fits(
     described: list[tuple[str, list[str], bool]], method: str, segments: list[str]
 ) -> None:
     """And only one that fits; no literal segment loses to a variable at the first difference."""
-    names = sorted({spell(*one) for one in described})
+    names = sorted({spell(*route) for route in described})
     path = f"/{'/'.join(segments)}"
     found = find(names, method, path)
     fitting = [name for name in names if fits(name, method, path)]

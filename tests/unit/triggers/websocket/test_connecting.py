@@ -32,6 +32,7 @@ def chat(running: Chat) -> Chat:
     return running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("result", "status"),
     [
@@ -89,7 +90,7 @@ def test_a_stage_without_routes_takes_clients(chat: Chat) -> None:
 
 
 def test_an_api_is_reached_by_path(chat: Chat) -> None:
-    """Where names cannot be resolved. Events have the name all the same."""
+    """Where names cannot be resolved. Events have the name anyway."""
     chat.deploy({"$default": chat.function("f", lambda event: GOOD)})
     with chat.client(f"/_lambent/api/{API}/test", host="127.0.0.1") as client:
         client.send("x")

@@ -46,6 +46,7 @@ def masked(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
     return Frame(opcode, data, fin).serialize(mask=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "code"),
     [
@@ -64,7 +65,7 @@ def masked(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
     ids=["exabytes", "long frame", "long message", "bytes", "no UTF-8", "no mask", "noise"],
 )
 def test_a_client_learns_what_it_did_wrong(chat: Chat, data: bytes, code: int | None) -> None:
-    """Even if it goes on sending. Nobody else notices."""
+    """Even if it continues to send. No other client notices."""
     with chat.client() as client:
         client.socket.sendall(data)
         try:
@@ -78,6 +79,7 @@ def test_a_client_learns_what_it_did_wrong(chat: Chat, data: bytes, code: int | 
             assert closed.value.rcvd.code == code
 
 
+@pytest.mark.slow
 def test_ten_thousand_messages(chat: Chat) -> None:
     """All are served, and the client gets an answer to each."""
     with chat.client() as client:
@@ -94,6 +96,7 @@ def test_ten_thousand_messages(chat: Chat) -> None:
         assert sorted(got, key=int) == [str(number) for number in range(10_000)]
 
 
+@pytest.mark.slow
 def test_a_message_in_many_empty_frames(chat: Chat) -> None:
     """It is a message like any other once it ends."""
     with chat.client() as client:
@@ -145,6 +148,7 @@ def _resident_bytes() -> int:
         return int(statm.read().split()[1]) * resource.getpagesize()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_idle_clients_are_cheap(chat: Chat) -> None:
     """Less than 20 KB each, so 5,000 take less than 100 MB. None has a task or a timer."""

@@ -40,6 +40,7 @@ def test_a_large_message_is_sent_in_frames_of_32_kb() -> None:
     assert [frame.fin for frame in frames] == [False, False, False, True]
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=300), min_size=1, max_size=20), st.data())
 def test_bytes_may_arrive_in_any_chunks(texts: list[str], data: st.DataObject) -> None:
     """The messages are the same, whatever the network does."""
@@ -145,7 +146,7 @@ def test_messages_before_a_close_are_served() -> None:
 
 
 def test_the_code_of_the_end_says_who_closed() -> None:
-    """The client with its own code, the client without one, the platform, nobody."""
+    """The client with its own code, the client without one, the platform, neither."""
     peer = Peer()
     peer.client.send_close(1000, "bye")
     peer.say()

@@ -13,6 +13,7 @@ from lambent.control.apis.v1.export_methods import Exported, operation_of
 from lambent.control.apis.v1.kinds import SNAPSHOT
 from lambent.control.apis.v1.rules.models import model_of
 from lambent.control.apis.v1.work import Function, Work
+from lambent.kit import strict_json
 from lambent.model.document import Document
 
 _TYPES = ("oas30", "swagger")
@@ -67,7 +68,7 @@ def _document(
         document["servers"] = [{"url": f"https://{host}/{{basePath}}", "variables": variables}]
     document["paths"] = _paths(exported)
     schemas = {
-        name: _local(json.loads(model["schema"]), is_2)
+        name: _local(strict_json.parse_plain(model["schema"]), is_2)
         for name, model in sorted(exported.models.items())
     }
     schemes = exported.security_schemes()
@@ -104,7 +105,7 @@ def _extensions(exported: Exported) -> Mapping[str, Any]:
     members = {
         "binary-media-types": api.get("binaryMediaTypes"),
         "api-key-source": api["apiKeySource"] if api["apiKeySource"] != "HEADER" else None,
-        "policy": json.loads(api["policy"]) if "policy" in api else None,
+        "policy": strict_json.parse_plain(api["policy"]) if "policy" in api else None,
         "request-validators": {
             validator["name"]: {
                 name: validator[name]

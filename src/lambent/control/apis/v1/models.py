@@ -12,6 +12,7 @@ from lambent.control.apis.model_templates import model_template
 from lambent.control.apis.v1 import generic
 from lambent.control.apis.v1.rules.models import model_of, references
 from lambent.control.apis.v1.work import Function, Work
+from lambent.kit import strict_json
 from lambent.model.document import Document
 
 _TEMPLATE_VALUES_MAX, _TEMPLATE_DEPTH_MAX = 1000, 40
@@ -46,7 +47,7 @@ def get_template(work: Work, params: Params) -> Params:
 
 def flattened(work: Work, model: Document) -> Mapping[str, Any]:
     """A model's schema, with the models that it refers to under `definitions`."""
-    schema: dict[str, Any] = json.loads(model.body["schema"])
+    schema: dict[str, Any] = strict_json.parse_plain(model.body["schema"])
     definitions: dict[str, Any] = {}
     waiting = [name for name in map(model_of, references(schema)) if name]
     while waiting:
@@ -54,7 +55,7 @@ def flattened(work: Work, model: Document) -> Mapping[str, Any]:
         if name in definitions:
             continue
         found = work.tx.documents.get(model.root, "model", name)
-        definitions[name] = {} if found is None else json.loads(found.body["schema"])
+        definitions[name] = {} if found is None else strict_json.parse_plain(found.body["schema"])
         waiting += [other for other in map(model_of, references(definitions[name])) if other]
     local: dict[str, Any] = _with_local_references(schema)
     if definitions:

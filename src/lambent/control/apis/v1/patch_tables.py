@@ -5,21 +5,8 @@ https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html
 
 from typing import Any
 
-from lambent.control.apis.v1.patches import (
-    Body,
-    Patch,
-    PatchTable,
-    Row,
-    Style,
-    entry,
-    flag,
-    item,
-    number,
-    refused,
-    removal,
-    text,
-    whole,
-)
+from lambent.control.apis.v1.changes import entry, flag, item, number, refused, removal, text, whole
+from lambent.control.apis.v1.patches import Body, Patch, PatchTable, Row, Style
 
 COMPRESSION_BYTES_MAX = 10_485_760
 COMPRESSION_REFUSAL = (

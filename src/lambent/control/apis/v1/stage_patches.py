@@ -6,12 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.control.apis.errors import bad_request, unsupported
-from lambent.control.apis.v1.patches import (
-    Body,
-    Change,
-    Patch,
-    PatchTable,
-    Row,
+from lambent.control.apis.v1.changes import (
     entry,
     flag,
     number,
@@ -21,6 +16,7 @@ from lambent.control.apis.v1.patches import (
     removal,
     text,
 )
+from lambent.control.apis.v1.patches import Body, Change, Patch, PatchTable, Row
 from lambent.model.errors import ApiError
 
 METHOD_SETTING: Mapping[str, Any] = {

@@ -8,8 +8,9 @@ from lambent.control.apis.errors import bad_request, conflict, not_found
 from lambent.control.apis.kinds import Params
 from lambent.control.apis.tags import check_tags
 from lambent.control.apis.v1 import generic
+from lambent.control.apis.v1.changes import read_number, read_whole
 from lambent.control.apis.v1.patch_tables import COUNT_MAX, USAGE_PLAN
-from lambent.control.apis.v1.patches import Patch, read_number, read_patches, read_whole
+from lambent.control.apis.v1.patches import Patch, read_patches
 from lambent.control.apis.v1.work import Function, Work
 from lambent.model.document import Document
 

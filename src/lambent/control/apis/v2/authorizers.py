@@ -2,11 +2,12 @@
 
 import re
 
-from lambent.control.apis.errors import bad_request, unsupported
+from lambent.control.apis.errors import bad_request
 from lambent.control.apis.kinds import Draft
-from lambent.control.apis.v2.integrations import FUNCTION_URI
-from lambent.control.apis.v2.texts import check_lengths, check_pattern, is_http
+from lambent.control.apis.v2.integrations import ROLE, check_function
+from lambent.control.apis.v2.texts import check_lengths, check_pattern, is_http, parsed
 from lambent.model.document import Body
+from lambent.model.selections import IDENTITY_SOURCES, parse_selection
 
 _LENGTHS = {
     "Name": (1, 128),
@@ -14,15 +15,11 @@ _LENGTHS = {
     "IdentityValidationExpression": (0, 1024),
 }
 _NAME = r"[^\s,]+"
-_HTTP_SOURCE = re.compile(
-    rf"\$request\.(?:header|querystring)\.{_NAME}|\$(?:context|stageVariables)\.{_NAME}"
-)
 _WEBSOCKET_SOURCE = re.compile(
     rf"route\.request\.(?:header|querystring)\.{_NAME}|(?:context|stageVariables)\.{_NAME}"
 )
 _TOKEN_SOURCE = re.compile(rf"\$request\.(?:header|querystring)\.{_NAME}")
 _ISSUER = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
-_ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]+")
 
 
 def check_authorizer(draft: Draft) -> Body:
@@ -30,8 +27,8 @@ def check_authorizer(draft: Draft) -> Body:
     body = dict(draft.body)
     check_lengths(body, _LENGTHS)
     credentials = body.get("AuthorizerCredentialsArn")
-    if credentials is not None and _ROLE.fullmatch(credentials) is None:
-        raise unsupported("an AuthorizerCredentialsArn that is not the ARN of a role")
+    if credentials is not None and ROLE.fullmatch(credentials) is None:
+        raise bad_request("Invalid AuthorizerCredentialsArn specified: it is not the ARN of a role")
     if body["AuthorizerType"] == "JWT":
         _check_jwt(draft, body)
     else:
@@ -61,19 +58,15 @@ def _check_jwt(draft: Draft, body: Body) -> None:
 def _check_request(draft: Draft, body: Body) -> None:
     if "JwtConfiguration" in body:
         raise bad_request("JwtConfiguration is not supported for REQUEST authorizers")
-    if FUNCTION_URI.fullmatch(body.get("AuthorizerUri", "")) is None:
-        raise bad_request(
-            "Invalid Authorizer URI specified: it must be the ARN of a Lambda function, as"
-            " arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations"
-        )
+    check_function(body.get("AuthorizerUri", ""), "Authorizer URI")
     sources = body.get("IdentitySource") or []
-    pattern = _HTTP_SOURCE if is_http(draft.api) else _WEBSOCKET_SOURCE
     for source in sources:
-        check_pattern("IdentitySource", source, pattern, "is no identity source of such APIs")
-    version, ttl = (
-        body.get("AuthorizerPayloadFormatVersion"),
-        body.get("AuthorizerResultTtlInSeconds"),
-    )
+        if is_http(draft.api):
+            parsed(parse_selection, source, IDENTITY_SOURCES)
+        else:
+            check_pattern("IdentitySource", source, _WEBSOCKET_SOURCE, "is no identity source")
+    version = body.get("AuthorizerPayloadFormatVersion")
+    ttl = body.get("AuthorizerResultTtlInSeconds")
     if not is_http(draft.api):
         if version is not None or body.get("EnableSimpleResponses") or ttl:
             raise bad_request(

@@ -5,34 +5,26 @@ from collections.abc import Mapping
 
 from lambent.control.apis.errors import bad_request, unsupported
 from lambent.control.apis.kinds import Draft
-from lambent.control.apis.v2.expressions import (
-    check_request_parameters,
-    check_response_parameters,
-    check_service_parameters,
-)
-from lambent.control.apis.v2.texts import check_lengths, check_pattern, is_http
+from lambent.control.apis.v2.texts import check_lengths, check_pattern, is_http, parsed
 from lambent.control.apis.v2.websockets import check_response, check_served
 from lambent.model.document import Body, Document
-from lambent.model.service_integrations import SUBTYPES
+from lambent.model.function_uris import inner_arn
+from lambent.model.parameter_mapping import parse_request_changes, parse_response_changes
+from lambent.model.service_integrations import CALLERS_OWN_ROLE, SUBTYPES, parse_parameters
 from lambent.store.store import Transaction
 
 _LENGTHS = {
     "Description": (0, 1024),
     "IntegrationUri": (1, 2048),
     "CredentialsArn": (1, 2048),
-    "TemplateSelectionExpression": (0, 512),
 }
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY"})
 _VARIABLE = r"\$\{stageVariables\.[A-Za-z0-9_]+\}"
-_FUNCTION = rf"arn:aws:lambda:[a-z0-9-]+:[0-9]{{12}}:function:(?:[A-Za-z0-9_:$-]|{_VARIABLE})+"
-FUNCTION_URI = re.compile(
-    rf"(?:arn:aws:apigateway:[a-z0-9-]+:lambda:path/2015-03-31/functions/)?(?P<arn>{_FUNCTION})"
-    r"(?:/invocations)?"
+_FUNCTION = re.compile(
+    rf"arn:aws:lambda:[a-z0-9-]+:[0-9]{{12}}:function:(?:[A-Za-z0-9_:$-]|{_VARIABLE})+"
 )
-"""A function as integrations and authorizers name it: its ARN, alone or in a path."""
-_SERVICE_URI = re.compile(r"arn:aws:apigateway:[a-z0-9-]+:[a-z0-9.-]+:(?:path|action)/.+")
 _URL = re.compile(r"https?://[^\s/?#]+[^\s#]*")
-_ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]+")
+ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]+")
 _TEMPLATE_BYTES_MAX = 300 * 1024
 
 
@@ -45,8 +37,9 @@ def check_integration(draft: Draft) -> Body:
     if "TlsConfig" in body:
         raise unsupported("TlsConfig: certificates are checked against the host of the URI")
     credentials = body.get("CredentialsArn")
-    if credentials is not None and _ROLE.fullmatch(credentials) is None:
-        raise unsupported("a CredentialsArn that is not the ARN of a role")
+    is_own = credentials == CALLERS_OWN_ROLE and is_http(draft.api)
+    if credentials is not None and not is_own and ROLE.fullmatch(credentials) is None:
+        raise bad_request("Invalid CredentialsArn specified: it is not the ARN of a role")
     body.setdefault("ConnectionType", "INTERNET")
     if is_http(draft.api):
         return _check_of_http_api(body)
@@ -72,12 +65,10 @@ def _check_of_http_api(body: dict[str, object]) -> Body:
         return _check_of_service(body, str(subtype), parameters)
     if subtype is not None:
         raise bad_request("IntegrationSubtype is only supported for AWS_PROXY integrations")
-    check_request_parameters(parameters)
-    responses = body.get("ResponseParameters") or {}
-    assert isinstance(responses, Mapping)
-    check_response_parameters(responses)
+    parsed(parse_request_changes, parameters)
+    _check_responses(body)
     if kind == "AWS_PROXY":
-        _check_function(uri)
+        check_function(uri)
         body["IntegrationMethod"] = "POST"
     elif kind == "HTTP_PROXY":
         _check_url(body, uri)
@@ -98,11 +89,15 @@ def _check_of_service(body: dict[str, object], name: str, parameters: Mapping[st
         raise bad_request("CredentialsArn is required for integrations with a subtype")
     if body["PayloadFormatVersion"] != "1.0":
         raise bad_request("PayloadFormatVersion must be 1.0 for integrations with a subtype")
+    _check_responses(body)
+    parsed(parse_parameters, subtype, parameters)
+    return body
+
+
+def _check_responses(body: Mapping[str, object]) -> None:
     responses = body.get("ResponseParameters") or {}
     assert isinstance(responses, Mapping)
-    check_response_parameters(responses)
-    check_service_parameters(subtype, parameters)
-    return body
+    parsed(parse_response_changes, responses)
 
 
 def _check_of_websocket_api(body: dict[str, object]) -> Body:
@@ -120,25 +115,21 @@ def _check_of_websocket_api(body: dict[str, object]) -> Body:
     for template in templates.values():
         if len(template.encode()) > _TEMPLATE_BYTES_MAX:
             raise bad_request("Templates must be smaller than 300 KB")
-    if kind == "AWS_PROXY":
-        _check_function(uri)
-        body["IntegrationMethod"] = "POST"
-    elif kind == "AWS":
-        if FUNCTION_URI.fullmatch(uri) is None and _SERVICE_URI.fullmatch(uri) is None:
-            raise bad_request("AWS ARN for integration must contain path or action")
-        body.setdefault("IntegrationMethod", "POST")
-    elif kind in ("HTTP", "HTTP_PROXY"):
-        _check_url(body, uri)
     check_served(body)
+    if kind in ("AWS", "AWS_PROXY"):
+        check_function(uri)
+        body["IntegrationMethod"] = "POST"
     body["IntegrationResponseSelectionExpression"] = "${integration.response.statuscode}"
     return body
 
 
-def _check_function(uri: str) -> None:
-    if FUNCTION_URI.fullmatch(uri) is None:
+def check_function(uri: str, what: str = "integration URI") -> None:
+    """Raise `BadRequestException` for what is no ARN of a function, alone or in the path of its
+    invocation, perhaps with stage variables."""
+    if _FUNCTION.fullmatch(inner_arn(uri)) is None:
         raise bad_request(
-            "Invalid integration URI specified: integrations of type 'AWS_PROXY' name the ARN of a"
-            " Lambda function."
+            f"Invalid {what} specified: it must be the ARN of a Lambda function, alone or as"
+            " arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations"
         )
 
 

@@ -1,11 +1,14 @@
 """Checks of texts and numbers that the service's model does not have."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar, TypeVarTuple, Unpack
 
 from lambent.control.apis.errors import bad_request
 from lambent.model.document import Body
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 HTTP = "HTTP"
 WEBSOCKET = "WEBSOCKET"
 
@@ -28,6 +31,14 @@ def check_pattern(member: str, value: str, pattern: re.Pattern[str], rule: str) 
     """Raise `BadRequestException` for a text that does not match as a whole."""
     if pattern.fullmatch(value) is None:
         raise bad_request(f"Invalid {member} specified: {value[:200]!r} {rule}.")
+
+
+def parsed(parse: Callable[[Unpack[Ts]], T], *arguments: *Ts) -> T:
+    """What `parse` returns; its ValueError becomes `BadRequestException`."""
+    try:
+        return parse(*arguments)
+    except ValueError as error:
+        raise bad_request(str(error)) from error
 
 
 def is_http(api: Body) -> bool:

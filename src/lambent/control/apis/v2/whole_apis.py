@@ -91,14 +91,17 @@ class WholeApi:
             name: self.of("authorizer").create(None, body).id
             for name, body in plan.authorizers.items()
         }
+        wanted = [(None, it.integration) for it in plan.routes if it.integration is not None]
+        integrations = iter(self.of("integration").create_all(wanted))
+        routes: list[tuple[None, Body]] = []
         for planned in plan.routes:
             given = dict(planned.given)
             if planned.integration is not None:
-                integration = self.of("integration").create(None, planned.integration)
-                given["Target"] = f"integrations/{integration.id}"
+                given["Target"] = f"integrations/{next(integrations).id}"
             if planned.authorizer is not None:
                 given["AuthorizerId"] = authorizers[planned.authorizer]
-            self.of("route").create(None, given)
+            routes.append((None, given))
+        self.of("route").create_all(routes)
 
     def replace(self, plan: Plan, imported: Body) -> Document:
         """ReimportApi: what the API is made of is replaced; stages and deployments stay."""

@@ -37,6 +37,8 @@ APIGATEWAYV2: ServiceDefinition[ApiGatewayV2Rooms] = ServiceDefinition(
             "UpdateStage": ("DefaultRouteSettings.DetailedMetricsEnabled",),
         },
         refused={
+            "CreateIntegrationResponse": ("ContentHandlingStrategy", "ResponseParameters"),
+            "UpdateIntegrationResponse": ("ContentHandlingStrategy", "ResponseParameters"),
             "CreateDomainName": ("MutualTlsAuthentication", "RoutingMode"),
             "UpdateDomainName": ("MutualTlsAuthentication", "RoutingMode"),
             "CreateIntegration": ("ConnectionId", "ConnectionType=VPC_LINK", "TlsConfig"),

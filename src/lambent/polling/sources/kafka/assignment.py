@@ -1,5 +1,5 @@
-"""The partitions of a topic that are assigned to this member, on the event loop: takes what the
-consumer's thread hands over, and queues what the thread is to do."""
+"""The partitions of a topic that are assigned to this member, on the event loop: receives messages
+of the consumer's thread, and queues commands for it."""
 
 import dataclasses
 from collections import deque
@@ -69,7 +69,7 @@ class Parts:
         return _take_all(self._drained)
 
     async def wait_ended(self) -> None:
-        """Wait until nothing is under way in any partition."""
+        """Wait until no batch is in progress in any partition."""
         while self._parts:
             self._changed = anyio.Event()
             await self._changed.wait()
@@ -99,7 +99,7 @@ class Parts:
             self._changed.set()
 
     async def end(self, numbers: Sequence[int], within_s: float) -> dict[int, int]:
-        """Stop serving partitions that are revoked. Batches under way have `within_s` seconds to
+        """Stop serving partitions that are revoked. Batches in progress have `within_s` seconds to
         end. Returns the offsets that are not committed yet."""
         clock = self._polled.clock
         until = clock.monotonic() + within_s

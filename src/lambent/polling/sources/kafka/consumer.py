@@ -2,7 +2,7 @@
 
 Only that thread calls the consumer: calls of other threads would wait until its poll is over. It
 hands messages, assignments and problems to the event loop, one after the other (`from_thread`).
-What the loop wants from the thread is in two queues, which the thread empties between its polls.
+Commands of the loop for the thread are in two queues, which the thread empties between its polls.
 """
 
 import logging
@@ -39,7 +39,7 @@ bounds. The thread can do nothing else during a poll."""
 _LOOK_EVERY_S = 1.0
 _LOOK_S = 0.5
 _REVOKE_S = 10.0
-"""How long batches under way have to end when their partitions are revoked."""
+"""How long batches in progress have to end when their partitions are revoked."""
 
 _HANGS_UP = re.compile(r"Disconnected.*APIVERSION_QUERY")
 """librdkafka's text when a broker refuses the client certificate."""
@@ -70,7 +70,7 @@ class Member:
         """This attribute and those below belong to the thread."""
         self._rebalances = 0
         self._trouble: SourceError | None = None
-        """A problem that may pass."""
+        """A problem that may be temporary."""
         self._trouble_since = 0.0
         self._log = ClientLog()
         self._looked_at = 0.0
@@ -88,7 +88,7 @@ class Member:
             raise self._failure
 
     async def _end_when_stopped(self) -> None:
-        """Have the thread end when the mapping is stopped and nothing is under way any more, or
+        """Have the thread end when the mapping is stopped and nothing is in progress any more, or
         when this is cancelled."""
         try:
             with self._polled.stop.interrupts():
@@ -120,7 +120,7 @@ class Member:
                 consumer.close()
 
     def _turn(self, consumer: Consumer) -> None:
-        """Poll once, and do what the event loop has queued."""
+        """Poll once, and execute the commands of the event loop."""
         now = time.monotonic()
         longest = _POLL_S_BUSY if self._polled.status.in_flight else _POLL_S_IDLE
         wait_s = min(max((now - self._active_at) / 10, _POLL_S_MIN), longest)
@@ -177,7 +177,7 @@ class Member:
             self._on_commit(error.args[0], offsets)
 
     def _look(self, consumer: Consumer) -> None:
-        """Look how many records wait, and whether a problem has passed."""
+        """Update the number of waiting records, and check whether a problem is over."""
         bounds = {}
         for number in self._assigned:
             partition = TopicPartition(self._topic, number)
@@ -195,7 +195,7 @@ class Member:
             from_thread.run_sync(self._polled.status.note_source_works)
 
     def _revoke(self, consumer: Consumer, numbers: Sequence[int]) -> None:
-        """Give up partitions, once batches under way have ended or their time is over."""
+        """Release partitions, once batches in progress have ended or their time is over."""
         done = from_thread.run(self._parts.end, numbers, _REVOKE_S)
         done = self._parts.take_commits() | done
         self._assigned.difference_update(numbers)

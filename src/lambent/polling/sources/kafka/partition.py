@@ -52,7 +52,7 @@ class Partition:
         """The offset that the group has."""
         self.scope = anyio.CancelScope()
         self.ended = anyio.Event()
-        """Set when nothing is under way any more."""
+        """Set when nothing is in progress any more."""
 
     @property
     def name(self) -> str:

@@ -1,6 +1,6 @@
 """Amazon MQ for ActiveMQ, or any ActiveMQ: one queue, over STOMP.
 
-One batch is under way at a time. Each message is acknowledged when the function has processed it
+One batch is in progress at a time. Each message is acknowledged when the function has processed it
 or a filter removes it. ActiveMQ delivers again what is not acknowledged when the connection ends,
 and only then: STOMP's NACK would send a message to the dead-letter queue.
 https://docs.aws.amazon.com/lambda/latest/dg/with-mq.html

@@ -1,6 +1,6 @@
 """Amazon MQ for RabbitMQ, or any RabbitMQ: one queue of one virtual host, over AMQP 0-9-1.
 
-One batch is under way at a time. Messages are acknowledged when the function has processed them,
+One batch is in progress at a time. Messages are acknowledged when the function has processed them,
 and those that a filter removes when they arrive. RabbitMQ delivers again what is not acknowledged
 when the connection ends.
 https://docs.aws.amazon.com/lambda/latest/dg/with-mq.html
@@ -169,7 +169,7 @@ async def _open(
 
 
 async def _look(polled: ActiveMapping, queue: RabbitQueue) -> None:
-    """Update the number of messages that wait, now and then."""
+    """Update the number of waiting messages periodically."""
     while True:
         await polled.clock.sleep(_LOOK_EVERY_S)
         try:

@@ -2,7 +2,7 @@
 
 A message is deleted when the function has processed it. When the function fails, the message stays,
 and is received again when its visibility timeout is over; the queue's redrive policy says how
-often. While a batch is under way its messages are kept invisible.
+often. While a batch is in progress its messages are kept invisible.
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 """
 
@@ -82,7 +82,8 @@ class SqsPoller:
         try:
             while self._is_wanted():
                 while self._throttles and self._is_wanted():
-                    # Receiving counts for the redrive policy, so it must not be in vain.
+                    # Receiving counts for the redrive policy, so received messages must be
+                    # processed.
                     await self._free.wait()
                 records = await self._receive(batch_size, self._polled.settings.long_poll_s)
                 if not records:
@@ -135,7 +136,7 @@ class SqsPoller:
         polled, options = self._polled, self._options
         size = ENVELOPE.size + sum(len(record.document) + 1 for record in records)
         ends_at = polled.clock.monotonic() + options.window_s
-        # If polling stops, the batch is processed as it is: its messages were received.
+        # If polling stops, the incomplete batch is processed: its messages were received.
         while len(records) < options.batch_size and size <= EVENT_BYTES_MAX:
             left_s = ends_at - polled.clock.monotonic()
             if left_s <= 0 or polled.stop.is_set:
@@ -204,7 +205,7 @@ class SqsPoller:
         return not self._polled.stop.is_set
 
     async def _look(self) -> None:
-        """Read the queue's attributes now and then: they may change."""
+        """Read the queue's attributes periodically: they may change."""
         while True:
             await self._polled.clock.sleep(_LOOK_EVERY_S)
             try:

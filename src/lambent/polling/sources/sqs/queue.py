@@ -61,7 +61,7 @@ class Queue:
         return messages
 
     async def delete(self, records: Sequence[Record]) -> list[Record]:
-        """Delete up to ten messages. Returns those that can be tried again."""
+        """Delete up to ten messages. Returns those whose deletion can be retried."""
         entries = [
             {"Id": str(number), "ReceiptHandle": record.raw["ReceiptHandle"]}
             for number, record in enumerate(records)

@@ -23,7 +23,7 @@ class ReceivedMessages:
         self._polled = polled
         self._queue = queue
         self._held: dict[int, tuple[Sequence[Record], float]] = {}
-        """Batches under way, and since when their messages are invisible."""
+        """Batches in progress, and since when their messages are invisible."""
 
     @contextmanager
     def held(self, records: Sequence[Record]) -> Iterator[None]:
@@ -36,7 +36,7 @@ class ReceivedMessages:
             del self._held[id(records)]
 
     async def keep_hidden(self) -> None:
-        """Keep the messages of batches under way invisible, until it is cancelled."""
+        """Keep the messages of batches in progress invisible, until it is cancelled."""
         clock = self._polled.clock
         while True:
             visible_s = self._queue.visibility_s

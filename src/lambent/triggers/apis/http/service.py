@@ -13,15 +13,16 @@ from typing import Any
 from lambent.aws.client import AwsUnreachable
 from lambent.aws.errors import BotoCoreError, ClientError
 from lambent.identity.authorizer import Access, Caller
+from lambent.kit import strict_json
 from lambent.kit.computing import computed
 from lambent.kit.tasks import start_task
 from lambent.model.arn import Region
 from lambent.model.document import Body
 from lambent.model.errors import ApiError
 from lambent.model.names import is_region
-from lambent.model.service_integrations import SUBTYPES, parse_parameters
+from lambent.model.service_integrations import CALLERS_OWN_ROLE, SUBTYPES, parse_parameters
 from lambent.triggers.apis.api import Stage
-from lambent.triggers.apis.calls import CALLERS_OWN_ROLE, SERVICE
+from lambent.triggers.apis.calls import SERVICE
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.http.call import HttpCall
 from lambent.triggers.apis.http.integration import Common
@@ -130,7 +131,7 @@ def _members(service: str, operation: str, values: Mapping[str, str]) -> dict[st
         if name in _AS_NUMBER:
             found[member] = int(value)
         elif name in _AS_JSON:
-            found[member] = json.loads(value)
+            found[member] = strict_json.parse_plain(value)
         elif name == "Time":
             found[member] = datetime.datetime.fromisoformat(value)
         elif name == "Data":

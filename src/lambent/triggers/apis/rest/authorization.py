@@ -1,14 +1,14 @@
-"""Who may call a method: nobody is asked, or a signature, or an authorizer.
+"""Who may call a method: everyone, or who an authorizer or a signature lets in.
 
 The API's resource policy is evaluated with it.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from lambent.identity.authorizer import Access, Authorizer
+from lambent.kit import strict_json
 from lambent.model.document import Body
 from lambent.model.errors import ApiError
 from lambent.model.policy import AccessRequest, Statement, Verdict, decide, statements_of
@@ -51,7 +51,7 @@ class NoAuthorization:
 
 
 class UnusableAuthorization:
-    """In the place of an authorizer that is missing or cannot work: nobody may call."""
+    """In the place of an authorizer that is missing or cannot work: no one may call."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
@@ -115,9 +115,9 @@ class ResourcePolicy:
         text = api.get("policy")
         if not text:
             return None
-        document = json.loads(text) if isinstance(text, str) else text
+        document = strict_json.parse_plain(text) if isinstance(text, str) else text
         if isinstance(document, str):
-            document = json.loads(document)
+            document = strict_json.parse_plain(document)
         if not isinstance(document, Mapping):
             raise ValueError("the resource policy is no object")
         return cls([_expanded(statement) for statement in statements_of([document])])

@@ -13,6 +13,7 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT4
 
+from lambent.kit import strict_json
 from lambent.kit.linear_regex import PatternError, Work, compile_pattern
 from lambent.model.document import Body
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
@@ -80,7 +81,7 @@ def _find(models: Mapping[str, Body]) -> Callable[[str], Resource[Any]]:
         name = uri.rpartition("/models/")[2]
         if not uri.startswith(_MODELS) or name not in models:
             raise LookupError(uri)
-        return DRAFT4.create_resource(json.loads(models[name].get("schema") or "{}"))
+        return DRAFT4.create_resource(strict_json.parse_plain(models[name].get("schema") or "{}"))
 
     return find
 

@@ -1,7 +1,7 @@
 """How a client connects: authorization, the `$connect` route, and the switch to a WebSocket.
 
-The client waits for all of this. Only then it is connected; until then nobody can send to it.
-"""
+The client waits for all of this. Only then it is connected; until then no message can be sent to
+it."""
 
 import dataclasses
 

@@ -41,7 +41,7 @@ class Route:
     authorization: str
     """`NONE`, `AWS_IAM` or `CUSTOM`; of `$connect` only."""
     authorizer: FunctionAuthorizer | None
-    """Of `CUSTOM`; None if it cannot be used, so that nobody may connect."""
+    """Of `CUSTOM`; None if it cannot be used, so that no client may connect."""
     needs_key: bool
     throttle: TokenBucket | None
 

@@ -29,6 +29,7 @@ def echo(event: Any) -> Any:
     return {"statusCode": 200, "body": json.dumps(event)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("requested", "path", "proxy", "context_path"),
     [
@@ -111,6 +112,7 @@ def test_maps_without_entries_are_null(api: RestApi) -> None:
     assert event["body"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("result", "status", "body"),
     [
@@ -683,6 +685,7 @@ def test_a_warm_call_makes_no_task_and_reads_no_database(api: RestApi) -> None:
     assert not reads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x y", "a\r\nb", "", "x:", "é"])
 def test_templates_make_no_headers_that_are_none(api: RestApi, name: str) -> None:
     """A response cannot be split by the name of a header, nor by its value."""

@@ -63,6 +63,7 @@ def test_attributes_of_values_are_no_properties(name: str) -> None:
     assert render("$context.__init__.__globals__") == "{stage=s}.__init__.__globals__"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "template",
     [
@@ -188,6 +189,7 @@ TOKENS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(st.lists(st.one_of(TOKENS, st.text(max_size=3)), max_size=30).map(" ".join))
 def test_any_text_is_rendered_or_refused(template: str) -> None:

@@ -252,6 +252,7 @@ def render(template: str, variables: dict[str, Any] | None = None) -> str:
     return compile_template(template).render(values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "variables", "expected"),
     [*TEXTS, *CONDITIONS, *LOOPS, *SETS, *QUOTES, *SPACE, *DEFINITIONS],

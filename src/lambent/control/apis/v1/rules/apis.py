@@ -9,6 +9,7 @@ from lambent.control.apis.errors import bad_request, unsupported
 from lambent.control.apis.kinds import Draft
 from lambent.control.apis.v1.limits import NAME_LENGTH_MAX
 from lambent.control.apis.v1.patch_tables import COMPRESSION_BYTES_MAX, COMPRESSION_REFUSAL
+from lambent.kit import strict_json
 from lambent.model.document import Body, Root
 from lambent.model.errors import ApiError
 
@@ -107,7 +108,7 @@ def _unescaped(text: str) -> str:
     if not text.startswith('{\\"'):
         return text
     try:
-        return str(json.loads(f'"{text}"'))
+        return str(strict_json.parse_plain(f'"{text}"'))
     except ValueError:
         return text
 

@@ -8,6 +8,7 @@ from typing import Any
 from lambent.control.apis.errors import bad_request, conflict
 from lambent.control.apis.kinds import Draft
 from lambent.control.apis.v1.rules.apis import without_unset
+from lambent.kit import strict_json
 from lambent.model.document import Body, Document
 from lambent.store.store import Transaction
 
@@ -137,6 +138,6 @@ def check_unused(tx: Transaction, model: Document) -> None:
                     f"Cannot delete model '{name}', is referenced in method response: {where}"
                 )
     for other in documents.list_of(model.root, "model"):
-        targets = map(model_of, references(json.loads(other.body["schema"])))
+        targets = map(model_of, references(strict_json.parse_plain(other.body["schema"])))
         if other.id != name and name in targets:
             raise conflict(f"Cannot delete model '{name}', is referenced in model: {other.id}")

@@ -44,7 +44,7 @@ DIFFERENCES = (
     Difference(
         "key lambda:EventSourceToken",
         False,
-        "No service here sends one; a statement with it applies to nobody.",
+        "No service here sends one; a statement with it applies to no one.",
     ),
     Difference(
         "key lambda:InvokedViaFunctionUrl",
