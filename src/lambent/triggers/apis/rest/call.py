@@ -309,6 +309,7 @@ def _headers(request: ApiRequest) -> dict[str, list[str]]:
             headers.setdefault(name, []).append(value)
     headers["X-Amzn-Trace-Id"] = [request.trace_id]
     headers["X-Forwarded-For"] = [exchange.client_address]
-    headers["X-Forwarded-Port"] = ["443" if exchange.is_secure else "80"]
+    _, _, port = exchange.headers.get("host", "").rpartition("]")[2].partition(":")
+    headers["X-Forwarded-Port"] = [port or ("443" if exchange.is_secure else "80")]
     headers["X-Forwarded-Proto"] = ["https" if exchange.is_secure else "http"]
     return headers
