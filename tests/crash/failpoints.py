@@ -67,7 +67,7 @@ def run(points: Mapping[str, Point], watch: Callable[[Write], None]) -> None:
 
 
 def _note_attempts(write: Write) -> None:
-    run = Invoker._run
+    run = Invoker.run
 
     def patched(self: Invoker, call: Call, route: Route, make_reply: MakeReply) -> None:
         def make_noting(request: InvocationRequest) -> Reply:
@@ -76,7 +76,7 @@ def _note_attempts(write: Write) -> None:
         write("began", call.request_id)
         run(self, call, route, make_noting)
 
-    Invoker._run = patched  # type: ignore[method-assign]
+    Invoker.run = patched  # type: ignore[method-assign]
 
 
 def _note_end(

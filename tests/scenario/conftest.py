@@ -17,6 +17,7 @@ from tests.platforms import (
 )
 
 from .functions_api import client, connect, endpoint, name
+from .http_session import browser
 from .java_classes import classes, compiled
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "PYTHON",
     "ROLE",
     "Platform",
+    "browser",
     "classes",
     "client",
     "compiled",

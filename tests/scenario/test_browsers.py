@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.servers.processes import skip_without
+
+from .apis.chromium import PROGRAM
 from .conftest import ACCOUNT, Platform, deploy
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FUNCTIONS = "/2015-03-31/functions"
 MADE_UP = (
     f"AWS4-HMAC-SHA256 Credential={ACCOUNT}/20260101/us-east-1/lambda/aws4_request,"
@@ -128,7 +129,6 @@ def test_names_of_ones_own(start_platform: Any, tmp_path: Path) -> None:
         assert ask(running, host)[0] == 403, host
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 def test_a_real_browser_at_a_name_of_others(platform: Platform, tmp_path: Path) -> None:
     """By a foreign name that resolves to this host, a browser shows a refusal."""
     url = f"{platform.endpoint}{FUNCTIONS}"
@@ -136,7 +136,6 @@ def test_a_real_browser_at_a_name_of_others(platform: Platform, tmp_path: Path) 
     assert "allowed_hosts" in shown(url.replace("127.0.0.1", "evil.example"), tmp_path)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 def test_a_real_browser_at_a_page_of_a_function(platform: Platform, tmp_path: Path) -> None:
     """A function's page is of the same origin as the API, and still cannot call it."""
     client = platform.client("lambda")
@@ -149,8 +148,9 @@ def test_a_real_browser_at_a_page_of_a_function(platform: Platform, tmp_path: Pa
 
 def shown(url: str, directory: Path) -> str:
     """The document of a page, after its scripts."""
+    skip_without(PROGRAM, "chromium")
     command = [
-        str(CHROMIUM),
+        PROGRAM,
         *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"),
         *("--virtual-time-budget=5000", "--host-resolver-rules=MAP evil.example 127.0.0.1"),
         f"--user-data-dir={directory / 'browser'}",

@@ -1,23 +1,17 @@
-"""Frameworks that people have, unmodified: FastAPI and Flask behind function URLs, Powertools
-inside a function, Chalice as a deployer."""
+"""Frameworks that people have, unmodified: FastAPI behind a function URL, Powertools inside a
+function. `apis/test_frameworks.py` has more of them, behind APIs."""
 
-import io
 import json
 import os
-import socket
-import subprocess
-import sys
-import zipfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 
-from .conftest import ACCOUNT, PYTHON, ROLE, Platform, invoke, wait_active, wait_for
+from tests.packages import package
 
-PACKAGES = Path(__file__).parents[2] / "build" / "test-packages"
+from .conftest import PYTHON, ROLE, Platform, wait_active, wait_for
 
 FASTAPI = """
 import hashlib
@@ -63,34 +57,6 @@ def download():
 handler = Mangum(app, lifespan="off")
 """
 
-FLASK = """
-from apig_wsgi import make_lambda_handler
-from flask import Flask, jsonify, redirect, request, session
-
-app = Flask(__name__)
-app.secret_key = "for tests"
-
-@app.route("/echo/<name>", methods=["GET", "POST"])
-def echo(name):
-    args = request.args.to_dict(flat=False)
-    return jsonify(name=name, args=args, form=request.form, method=request.method)
-
-@app.post("/login")
-def login():
-    session["user"] = request.form["user"]
-    return redirect("/me")
-
-@app.get("/me")
-def me():
-    return jsonify(user=session.get("user"))
-
-@app.get("/teapot")
-def teapot():
-    return "short and stout", 418, {"X-Kettle": "no"}
-
-handler = make_lambda_handler(app, binary_support=True)
-"""
-
 POWERTOOLS = """
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver
@@ -111,43 +77,6 @@ def order(number: str):
 def handler(event, context):
     return app.resolve(event, context)
 """
-
-CHALICE = """
-from chalice import Chalice
-app = Chalice(app_name="greeter")
-
-@app.lambda_function(name="greet")
-def greet(event, context):
-    return {"hello": event["name"], "version": VERSION}
-"""
-
-
-def package(group: str, source: str) -> bytes:
-    """A deployment package with all that `make test` installed for this group."""
-    directory = PACKAGES / group
-    assert directory.is_dir(), "run `make test`, it installs the packages"
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("app.py", source)
-        for path in sorted(directory.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                archive.write(path, path.relative_to(directory))
-    return file.getvalue()
-
-
-@pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[requests.Session]:
-    """Keeps cookies, follows redirects, and takes *.localhost for this machine as browsers do."""
-    resolve = socket.getaddrinfo
-
-    def getaddrinfo(host: Any, *rest: Any, **more: Any) -> Any:
-        is_ours = isinstance(host, str) and host.endswith(".localhost")
-        return resolve("127.0.0.1" if is_ours else host, *rest, **more)
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
 
 
 @pytest.fixture
@@ -192,17 +121,6 @@ def test_fastapi_behind_mangum(deploy_url: Callable[..., str], browser: requests
     assert browser.get(f"{url}/openapi.json", timeout=60).json()["info"]["title"] == "FastAPI"
 
 
-def test_flask_behind_apig_wsgi(deploy_url: Callable[..., str], browser: requests.Session) -> None:
-    """The WSGI side of the same."""
-    url = deploy_url("flask", "web", FLASK)
-    answer = browser.post(f"{url}/echo/x?a=1&a=2", data={"f": "g"}, timeout=60).json()
-    assert answer == {"name": "x", "args": {"a": ["1", "2"]}, "form": {"f": "g"}, "method": "POST"}
-    after = browser.post(f"{url}/login", data={"user": "bob"}, timeout=60)
-    assert (after.url, after.json()) == (f"{url}/me", {"user": "bob"})
-    teapot = browser.get(f"{url}/teapot", timeout=60)
-    assert (teapot.status_code, teapot.headers["X-Kettle"]) == (418, "no")
-
-
 def test_powertools(
     platform: Platform,
     lambda_client: Any,
@@ -230,46 +148,3 @@ def test_powertools(
     assert request["cold_start"] is True
     metrics = [line for line in lines if "_aws" in line]
     assert {"asked", "ColdStart"} <= {name for line in metrics for name in line}
-
-
-def test_chalice(platform: Platform, lambda_client: Any, tmp_path: Path) -> None:
-    """`chalice deploy` creates role and function, deploys again, and takes both away."""
-    project = tmp_path / "greeter"
-    (project / ".chalice").mkdir(parents=True)
-    (project / "requirements.txt").touch()
-    (project / ".chalice" / "config.json").write_text(
-        json.dumps({"version": "2.0", "app_name": "greeter", "stages": {"dev": {}}})
-    )
-
-    def chalice(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", "from chalice.cli import main; main()", *arguments],
-            cwd=project,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "PYTHONPATH": str(PACKAGES / "chalice"),
-                "AWS_ENDPOINT_URL": platform.endpoint,
-                "AWS_ACCESS_KEY_ID": ACCOUNT,
-                "AWS_SECRET_ACCESS_KEY": "x",
-                "AWS_DEFAULT_REGION": "us-east-1",
-            },
-            capture_output=True,
-            text=True,
-            timeout=110,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    for version in ("1", "2"):
-        (project / "app.py").write_text(CHALICE.replace("VERSION", f'"{version}"'))
-        assert "greeter-dev-greet" in chalice("deploy")
-        wait_active(lambda_client, "greeter-dev-greet")
-        payload, _ = invoke(lambda_client, "greeter-dev-greet", {"name": "you"})
-        assert payload == {"hello": "you", "version": version}
-    role = lambda_client.get_function_configuration(FunctionName="greeter-dev-greet")["Role"]
-    iam = platform.client("iam")
-    assert iam.get_role(RoleName=role.rpartition("/")[2])["Role"]["Arn"] == role
-    chalice("delete")
-    found = lambda_client.list_functions()["Functions"]
-    assert "greeter-dev-greet" not in [function["FunctionName"] for function in found]

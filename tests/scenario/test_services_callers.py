@@ -1,5 +1,7 @@
 """Services of the emulator that call functions and wait for their answers, as people use them."""
 
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -105,6 +107,53 @@ def test_people_sign_up_and_in(platform: Platform, account: str) -> None:
     assert people.get_user(AccessToken=result["AccessToken"])["Username"] == "ann"
     code, _ = refusal(lambda: people.sign_up(ClientId=client, Username="ann", Password=PASSWORD))
     assert code == "UsernameExistsException"
+
+
+def test_rest_apis_verify_tokens_of_pools(platform: Platform) -> None:
+    """The emulator's pools are issuers, with addresses of AWS. A mock returns a claim."""
+    pool, client = pool_of(platform)
+    owner = platform.client("cognito-idp")
+    owner.admin_create_user(UserPoolId=pool, Username="eve", MessageAction="SUPPRESS")
+    owner.admin_set_user_password(
+        UserPoolId=pool, Username="eve", Password=PASSWORD, Permanent=True
+    )
+    tokens = unsigned(platform).initiate_auth(
+        ClientId=client,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "eve", "PASSWORD": PASSWORD},
+    )["AuthenticationResult"]
+    apis = platform.client("apigateway")
+    api = apis.create_rest_api(name="of-people")
+    authorizer = apis.create_authorizer(
+        restApiId=api["id"],
+        name="people",
+        type="COGNITO_USER_POOLS",
+        providerARNs=[f"arn:aws:cognito-idp:us-east-1:{ACCOUNT}:userpool/{pool}"],
+        identitySource="method.request.header.Authorization",
+    )
+    at = {"restApiId": api["id"], "resourceId": api["rootResourceId"], "httpMethod": "GET"}
+    apis.put_method(**at, authorizationType="COGNITO_USER_POOLS", authorizerId=authorizer["id"])
+    apis.put_integration(
+        **at, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'}
+    )
+    apis.put_method_response(**at, statusCode="200")
+    apis.put_integration_response(
+        **at,
+        statusCode="200",
+        responseTemplates={"application/json": "$context.authorizer.claims['cognito:username']"},
+    )
+    apis.create_deployment(restApiId=api["id"], stageName="dev")
+    address = f"{platform.endpoint}/_lambent/api/{api['id']}/dev"
+
+    def get(token: str) -> bytes:
+        sent = urllib.request.Request(address, headers={"Authorization": token})
+        with urllib.request.urlopen(sent, timeout=30) as response:
+            return bytes(response.read())
+
+    assert get(tokens["IdToken"]) == b"eve"
+    for token in (tokens["AccessToken"], tokens["IdToken"][:-9] + "AAAAAAAAA"):
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            get(token)
 
 
 @pytest.mark.parametrize("account", [ACCOUNT, OTHER_ACCOUNT])
@@ -235,3 +284,62 @@ def test_services_that_cannot_be_told(
     code, message = refusal(lambda: getattr(client, operation)(**more))
     assert code == "UnknownServiceException", message
     assert named in message
+
+
+def test_rest_apis_call_services(platform: Platform) -> None:
+    """A queue and a table, as a role, without a function."""
+    apis, sqs = platform.client("apigateway"), platform.client("sqs")
+    queue = sqs.create_queue(QueueName="from-api")["QueueUrl"]
+    platform.client("dynamodb").create_table(
+        TableName="from-api",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    api = apis.create_rest_api(name="of-services")
+    for verb, uri, template in (
+        (
+            "POST",
+            f"sqs:path/{ACCOUNT}/from-api",
+            "Action=SendMessage&MessageBody=$util.urlEncode($input.body)",
+        ),
+        (
+            "PUT",
+            "dynamodb:action/PutItem",
+            '{"TableName": "from-api", "Item": {"id": {"S": $input.json("$.id")}}}',
+        ),
+        ("GET", "dynamodb:action/Scan", '{"TableName": "from-api"}'),
+        ("DELETE", "dynamodb:action/Scan", '{"TableName": "nowhere"}'),
+    ):
+        at = {"restApiId": api["id"], "resourceId": api["rootResourceId"], "httpMethod": verb}
+        apis.put_method(**at, authorizationType="NONE")
+        form = {"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"}
+        apis.put_integration(
+            **at,
+            type="AWS",
+            integrationHttpMethod="POST",
+            uri=f"arn:aws:apigateway:us-east-1:{uri}",
+            credentials=ROLE,
+            requestParameters=form if verb == "POST" else {},
+            requestTemplates={"application/json": template},
+        )
+        for status, pattern in (("200", ""), ("400", "4\\d{2}")):
+            apis.put_method_response(**at, statusCode=status)
+            apis.put_integration_response(**at, statusCode=status, selectionPattern=pattern)
+    apis.create_deployment(restApiId=api["id"], stageName="dev")
+    address = f"{platform.endpoint}/_lambent/api/{api['id']}/dev"
+
+    def send(verb: str) -> bytes:
+        body = b'{"id": "a & b"}' if verb in ("POST", "PUT") else None
+        headers = {"Content-Type": "application/json"}
+        sent = urllib.request.Request(address, body, headers, method=verb)
+        with urllib.request.urlopen(sent, timeout=30) as response:
+            return bytes(response.read())
+
+    assert b"MessageId" in send("POST")
+    (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+    assert message["Body"] == '{"id": "a & b"}'
+    assert send("PUT") == b"{}"
+    assert b'{"S":"a & b"}' in send("GET").replace(b" ", b"").replace(b"a&b", b"a & b")
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        send("DELETE")

@@ -97,6 +97,9 @@ def test_what_is_not_served_is_refused(platform: Platform) -> None:
         create, ApiId=api_id, IntegrationType="AWS", IntegrationUri=uri
     )
     mock = {"ApiId": api_id, "IntegrationType": "MOCK"}
+    assert "text" in refused(create, **mock, ContentHandlingStrategy="CONVERT_TO_BINARY")
+    kept = create(**mock, ContentHandlingStrategy="CONVERT_TO_TEXT")
+    assert kept["ContentHandlingStrategy"] == "CONVERT_TO_TEXT"
     assert "Expression" in refused(create, **mock, TemplateSelectionExpression="$")
     integration = create(**mock)["IntegrationId"]
     respond = gateway.create_integration_response

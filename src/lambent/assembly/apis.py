@@ -26,9 +26,11 @@ from lambent.model.api_paths import (
     USER_REQUEST,
 )
 from lambent.model.limits import REQUEST_BYTES_MAX
+from lambent.sandbox.egress_policy import EgressSettings
 from lambent.settings import Settings
 from lambent.triggers.apis.access_logs import AccessLogs
-from lambent.triggers.apis.authorizers.issuers import Issuers
+from lambent.triggers.apis.authorizers.issuers import Fetch, Issuers
+from lambent.triggers.apis.authorizers.pools import fetch_with_local_pools
 from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.directory import ApiDirectory
@@ -37,12 +39,16 @@ from lambent.triggers.apis.http.kind import HttpApis
 from lambent.triggers.apis.outbound import open_outbound
 from lambent.triggers.apis.rest.keys import KeyDirectory
 from lambent.triggers.apis.rest.kind import RestApis
+from lambent.triggers.apis.rest.trials import Trials
 from lambent.triggers.apis.throttling import Throttles
 
 _NO_NAME = re.compile(
     r"(?:[\d.]{1,15}|\[[0-9a-f:.]{2,45}\]|(?:.{1,190}\.)?localhost)?(?::\d{1,5})?"
 )
 """Hosts that are no custom domain names, without a look at these."""
+
+_LOOPBACK = EgressSettings(allow=("127.0.0.1/32",))
+"""What reaches the emulator of other services."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class Apis:
 
     directory: ApiDirectory
     context: ApiContext
+    trials: Trials | None = None
 
 
 @asynccontextmanager
@@ -60,18 +67,23 @@ async def open_apis(
     """Serve APIs: open what they need, and register the ways in and the kinds of APIs."""
     directory, clock = ApiDirectory(storage.store), storage.clock
     roles = ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict)
-    async with open_outbound(settings.egress) as outbound:
+    async with open_outbound(settings.egress) as outbound, open_outbound(_LOOPBACK) as local:
+        fetch: Fetch = outbound.fetch
+        services = events.local_services
+        if services is not None:
+            fetch = fetch_with_local_pools(fetch, local.fetch, services.url)
         context = ApiContext(
-            calls=FunctionCalls(execution.invoker, api.authorizer, roles),
+            calls=FunctionCalls(execution.invoker, api.authorizer, roles, events.queue.keep),
             authorizer=api.authorizer,
             throttles=Throttles(clock),
             access_logs=AccessLogs(storage.logs),
             clock=clock,
             tasks=storage.tasks,
             outbound=outbound,
-            issuers=Issuers(outbound.fetch, clock),
+            issuers=Issuers(fetch, clock),
             aws=events.aws_calls,
             roles=roles,
+            forward=api.gateway.forward,
         )
         directory.add_kind("HTTP", HttpApis(context))
         keys = KeyDirectory(storage.store)
@@ -81,7 +93,7 @@ async def open_apis(
         add_fronts(api.gateway, front, storage.tasks)
         await storage.store.follow(directory)
         await directory.domains()
-        yield Apis(directory, context)
+        yield Apis(directory, context, Trials(context, storage.store, settings.gateway.url_domain))
 
 
 def add_fronts(gateway: Gateway, front: ApiFront, tasks: anyio.abc.TaskGroup) -> None:

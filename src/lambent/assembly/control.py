@@ -17,6 +17,7 @@ from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.fronts import Front
 from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.services.apigateway.rooms import RestApiRooms, Trials
 from lambent.gateway.services.apigateway.service import APIGATEWAY
 from lambent.gateway.services.apigatewayv2.operations import ApiGatewayV2Rooms
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
@@ -38,6 +39,7 @@ class ControlPorts:
     prepare: Prepare
     observe_provisioned: ObserveProvisioned = nothing_provisioned
     check_source: CheckSource | None = None
+    trials: Trials | None = None
 
 
 @asynccontextmanager
@@ -76,6 +78,7 @@ async def open_control_plane(
         gateway.register(STS, STS.bind(sts_rooms))
         gateway.register(IAM, IAM.bind(api.identities))
         rest_apis = RestApis(storage.store, storage.clock, settings.gateway.url_domain)
-        gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_apis))
+        rest_rooms = RestApiRooms(rest_apis, ports.trials)
+        gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))
         gateway.fronts.add_path(PATH_PREFIX, Front(handle=links.handle))
         yield control

@@ -63,17 +63,18 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         api.gateway.use_tls_in_boxes(names.tls_of_boxes)
         execution = await enter(open_execution(settings, privileged, storage, api, names))
         events = await enter(open_events(settings, privileged, storage, api, execution))
+        apis = await enter(open_apis(settings, storage, api, execution, events))
         ports = ControlPorts(
             aws=events.aws,
             prepare=execution.node.prepare,
             observe_provisioned=execution.provisioning.observe,
             check_source=events.source_checks.check,
+            trials=apis.trials,
         )
         control = await enter(open_control_plane(settings, storage, api, ports))
         register_invocations(storage, api, execution, events)
         register_admin_api(storage, api, events, privileged.runtimes)
         await register_function_urls(storage, api, execution, control)
-        apis = await enter(open_apis(settings, storage, api, execution, events))
         dispatcher = api.gateway.dispatcher
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))

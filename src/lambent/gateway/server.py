@@ -118,6 +118,12 @@ class Gateway:
         """Pass requests for other services to `handler`."""
         self._forward = handler
 
+    def forward(
+        self, exchange: Exchange, caller: Caller, name: str, refuse: Callable[[ApiError], None]
+    ) -> bool:
+        """Serve a request of the platform itself for another service. See `Forward`."""
+        return self._forward is not None and self._forward(exchange, caller, name, refuse)
+
     def use_tls_in_boxes(self, tls: ssl.SSLContext) -> None:
         """Serve TLS in boxes: it is refused before."""
         self._tls_of_boxes = tls

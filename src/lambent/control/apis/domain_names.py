@@ -14,6 +14,8 @@ from lambent.model.errors import ApiError
 from lambent.store.store import Transaction
 
 SERVICE = "apigateway"
+NO_PATH = "(none)"
+"""How requests name the mapping without a base path; so do responses of `apigateway`."""
 _NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
 _KEY = re.compile(r"[A-Za-z0-9$_.+!*'()-]+(?:/[A-Za-z0-9$_.+!*'()-]+)*")
 _KEY_LENGTH_MAX = 300
@@ -39,6 +41,8 @@ def check_mapping(draft: Draft) -> Body:
     """The body of a mapping: its API and stage must exist. Raises `ApiError`."""
     body = draft.body
     key = body.get("ApiMappingKey", "")
+    if key == NO_PATH:
+        key = ""
     if key and (_KEY.fullmatch(key) is None or len(key) > _KEY_LENGTH_MAX):
         raise bad_request(f"Invalid API mapping key specified: {key[:300]!r}")
     root = _api_root(draft.tx, draft.root.scope, body["ApiId"])

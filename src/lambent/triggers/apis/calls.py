@@ -4,6 +4,7 @@ API Gateway itself is the caller, and the function's policy has to allow it, unl
 names a role. A relaxed platform checks the policy only of a function of another account.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import anyio
@@ -11,16 +12,21 @@ import anyio
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.identity.service_roles import ServiceRoles
 from lambent.invocation.call import Call
+from lambent.invocation.checks import tenant_error
 from lambent.invocation.invoker import Invoker, MakeReply
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
 from lambent.model.invocation import InvocationKind, Outcome, Refused
-from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
+from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.names import FunctionReference
 from lambent.model.principal import service
 from lambent.model.service_integrations import CALLERS_OWN_ROLE
 
 SERVICE = "apigateway.amazonaws.com"
+
+
+Keep = Callable[[FunctionReference, bytes, str], Awaitable[None]]
+"""Puts an event with its trace header into the asynchronous queue. Raises `ApiError`."""
 
 
 class ApiCall(NamedTuple):
@@ -44,8 +50,11 @@ class ApiCall(NamedTuple):
 class FunctionCalls:
     """See the module."""
 
-    def __init__(self, invoker: Invoker, authorizer: Authorizer, roles: ServiceRoles) -> None:
+    def __init__(
+        self, invoker: Invoker, authorizer: Authorizer, roles: ServiceRoles, keep: Keep
+    ) -> None:
         self._invoker = invoker
+        self._keep = keep
         self._authorizer = authorizer
         self._roles = roles
         self._service = service(SERVICE)
@@ -77,6 +86,20 @@ class FunctionCalls:
                 return (await self._invoker.call(_call(call))).outcome
             except ApiError as error:
                 return Refused.of(error)
+
+    async def keep(self, call: ApiCall) -> None:
+        """Queue a call, which is made later; returns when the event is on disk. Raises `ApiError`
+        if it is not, the caller may not call the function, or the event is too large."""
+        if len(call.event) > ASYNCHRONOUS_EVENT_BYTES_MAX:
+            raise ApiError("RequestTooLargeException", "Request Entity Too Large", status=413)
+        asked = self._asked(call)
+        if asked is not None:
+            await self._authorizer.check(*asked)
+        key, qualifier = call.function.key, call.function.qualifier
+        error = tenant_error(await self._invoker.resolve(key, qualifier), "")
+        if error is not None:
+            raise error
+        await self._keep(call.function, call.event, call.trace_id)
 
     def _asked(self, call: ApiCall) -> tuple[Caller, Access] | None:
         """What has to be allowed to whom; None if that is not asked."""

@@ -1,18 +1,25 @@
 """What the kinds of APIs work with."""
 
 import dataclasses
+from collections.abc import Callable
 
 import anyio.abc
 
 from lambent.aws.client import AwsClient
-from lambent.identity.authorizer import Authorizer
+from lambent.identity.authorizer import Authorizer, Caller
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.clock import Clock
+from lambent.kit.http.messages import Exchange
+from lambent.model.errors import ApiError
 from lambent.triggers.apis.access_logs import AccessLogs
 from lambent.triggers.apis.authorizers.issuers import Issuers
 from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.outbound import Outbound
 from lambent.triggers.apis.throttling import Throttles
+
+Forward = Callable[[Exchange, Caller, str, Callable[[ApiError], None]], bool]
+"""Serves a request for another AWS service, given by its signing name, as a caller. What cannot be
+served is an error for the callback, or raised."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +37,4 @@ class ApiContext:
     issuers: Issuers
     aws: AwsClient
     roles: ServiceRoles
+    forward: Forward

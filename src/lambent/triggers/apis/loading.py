@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lambent.model.document import Body, Document
+from lambent.model.document import Body, Document, Root
 from lambent.store.store import Transaction
 from lambent.triggers.apis.api import Api, Documents, DomainMapping, Stage
 
@@ -67,6 +67,15 @@ def _documents(api: Document, deployment: Document | None, words: _Words) -> Doc
     for kind, id, body in snapshot:
         found.setdefault(kind, {})[id] = body
     found.setdefault("api", {}).setdefault(api.id, api.body)
+    return found
+
+
+def load_current(tx: Transaction, root: Root) -> Documents:
+    """The documents of an API as they are, deployed or not, without stages and deployments."""
+    found = dict[str, dict[str, Body]]()
+    for document in tx.documents.all_of(root):
+        if document.kind not in ("stage", "deployment"):
+            found.setdefault(document.kind, {})[document.id] = document.body
     return found
 
 

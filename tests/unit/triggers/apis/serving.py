@@ -37,6 +37,7 @@ from lambent.model.invocation import (
     Reply,
     Succeeded,
 )
+from lambent.model.names import FunctionReference
 from lambent.model.policy import ResourcePolicy, statements_of
 from lambent.sandbox.egress_policy import EgressSettings
 from lambent.store.settings import StoreSettings
@@ -127,6 +128,8 @@ class Served:
     port: int
     policies: dict[str, list[Mapping[str, Any]]]
     """Statements of functions' policies, by ARN."""
+    kept: list[tuple[str, bytes]]
+    """Events in the asynchronous queue, with the ARNs of their functions."""
 
     def function(self, name: str, function: Function) -> str:
         """Deploy a function; returns its ARN."""
@@ -182,9 +185,11 @@ def serving(
     egress: EgressSettings | None = None,
     fetch: Fetch | None = None,
     aws: Any = None,
+    forward: Any = None,
 ) -> Iterator[Served]:
     """Serve APIs from an empty database; `add_kinds` registers the kinds that are served. `egress`
-    says which servers are reached, `fetch` stands for issuers, `aws` for the client of services."""
+    says which servers are reached, `fetch` stands for issuers, `aws` for the client of services,
+    `forward` for the services that integrations of REST APIs call."""
     with start_blocking_portal("asyncio", {"use_uvloop": True}) as portal:
         opened = _serving(
             portal,
@@ -195,6 +200,7 @@ def serving(
             egress or EgressSettings(),
             fetch,
             aws,
+            forward,
         )
         with portal.wrap_async_context_manager(opened) as served:
             yield served
@@ -210,6 +216,7 @@ async def _serving(
     egress: EgressSettings,
     fetch: Fetch | None,
     aws: Any,
+    forward: Any,
 ) -> AsyncIterator[Served]:
     clock, node = SystemClock(), FunctionsNode()
     policies = dict[str, list[Mapping[str, Any]]]()
@@ -219,6 +226,11 @@ async def _serving(
 
     async def policy(arn: str) -> ResourcePolicy:
         return ResourcePolicy(statements_of([{"Statement": policies.get(arn, [])}]))
+
+    kept: list[tuple[str, bytes]] = []
+
+    async def keep(reference: FunctionReference, payload: bytes, _: str) -> None:
+        kept.append((reference.arn, payload))
 
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
@@ -234,7 +246,7 @@ async def _serving(
         roles = ServiceRoles(keyring, are_checked=is_strict)
         outbound = await enter(open_outbound(egress))
         context = ApiContext(
-            calls=FunctionCalls(invoker, authorizer, roles),
+            calls=FunctionCalls(invoker, authorizer, roles, keep),
             authorizer=authorizer,
             throttles=throttles or Throttles(clock),
             access_logs=AccessLogs(logs),
@@ -244,6 +256,7 @@ async def _serving(
             issuers=Issuers(fetch or outbound.fetch, clock),
             aws=aws,
             roles=roles,
+            forward=forward,
         )
         apis = Apis(ApiDirectory(store), context)
         add_kinds(apis)
@@ -252,7 +265,8 @@ async def _serving(
         add_fronts(gateway, ApiFront(apis.directory, clock, tasks, domain="localhost"), tasks)
         sock = socket.create_server(("127.0.0.1", 0))
         await enter(open_front_door(gateway, SETTINGS, sock))
-        yield Served(portal, store, node, apis, logs, sock.getsockname()[1], policies)
+        port = sock.getsockname()[1]
+        yield Served(portal, store, node, apis, logs, port, policies, kept)
 
 
 def _version(key: FunctionKey) -> FunctionVersion:

@@ -4,7 +4,7 @@ form of `apigatewayv2`."""
 from collections.abc import Mapping
 from typing import Any
 
-from lambent.control.apis.domain_names import new_target
+from lambent.control.apis.domain_names import NO_PATH, new_target
 from lambent.control.apis.errors import not_found, unsupported
 from lambent.control.apis.kinds import Params
 from lambent.control.apis.v1 import generic
@@ -15,8 +15,6 @@ from lambent.control.apis.v1.work import Function, Work
 from lambent.model.document import Document
 
 _HOSTED_ZONE = "Z2FDTNDATAQYW2"
-_NO_PATH = "(none)"
-"""How requests and responses name the mapping without a base path."""
 _REFUSED = {
     "mutualTlsAuthentication": "mutual TLS",
     "ownershipVerificationCertificateArn": "mutual TLS",
@@ -167,13 +165,13 @@ def _mapping(params: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "ApiId": params["restApiId"],
         "Stage": params["stage"],
-        "ApiMappingKey": "" if path == _NO_PATH else path,
+        "ApiMappingKey": "" if path == NO_PATH else path,
     }
 
 
 def _require_mapping(work: Work, params: Params) -> Document:
     domain = _require(work, params).id
-    path = "" if params["basePath"] == _NO_PATH else params["basePath"]
+    path = "" if params["basePath"] == NO_PATH else params["basePath"]
     for mapping in work.collection("api_mapping", {"DomainName": domain}).list():
         if mapping.body.get("ApiMappingKey", "") == path:
             return mapping
@@ -182,7 +180,7 @@ def _require_mapping(work: Work, params: Params) -> Document:
 
 def _shown_mapping(mapping: Document) -> dict[str, Any]:
     members = {name: mapping.body.get(stored) for name, stored in _MAPPING.items()}
-    members["basePath"] = members["basePath"] or _NO_PATH
+    members["basePath"] = members["basePath"] or NO_PATH
     return {name: value for name, value in members.items() if value}
 
 

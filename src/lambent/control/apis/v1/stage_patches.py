@@ -140,9 +140,9 @@ _TABLE = PatchTable(
         Row("/cacheClusterEnabled", refused("cache clusters")),
         Row("/cacheClusterSize", refused("cache clusters")),
         Row("/clientCertificateId", refused("client certificates")),
-        Row("/accessLogSettings", refused("access logs of APIs"), _ALL),
-        Row("/accessLogSettings/destinationArn", refused("access logs of APIs"), _ALL),
-        Row("/accessLogSettings/format", refused("access logs of APIs"), _ALL),
+        Row("/accessLogSettings", removal("accessLogSettings"), ("remove",)),
+        Row("/accessLogSettings/destinationArn", text("accessLogSettings.destinationArn"), _ALL),
+        Row("/accessLogSettings/format", text("accessLogSettings.format"), _ALL),
         Row("/webAclArn", refused("web ACLs"), _ALL),
         Row("/canarySettings", removal("canarySettings"), ("remove",)),
         Row("/canarySettings/deploymentId", _canary(text("canarySettings.deploymentId"))),
@@ -255,6 +255,8 @@ def _read(name: str, patch: Patch) -> Any:
         if patch.text.upper() != "OFF":
             raise unsupported("execution logs of APIs")
         return "OFF"
+    if name in ("cachingEnabled", "cacheDataEncrypted") and patch.flag:
+        raise unsupported("caches of responses")
     if name in ("metricsEnabled", "dataTraceEnabled") and patch.flag:
         raise unsupported("metrics and execution logs of APIs")
     return patch.flag

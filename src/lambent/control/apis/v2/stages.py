@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lambent.control.apis.access_logs import check_access_logs
 from lambent.control.apis.deployments import SNAPSHOT, take_snapshot
 from lambent.control.apis.errors import bad_request, not_found, too_many, unsupported
 from lambent.control.apis.ids import new_id
@@ -21,8 +22,6 @@ _LENGTHS = {"Description": (0, 1024)}
 _VARIABLES_MAX = 100
 _VARIABLE = re.compile(r"[A-Za-z0-9_]{1,64}")
 _VALUE = re.compile(r"[A-Za-z0-9._~:/?#&=,-]{0,512}")
-_LOG_GROUP = re.compile(r"arn:aws:logs:[a-z0-9-]+:[0-9]{12}:log-group:[^:*]+(?::\*)?")
-_FORMAT_LENGTH_MAX = 3072
 DEPLOYMENTS_MAX = 300
 """Of one API; each is as large as the API."""
 NO_ROUTES = "Unable to deploy API because no routes exist in this API"
@@ -39,7 +38,7 @@ def check_stage(draft: Draft) -> Body:
         raise unsupported("client certificates (ClientCertificateId)")
     check_tags(body.get("Tags") or {})
     check_variables(body.get("StageVariables") or {})
-    _check_logs(body.get("AccessLogSettings"))
+    _check_logs(draft.root, body.get("AccessLogSettings"))
     settings = body.get("RouteSettings") or {}
     for each in (body.get("DefaultRouteSettings") or {}, *settings.values()):
         _check_route_settings(draft, each)
@@ -70,15 +69,12 @@ def check_variables(variables: Mapping[str, str]) -> None:
             )
 
 
-def _check_logs(settings: Body | None) -> None:
+def _check_logs(root: Root, settings: Body | None) -> None:
     if not settings:
         return
     if not settings.get("DestinationArn") or not settings.get("Format"):
         raise bad_request("AccessLogSettings needs DestinationArn and Format")
-    if _LOG_GROUP.fullmatch(settings["DestinationArn"]) is None:
-        raise unsupported("destinations of access logs that are not log groups of CloudWatch Logs")
-    if len(settings["Format"]) > _FORMAT_LENGTH_MAX:
-        raise bad_request(f"The Format of access logs has at most {_FORMAT_LENGTH_MAX} characters")
+    check_access_logs(root, settings["DestinationArn"], settings["Format"])
 
 
 def _check_route_settings(draft: Draft, settings: Body) -> None:

@@ -29,7 +29,8 @@ def check_served(body: Body) -> None:
         raise unsupported("integrations of WebSocket APIs with other services than Lambda")
     if body.get("RequestParameters"):
         raise unsupported("RequestParameters of integrations of WebSocket APIs")
-    if body.get("ContentHandlingStrategy"):
+    # Messages are text already. Chalice converts them to text, which changes nothing.
+    if body.get("ContentHandlingStrategy") not in (None, "CONVERT_TO_TEXT"):
         raise unsupported(_BINARY)
     check_expression(body, "TemplateSelectionExpression")
 

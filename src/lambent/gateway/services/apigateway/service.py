@@ -1,7 +1,6 @@
 """Amazon API Gateway: REST APIs."""
 
 from lambent.control.apis.v1.limits import IMPORT_BYTES_MAX
-from lambent.control.apis.v1.operations import RestApis
 from lambent.gateway.definitions import BodyLimit, Coverage, ServiceDefinition
 from lambent.gateway.services.apigateway.operations import OPERATIONS
 from lambent.gateway.services.apigateway.permissions import (
@@ -9,10 +8,11 @@ from lambent.gateway.services.apigateway.permissions import (
     PERMISSIONS,
     RESOURCE_NAMES,
 )
+from lambent.gateway.services.apigateway.rooms import RestApiRooms
 
 _LIMIT = BodyLimit(bytes_max=IMPORT_BYTES_MAX)
 
-APIGATEWAY: ServiceDefinition[RestApis] = ServiceDefinition(
+APIGATEWAY: ServiceDefinition[RestApiRooms] = ServiceDefinition(
     name="apigateway",
     operations=OPERATIONS,
     permissions=PERMISSIONS,
@@ -22,7 +22,8 @@ APIGATEWAY: ServiceDefinition[RestApis] = ServiceDefinition(
     resource_names=RESOURCE_NAMES,
     coverage=Coverage(
         note="REST APIs, API keys and usage plans. What is not enforced is refused when it is"
-        " configured: caches, client certificates, VPC links, private APIs, web ACLs, X-Ray, access"
-        " logs, compression, streamed responses. SDKs are not made, documentation is only stored."
+        " configured: caches, client certificates, VPC links, private APIs, web ACLs, X-Ray,"
+        " execution logs, compression, streamed responses. SDKs are not made, documentation is"
+        " only stored."
     ),
 )

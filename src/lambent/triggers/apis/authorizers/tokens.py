@@ -23,6 +23,10 @@ class TokenRefused(Exception):
     """A token is not accepted; the message is for its sender."""
 
 
+class TokenExpired(TokenRefused):
+    """A token was valid."""
+
+
 class TokenHead(NamedTuple):
     """What a token says about its signature."""
 
@@ -34,8 +38,15 @@ class TokenRules(NamedTuple):
     """What a token has to say."""
 
     issuer: str
-    audiences: Sequence[str]
-    """One of them has to be in `aud`, or be the `client_id` of a token without `aud`."""
+    audiences: Sequence[str] | None
+    """One of them has to be in `aud`, or be the `client_id` of a token without `aud`. With None,
+    the token may be for anyone."""
+
+
+def without_scheme(text: str) -> str:
+    """A token without the word `Bearer` in front of it."""
+    kind, _, rest = text.strip().partition(" ")
+    return rest.strip() if kind.lower() == "bearer" else text.strip()
 
 
 def read_head(token: str) -> TokenHead:
@@ -70,7 +81,7 @@ def read_claims(token: str, head: TokenHead, key: Key, rules: TokenRules, now: f
     if claims.get("iss") != rules.issuer:
         raise TokenRefused("the token does not have a valid issuer")
     _check_times(claims, now)
-    if not _is_for(claims, rules.audiences):
+    if rules.audiences is not None and not _is_for(claims, rules.audiences):
         raise TokenRefused("the token does not have a valid audience")
     return claims
 
@@ -107,7 +118,7 @@ def as_text(value: Any) -> str:
 
 def _check_times(claims: Claims, now: float) -> None:
     if not _time(claims.get("exp")) > now:
-        raise TokenRefused("the token has expired")
+        raise TokenExpired("the token has expired")
     if claims.get("nbf") is not None and not _time(claims["nbf"]) <= now:
         raise TokenRefused("the token is not valid yet")
     if claims.get("iat") is not None and not _time(claims["iat"]) <= now:

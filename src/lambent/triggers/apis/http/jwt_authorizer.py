@@ -5,24 +5,20 @@ from collections.abc import Sequence
 from lambent.kit.clock import Clock
 from lambent.model.document import Body
 from lambent.model.selections import IDENTITY_SOURCES, parse_selection
-from lambent.triggers.apis.authorizers.decisions import Cache, Decision
+from lambent.triggers.apis.authorizers.decisions import Decision
 from lambent.triggers.apis.authorizers.issuers import Issuers
 from lambent.triggers.apis.authorizers.tokens import (
     Claims,
     TokenRefused,
     TokenRules,
     as_text,
-    expires,
-    read_claims,
-    read_head,
     scopes_of,
+    without_scheme,
 )
+from lambent.triggers.apis.authorizers.verifier import TokenVerifier
 from lambent.triggers.apis.http.call import HttpCall
 from lambent.triggers.apis.http.variables import look_up
 
-_VERIFIED_MAX = 4096
-_VERIFIED_S = 300.0
-"""How long a token that was verified is not verified again."""
 _MISSING = Decision(401, challenge="Bearer")
 
 
@@ -34,51 +30,29 @@ class JwtAuthorizer:
         configuration = body.get("JwtConfiguration") or {}
         sources = body.get("IdentitySource") or ["$request.header.Authorization"]
         self._source = parse_selection(sources[0], IDENTITY_SOURCES)
-        self._rules = TokenRules(configuration["Issuer"], configuration.get("Audience") or [])
-        self._issuers = issuers
-        self._clock = clock
-        self._verified = Cache[Claims](clock, size=_VERIFIED_MAX)
-        """By token."""
+        rules = TokenRules(configuration["Issuer"], configuration.get("Audience") or [])
+        self._verifier = TokenVerifier(issuers, clock, [rules])
 
     def decide_nowait(self, call: HttpCall, scopes: Sequence[str]) -> Decision | None:
         """As `Authorization`; one of `scopes` has to be in the token, if there are any."""
         token = self._token(call)
         if not token:
             return _MISSING
-        claims = self._verified.get(token)
-        if claims is not None and expires(claims) > self._clock.now():
-            return _decide(claims, scopes)
         try:
-            head = read_head(token)
-            key = self._issuers.find_nowait(self._rules.issuer, head.key_id)
-            if key is None:
-                return None
-            return _decide(self._verify(token, key), scopes)
+            claims = self._verifier.verify_nowait(token)
         except TokenRefused as error:
             return _refuse(error)
+        return None if claims is None else _decide(claims, scopes)
 
     async def decide(self, call: HttpCall, scopes: Sequence[str]) -> Decision:
         """See `decide_nowait`."""
-        token = self._token(call)
         try:
-            head = read_head(token)
-            key = await self._issuers.find(self._rules.issuer, head.key_id)
-            if key is None:
-                raise TokenRefused("the key of the token is not one of its issuer")
-            return _decide(self._verify(token, key), scopes)
+            return _decide(await self._verifier.verify(self._token(call)), scopes)
         except TokenRefused as error:
             return _refuse(error)
 
     def _token(self, call: HttpCall) -> str:
-        text = (look_up(call)(self._source) or "").strip()
-        kind, _, rest = text.partition(" ")
-        return rest.strip() if kind.lower() == "bearer" else text
-
-    def _verify(self, token: str, key: object) -> Claims:
-        now = self._clock.now()
-        claims = read_claims(token, read_head(token), key, self._rules, now)
-        self._verified.put(token, claims, lifetime_s=min(_VERIFIED_S, expires(claims) - now))
-        return claims
+        return without_scheme(look_up(call)(self._source) or "")
 
 
 class ScopedJwt:

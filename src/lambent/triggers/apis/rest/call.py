@@ -29,6 +29,12 @@ _FORWARDED = frozenset(
     {"x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"}
 )
 _PATH_VARIABLE = re.compile(r"\{[^}]*\}")
+_SECRET = frozenset(
+    {*("authorization", "cookie", "set-cookie"), *("x-amz-security-token", "x-api-key")}
+)
+"""Headers whose values no log has."""
+_HIDDEN = "*" * 8
+_SHOWN_MAX = 1024
 _WITHOUT_BODY = frozenset({204, 304})
 
 
@@ -209,6 +215,11 @@ class RestCall:
         if self.log is not None:
             self.log.append(line)
 
+    def note_data(self, title: str, data: bytes | Mapping[str, Any]) -> None:
+        """Write a body, or headers or the like, into the execution log: its beginning."""
+        if self.log is not None:
+            self.log.append(f"{title}: {shown_data(data)}")
+
     # -- the response --------------------------------------------------------------------------
 
     def respond(self, status: int, headers: list[tuple[str, str]], body: bytes = b"") -> None:
@@ -219,6 +230,9 @@ class RestCall:
         self.status = status
         if status in _WITHOUT_BODY:
             body = b""
+        if self.log is not None:
+            self.note_data("Method response body after transformations", body)
+            self.note_data("Method response headers", dict(headers))
         self.request.exchange.respond(status, [*headers, *self._our_headers()], body)
         self.ended(len(body))
 
@@ -227,7 +241,7 @@ class RestCall:
         if self.is_done:
             return
         self.error = error
-        self.note(f"Execution failed: {error}")
+        self.note(f"Execution failed due to {error.type}: {error}")
         accept = self.request.exchange.headers.get("accept")
         response = gateway_response(error, self._gateway_responses, accept, self.resolve)
         self.respond(response.status, response.headers, response.body)
@@ -239,6 +253,8 @@ class RestCall:
     def ended(self, response_bytes: int) -> None:
         """The response is complete: write the logs."""
         self.response_bytes = response_bytes
+        if self.error is None:
+            self.note("Successfully completed execution")
         self.note(f"Method completed with status: {self.status}")
         if self._write_log is not None:
             self._write_log(self)
@@ -266,6 +282,16 @@ class RestCall:
         return context_value(self.context, name)
 
 
+def shown_data(data: bytes | Mapping[str, Any]) -> str:
+    """Data as execution logs have it: at most 1,024 characters, without secrets."""
+    if isinstance(data, bytes):
+        return data[:_SHOWN_MAX].decode("utf-8", "replace")
+    shown = (
+        f"{name}={_HIDDEN if name.lower() in _SECRET else value}" for name, value in data.items()
+    )
+    return f"{{{', '.join(shown)}}}"[:_SHOWN_MAX]
+
+
 def _headers(request: ApiRequest) -> dict[str, list[str]]:
     """As the client spells them; what only concerns the connection is left out, what AWS's front
     adds is there, whatever the client claims."""
@@ -277,6 +303,7 @@ def _headers(request: ApiRequest) -> dict[str, list[str]]:
             headers.setdefault(name, []).append(value)
     headers["X-Amzn-Trace-Id"] = [request.trace_id]
     headers["X-Forwarded-For"] = [exchange.client_address]
-    headers["X-Forwarded-Port"] = ["443" if exchange.is_secure else "80"]
+    _, _, port = exchange.headers.get("host", "").rpartition("]")[2].partition(":")
+    headers["X-Forwarded-Port"] = [port or ("443" if exchange.is_secure else "80")]
     headers["X-Forwarded-Proto"] = ["https" if exchange.is_secure else "http"]
     return headers

@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Mapping
 
-from lambent.kit.computing import LOOP_BYTES_MAX, computed
+from lambent.kit.computing import computed
 from lambent.kit.http.messages import Exchange
 from lambent.kit.tasks import start_task
 from lambent.model.api_paths import HEADERS_BYTES_MAX
@@ -179,10 +179,7 @@ class RestStage:
 
     def _validate(self, call: RestCall, method: Method) -> None:
         validator = method.validator
-        if validator is None:
-            method.integration.handle(call)
-        elif len(call.request.exchange.body) <= LOOP_BYTES_MAX:
-            validator.check(call)
+        if validator is None or validator.check_nowait(call):
             method.integration.handle(call)
         else:
             start_task(self._context.tasks, call.fail, self._validate_large, call, method)

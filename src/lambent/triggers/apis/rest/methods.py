@@ -3,7 +3,9 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from lambent.kit.computing import LOOP_BYTES_MAX
 from lambent.model.document import Body
+from lambent.model.rest_services import SERVICE_URI
 from lambent.triggers.apis.api import Stage
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.rest.authorization import (
@@ -15,6 +17,7 @@ from lambent.triggers.apis.rest.authorization import (
 from lambent.triggers.apis.rest.binary import media_type_of
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.function_authorizer import FunctionAuthorizer
+from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.integrations.custom import CustomIntegration
 from lambent.triggers.apis.rest.integrations.functions import FunctionCaller
 from lambent.triggers.apis.rest.integrations.http_backend import HttpServer
@@ -22,8 +25,15 @@ from lambent.triggers.apis.rest.integrations.integration import Integration, NoI
 from lambent.triggers.apis.rest.integrations.lambda_custom import LambdaBackend
 from lambent.triggers.apis.rest.integrations.lambda_proxy import LambdaProxy
 from lambent.triggers.apis.rest.integrations.mock import Mock
-from lambent.triggers.apis.rest.routes import Routes
-from lambent.triggers.apis.rest.validation import BodyValidator, check_parameters
+from lambent.triggers.apis.rest.integrations.services import ServiceBackend
+from lambent.triggers.apis.rest.pool_authorizer import PoolAuthorizer
+from lambent.triggers.apis.rest.routes import ANY, Routes
+from lambent.triggers.apis.rest.validation import (
+    STEPS_AT_ONCE,
+    BodyValidator,
+    TooManySteps,
+    check_parameters,
+)
 from lambent.triggers.apis.throttling import ACCOUNT_BURST, ACCOUNT_RATE, TokenBucket
 
 _JSON = "application/json"
@@ -51,8 +61,27 @@ class Validator:
     parameters: Mapping[str, object] | None
     bodies: Mapping[str, BodyValidator] | None
 
+    def check_nowait(self, call: RestCall) -> bool:
+        """Check a request if that takes a moment; returns whether it does. If not, call `check` in
+        a thread. Raises `GatewayError`."""
+        if len(call.request.exchange.body) > LOOP_BYTES_MAX:
+            return False
+        try:
+            self._check(call, STEPS_AT_ONCE)
+        except TooManySteps:
+            return False
+        return True
+
     def check(self, call: RestCall) -> None:
         """Raises `GatewayError`."""
+        try:
+            self._check(call, None)
+        except TooManySteps:
+            raise GatewayError(
+                "API_CONFIGURATION_ERROR", "The model takes too many steps for the body."
+            ) from None
+
+    def _check(self, call: RestCall, steps: int | None) -> None:
         if self.parameters is not None:
             check_parameters(self.parameters, call.parameters)
         if self.bodies:
@@ -60,7 +89,7 @@ class Validator:
             kind = media_type_of(exchange.headers.get("content-type")) or _JSON
             validator = self.bodies.get(kind) or self.bodies.get("$default")
             if validator is not None:
-                validator.check(exchange.body)
+                validator.check(exchange.body, steps)
 
 
 class MethodCompiler:
@@ -89,6 +118,15 @@ class MethodCompiler:
                 found.append((path, verb, self._method(resource_id, path, verb, body)))
         return Routes(found)
 
+    def method(self, resource_id: str, verb: str) -> Method | None:
+        """The method of a resource that serves a verb; None if there is none."""
+        methods, path = self._stage.of("method"), self._stage.of("resource")[resource_id]["path"]
+        for name in (verb, ANY):
+            body = methods.get(f"{resource_id}/{name}")
+            if body is not None:
+                return self._method(resource_id, path, name, body)
+        return None
+
     def _method(self, resource_id: str, path: str, verb: str, body: Body) -> Method:
         integration = self._integration(body.get("methodIntegration"))
         try:
@@ -114,16 +152,19 @@ class MethodCompiler:
             return IamAuthorization(self._context.authorizer)
         id = body.get("authorizerId") or ""
         if id not in self._authorizers:
-            self._authorizers[id] = self._authorizer(id)
+            self._authorizers[id] = self.authorizer(id)
         return self._authorizers[id]
 
-    def _authorizer(self, id: str) -> Authorization:
+    def authorizer(self, id: str) -> Authorization:
         """The authorizer of this id. All methods share it, and what it remembers."""
         body = self._stage.of("authorizer").get(id, {})
-        if body.get("type") not in ("TOKEN", "REQUEST"):
-            return UnusableAuthorization(f"There is no authorizer {id!r} that can be served.")
         try:
-            return FunctionAuthorizer(self._context, self._stage, id, body, self._variables)
+            match body.get("type"):
+                case "TOKEN" | "REQUEST":
+                    return FunctionAuthorizer(self._context, self._stage, id, body, self._variables)
+                case "COGNITO_USER_POOLS":
+                    return PoolAuthorizer(self._context, body)
+            raise ValueError(f"There is no authorizer {id!r} that can be served.")
         except ValueError as error:
             return UnusableAuthorization(str(error))
 
@@ -176,7 +217,11 @@ class MethodCompiler:
             caller = FunctionCaller(context, self._stage, body, self._variables)
             if kind == "AWS_PROXY":
                 return LambdaProxy(context, caller, types)
-            return CustomIntegration(context, body, types, LambdaBackend(caller))
+            return CustomIntegration(context, body, types, LambdaBackend(context, caller))
+        if kind == "AWS" and SERVICE_URI.fullmatch(uri):
+            return CustomIntegration(
+                context, body, types, ServiceBackend(context, self._stage, body, self._variables)
+            )
         if kind in ("HTTP", "HTTP_PROXY") and body.get("connectionType") != "VPC_LINK":
             server = HttpServer(context, body, self._variables)
             is_proxy = kind == "HTTP_PROXY"

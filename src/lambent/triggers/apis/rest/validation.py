@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import jsonschema
@@ -21,6 +22,11 @@ from lambent.triggers.apis.rest.parameters import Parameters
 
 DEPTH_MAX = 100
 """How deeply a body may be nested that is validated."""
+STEPS_AT_ONCE = 300
+"""Applications of keywords on the event loop: a few milliseconds."""
+_STEPS = 20_000
+_BYTES_PER_STEP = 10
+_MESSAGE_CHARS = 200
 _MODELS = "https://apigateway.amazonaws.com/restapis/"
 
 
@@ -45,6 +51,27 @@ def check_parameters(required: Mapping[str, Any], parameters: Parameters) -> Non
         )
 
 
+class TooManySteps(Exception):
+    """A schema and a body take too long."""
+
+
+class _Steps:
+    """Counts applications of keywords: `$ref` and `allOf` make many of few."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def take(self, count: int) -> None:
+        """Raises `TooManySteps`."""
+        self._left -= count
+        if self._left < 0:
+            raise TooManySteps
+
+
+_Keyword = Callable[[Any, Any, Any, Any], Iterator[jsonschema.ValidationError] | None]
+_steps: ContextVar[_Steps] = ContextVar("_steps")
+
+
 class BodyValidator:
     """Checks bodies against one model of an API. Regular expressions run in linear time; other
     models are found by `$ref`, and nothing is read from anywhere."""
@@ -59,8 +86,11 @@ class BodyValidator:
             raise ValueError(f"The model {model} cannot be used: {error!r}"[:500]) from None
         self._validator: Validator = _Draft4(schema, registry=registry)
 
-    def check(self, body: bytes) -> None:
-        """Raises `GatewayError`. An empty body is an empty object."""
+    def check(self, body: bytes, steps: int | None = None) -> None:
+        """Raises `GatewayError`, and `TooManySteps` if `steps` applications of keywords do not
+        suffice; if None, it is as many as bodies of this size may take. An empty body is an empty
+        object."""
+        _steps.set(_Steps(_STEPS + len(body) // _BYTES_PER_STEP if steps is None else steps))
         try:
             document = json.loads(body or b"{}")
             faults = [error.message for _, error in zip(range(5), self._errors(document))]  # noqa: B905
@@ -86,6 +116,22 @@ def _find(models: Mapping[str, Body]) -> Callable[[str], Resource[Any]]:
     return find
 
 
+def _counted(check: _Keyword) -> _Keyword:
+    """A keyword whose applications are counted, and whose errors are short."""
+
+    def counted(
+        validator: Any, value: Any, instance: Any, schema: Any
+    ) -> Iterator[jsonschema.ValidationError]:
+        steps = _steps.get()
+        steps.take(1)
+        for error in check(validator, value, instance, schema) or ():
+            steps.take(len(error.message) // _MESSAGE_CHARS)
+            error.message = error.message[:_MESSAGE_CHARS]
+            yield error
+
+    return counted
+
+
 def _pattern(
     validator: Validator, pattern: Any, instance: Any, _schema: Any
 ) -> Iterator[jsonschema.ValidationError]:
@@ -100,8 +146,28 @@ def _pattern_properties(
         return
     for pattern, schema in patterns.items():
         for name, value in instance.items():
+            _steps.get().take(1)
             if _matches(str(pattern), name):
                 yield from validator.descend(value, schema, path=name, schema_path=pattern)
+
+
+def _additional_properties(
+    validator: Any, allowed: Any, instance: Any, schema: Any
+) -> Iterator[jsonschema.ValidationError]:
+    if not isinstance(instance, dict):
+        return
+    known = schema.get("properties") or {}
+    patterns = list(schema.get("patternProperties") or ())
+    for name, value in instance.items():
+        _steps.get().take(1 + len(patterns))
+        if name in known or any(_matches(pattern, name) for pattern in patterns):
+            continue
+        if isinstance(allowed, dict):
+            yield from validator.descend(value, allowed, path=name)
+        elif not allowed:
+            yield jsonschema.ValidationError(
+                f"Additional properties are not allowed ({name!r} was unexpected)"
+            )
 
 
 def _unique(
@@ -122,7 +188,14 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 _extend: Any = extend
+_OWN: Mapping[str, _Keyword] = {
+    "additionalProperties": _additional_properties,
+    "pattern": _pattern,
+    "patternProperties": _pattern_properties,
+    "uniqueItems": _unique,
+}
+"""Those of the library use Python's regular expressions, or take quadratic time."""
+_keywords: dict[str, Any] = {**Draft4Validator.VALIDATORS, **_OWN}
 _Draft4: Any = _extend(
-    Draft4Validator,
-    {"pattern": _pattern, "patternProperties": _pattern_properties, "uniqueItems": _unique},
+    Draft4Validator, {name: _counted(check) for name, check in _keywords.items()}
 )

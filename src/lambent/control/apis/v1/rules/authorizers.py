@@ -15,7 +15,8 @@ _URI = re.compile(
     r"arn:aws[a-z-]*:apigateway:[^:]*:lambda:path/+2015-03-31/functions/.+/invocations", re.S
 )
 _POOL = re.compile(
-    r"arn:aws[a-z-]*:cognito-idp:[a-z0-9-]+:[0-9]{12}:userpool/[\w\-]{1,128}", re.ASCII
+    r"arn:aws[a-z-]*:cognito-idp:[a-z0-9-]+:[0-9]{12}:userpool/[\w\-]{1,64}_[0-9a-zA-Z]{1,64}",
+    re.ASCII,
 )
 _TOKEN_SOURCE = re.compile(r"method\.request\.header\.[\w\-]{1,128}", re.ASCII)
 _SOURCE = re.compile(

@@ -16,6 +16,7 @@ from lambent.control.apis.v1.patch_tables import (
 from lambent.control.apis.v1.paths import VERBS
 from lambent.control.apis.v1.rules.apis import without_unset
 from lambent.control.apis.v1.rules.methods import STATUS, check_content_type
+from lambent.model.rest_services import SERVICE_URI
 
 TYPES = ("HTTP", "MOCK", "AWS_PROXY", "HTTP_PROXY", "AWS")
 _PASSTHROUGHS = ("WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER")
@@ -41,6 +42,7 @@ _RESPONSE_SOURCE = re.compile(
     rf"|stageVariables\.[A-Za-z0-9_]{{1,64}}|context\.[A-Za-z0-9_.\-]{{1,128}}|'[^']{{0,2048}}'",
     re.ASCII | re.S,
 )
+_INVOCATION_TYPE = "integration.request.header.x-amz-invocation-type"
 _PATTERN_LENGTH_MAX = 1024
 
 
@@ -72,9 +74,20 @@ def check_integration(given: Mapping[str, Any], resource_id: str) -> dict[str, A
             raise invalid_mapping(target)
         if not isinstance(source, str) or not _SOURCE.fullmatch(source):
             raise invalid_mapping(str(source))
+        _check_invocation_type(kind, target, source)
     if "requestTemplates" in body:
         body["requestTemplates"] = check_templates(body["requestTemplates"])
     return body
+
+
+def _check_invocation_type(kind: str, target: str, source: str) -> None:
+    """How a function is called: an integration may say `'Event'`."""
+    if kind not in ("AWS", "AWS_PROXY") or target.lower() != _INVOCATION_TYPE:
+        return
+    if kind == "AWS_PROXY" and source != "'RequestResponse'":
+        raise unsupported("asynchronous calls by integrations of type AWS_PROXY. Use AWS")
+    if source.startswith("'") and source not in ("'Event'", "'RequestResponse'"):
+        raise bad_request(f"Invalid invocation type: {source[:100]}")
 
 
 def check_integration_response(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,6 +153,11 @@ def _check_target(body: dict[str, Any], kind: str) -> None:
             else "Invalid ARN specified in the request"
         )
     is_function = found["service"] == "lambda" and found["form"] == "path"
+    if kind == "AWS" and not is_function:
+        if SERVICE_URI.fullmatch(uri) is None:
+            raise unsupported(f"integrations with {uri[:200]}")
+        if "credentials" not in body:
+            raise bad_request("Integrations with other services than Lambda need credentials.")
     if is_function and _STREAM.fullmatch(found["rest"]):
         raise unsupported("streamed responses of REST APIs")
     if kind == "AWS_PROXY":

@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from lambent.control.apis.access_logs import check_access_logs
 from lambent.control.apis.errors import bad_request, unsupported
 from lambent.control.apis.kinds import Draft
 from lambent.control.apis.v1.rules.apis import without_unset
 from lambent.control.apis.v1.stage_patches import check_variables
-from lambent.model.document import Body, Document
+from lambent.model.document import Body, Document, Root
 from lambent.store.store import Transaction
 
 DEFAULTS: Body = {
@@ -31,6 +32,7 @@ def check_stage(draft: Draft) -> Body:
         )
     refuse_features(body)
     check_variables(body.get("variables") or {})
+    _check_logs(draft.root, body.get("accessLogSettings"))
     version = body.get("documentationVersion")
     if version and draft.tx.documents.get(draft.root, "documentation_version", version) is None:
         raise bad_request("Invalid Documentation version specified")
@@ -45,6 +47,14 @@ def refuse_features(body: Mapping[str, Any]) -> None:
         raise unsupported("cache clusters")
     if body.get("tracingEnabled"):
         raise unsupported("X-Ray tracing of APIs")
+
+
+def _check_logs(root: Root, settings: Mapping[str, Any] | None) -> None:
+    if not settings:
+        return
+    if not settings.get("destinationArn") or not settings.get("format"):
+        raise bad_request("Access logs need both accessLogSettings/destinationArn and /format.")
+    check_access_logs(root, settings["destinationArn"], settings["format"])
 
 
 def check_unused(tx: Transaction, deployment: Document) -> None:

@@ -144,7 +144,8 @@ class CustomIntegration:
             for place, values in rendered.request_override.items():
                 if place in mapped and isinstance(values, Mapping):
                     mapped[place] |= {name: _text(value) for name, value in values.items()}
-        call.note(f"Endpoint request body after transformations: {body[:1024]!r}")
+        call.note_data("Endpoint request headers", mapped["header"])
+        call.note_data("Endpoint request body after transformations", body)
         kind = call.request.exchange.headers.get("content-type") or "application/json"
         self._backend.begin(call, Prepared(body, mapped, kind), self.done)
 
@@ -155,6 +156,9 @@ class CustomIntegration:
         if call.is_done:
             return
         call.integration_status = result.status
+        call.note(f"Received response. Status: {result.status}")
+        call.note_data("Endpoint response headers", result.headers)
+        call.note_data("Endpoint response body before transformations", result.body)
         try:
             response = choose_response(
                 self._body.get("integrationResponses") or {}, result.selector

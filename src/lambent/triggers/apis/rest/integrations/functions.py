@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
+import anyio
+
 from lambent.kit.tasks import start_task
 from lambent.model.document import Body
 from lambent.model.errors import ApiError
@@ -37,8 +39,29 @@ class FunctionCaller:
 
     def begin(self, call: RestCall, event: bytes, finish: Finish) -> None:
         """Call the function; `finish` is called with the outcome, unless the time is over."""
+        api_call = self._call(call, event)
+        reply = _FunctionReply(call, finish, self.timeout_s)
+        try:
+            if not self._context.calls.begin(api_call, lambda _: reply.begun()):
+                start_task(self._context.tasks, call.fail, self._start, api_call, reply)
+        except ApiError as error:
+            raise refusal(error) from None
+
+    async def keep(self, call: RestCall, event: bytes) -> None:
+        """Have the function called later; returns when the event is on disk. Raises
+        `GatewayError`."""
+        try:
+            with anyio.fail_after(self.timeout_s):
+                await self._context.calls.keep(self._call(call, event))
+        except ApiError as error:
+            raise refusal(error) from None
+        except TimeoutError:
+            raise GatewayError("INTEGRATION_TIMEOUT", "The event was not written.") from None
+
+    def _call(self, call: RestCall, event: bytes) -> ApiCall:
         request = call.request
-        api_call = ApiCall(
+        call.note(f"Sending request to {self._function.arn}")
+        return ApiCall(
             self._scope,
             self._function,
             call.source_arn,
@@ -48,12 +71,6 @@ class FunctionCaller:
             self._role,
             call.caller,
         )
-        reply = _FunctionReply(call, finish, self.timeout_s)
-        try:
-            if not self._context.calls.begin(api_call, lambda _: reply.begun()):
-                start_task(self._context.tasks, call.fail, self._start, api_call, reply)
-        except ApiError as error:
-            raise refusal(error) from None
 
     async def _start(self, api_call: ApiCall, reply: "_FunctionReply") -> None:
         try:

@@ -162,5 +162,7 @@ async def _read(response: aiohttp.ClientResponse) -> IntegrationResult:
 
 def _pass_back(call: RestCall, result: IntegrationResult) -> None:
     call.integration_status = result.status
+    call.note(f"Received response. Status: {result.status}")
+    call.note_data("Endpoint response headers", result.headers)
     headers = [(name, value) for name, values in result.headers.items() for value in values]
     call.respond(result.status, headers, result.body)

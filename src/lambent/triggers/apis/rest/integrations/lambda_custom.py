@@ -3,6 +3,7 @@
 import json
 from typing import assert_never
 
+from lambent.kit.tasks import start_task
 from lambent.model.invocation import (
     Crashed,
     FunctionFailed,
@@ -11,6 +12,7 @@ from lambent.model.invocation import (
     Succeeded,
     TimedOut,
 )
+from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.integration_responses import IntegrationResult
@@ -24,21 +26,43 @@ _HEADERS = {"content-type": ["application/json"]}
 class LambdaBackend:
     """See the module."""
 
-    def __init__(self, caller: FunctionCaller) -> None:
+    def __init__(self, context: ApiContext, caller: FunctionCaller) -> None:
+        self._context = context
         self._caller = caller
 
     def begin(self, call: RestCall, prepared: Prepared, done: Done) -> None:
         """See `Backend`."""
-        for name, value in prepared.parameters["header"].items():
-            if name.lower() == _TYPE and value.strip("'") != "RequestResponse":
-                raise GatewayError(
-                    "API_CONFIGURATION_ERROR", f"The invocation type {value[:32]} is not supported."
-                )
+        event, kind = prepared.body or b"{}", _invocation_type(prepared)
+        if kind == "Event":
+            start_task(self._context.tasks, call.fail, self._keep, call, event, done)
+            return
 
         def finish(call: RestCall, outcome: Outcome) -> None:
             done(call, read_outcome(outcome))
 
-        self._caller.begin(call, prepared.body or b"{}", finish)
+        self._caller.begin(call, event, finish)
+
+    async def _keep(self, call: RestCall, event: bytes, done: Done) -> None:
+        """The function is called later, whatever becomes of this request."""
+        try:
+            await self._caller.keep(call, event)
+        except GatewayError as error:
+            call.refuse(error)
+        else:
+            done(call, IntegrationResult(202, _HEADERS, b"", ""))
+
+
+def _invocation_type(prepared: Prepared) -> str:
+    """`Event` or `RequestResponse`. Raises `GatewayError` for others."""
+    kind = "RequestResponse"
+    for name, value in prepared.parameters["header"].items():
+        if name.lower() == _TYPE:
+            kind = value
+    if kind not in ("Event", "RequestResponse"):
+        raise GatewayError(
+            "API_CONFIGURATION_ERROR", f"The invocation type {kind[:32]!r} is not supported."
+        )
+    return kind
 
 
 def read_outcome(outcome: Outcome) -> IntegrationResult:

@@ -38,13 +38,17 @@ class LambdaProxy:
         if len(call.request.exchange.body) > LOOP_BYTES_MAX:
             start_task(self._context.tasks, call.fail, self._handle_large, call)
         else:
-            self._caller.begin(call, self._event(call), self._finish)
+            self._begin(call, self._event(call))
 
     async def _handle_large(self, call: RestCall) -> None:
         try:
-            self._caller.begin(call, await computed(self._event, call), self._finish)
+            self._begin(call, await computed(self._event, call))
         except GatewayError as error:
             call.refuse(error)
+
+    def _begin(self, call: RestCall, event: bytes) -> None:
+        call.note_data("Endpoint request body after transformations", event)
+        self._caller.begin(call, event, self._finish)
 
     def _event(self, call: RestCall) -> bytes:
         exchange = call.request.exchange
@@ -60,6 +64,9 @@ class LambdaProxy:
         )
 
     def _finish(self, call: RestCall, outcome: Outcome) -> None:
+        if not isinstance(outcome, Refused):
+            call.note("Received response. Status: 200")
+            call.note_data("Endpoint response body before transformations", outcome.payload)
         match outcome:
             case Succeeded(payload):
                 call.integration_status = 200
