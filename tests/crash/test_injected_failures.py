@@ -46,7 +46,8 @@ from tests.servers.kafka import MockKafka
 from tests.servers.rabbitmq import RabbitMq
 from tests.unit.triggers.apis.backend import running_backend
 
-from .failing_apis import API_REACH, ApiReach, ApiWorld
+from .api_world import ApiWorld
+from .failing_apis import API_REACH, ApiReach
 from .failing_platform import FailingPlatform
 from .failing_tasks import SITES as PLACES
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime
+import errno
 import ipaddress
 import socket
 import ssl
@@ -99,6 +100,33 @@ async def test_handshakes_are_bounded(certificate: Path, monkeypatch: pytest.Mon
         assert answers(await until_closed(reader)) == [(200, b"/last|")]
         for _, each in [*silent, (reader, writer)]:
             each.transport.abort()
+        await server.close()
+
+
+class Unduplicable(socket.socket):
+    """A socket of a process that has no more descriptors."""
+
+    def dup(self) -> socket.socket:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+async def test_a_connection_without_descriptors_is_closed() -> None:
+    """It takes no room from those that follow."""
+    server = HttpServer(Recorder(), HttpLimits(handshakes_max=1))
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            accepted, client = socket.socketpair()
+            server.take_over(Unduplicable(fileno=accepted.detach()), tasks)
+            reader, writer = await asyncio.open_connection(sock=client)
+            assert await reader.read() == b""
+            writer.transport.abort()
+        accepted, client = socket.socketpair()
+        accepted.setblocking(False)
+        server.take_over(accepted, tasks)
+        reader, writer = await asyncio.open_connection(sock=client)
+        writer.write(LAST)
+        assert answers(await until_closed(reader)) == [(200, b"/last|")]
+        writer.transport.abort()
         await server.close()
 
 
