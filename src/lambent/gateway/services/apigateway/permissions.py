@@ -110,9 +110,13 @@ RESOURCE_NAMES = (
 _UNLISTED = "Every operation needs its HTTP method on its path, also where AWS's list has none."
 DIFFERENCES = (
     Difference("resource Template", True, _UNLISTED, ("apigateway:GET",)),
-    Difference("resource Resource", True, _UNLISTED, ("apigateway:POST",)),
+    *(
+        Difference(f"resource {kind}", True, _UNLISTED, ("apigateway:POST",))
+        for kind in ("Authorizer", "Resource")
+    ),
     *(
         Difference(f"resource {kind}", True, _UNLISTED, ("apigateway:PUT",))
-        for kind in ("DocumentationParts", "Integration", "Method")
+        for kind in ("DocumentationParts", "Integration")
     ),
+    Difference("resource Method", True, _UNLISTED, ("apigateway:POST", "apigateway:PUT")),
 )
