@@ -17,7 +17,7 @@ pytestmark = needs_jdk
 @pytest.fixture(scope="module")
 def act(lambda_client: Any, classes: dict[str, bytes]) -> Any:
     """Makes the function do something; returns its result and the whole response."""
-    deploy(lambda_client, "java-act", classes, Handler="example.Act", Timeout=5, **OPTIONS)
+    deploy(lambda_client, "java-act", classes, Handler="example.Act", Timeout=10, **OPTIONS)
 
     def do(deed: str) -> tuple[Any, dict[str, Any]]:
         return invoke(lambda_client, "java-act", {"what": deed}, LogType="Tail")
@@ -85,7 +85,7 @@ def test_a_process_that_ends_or_hangs_is_replaced(act: Any) -> None:
     payload, _ = act("exit")
     assert payload["errorType"] == "Runtime.ExitError"
     assert "exit status 3" in payload["errorMessage"]
-    assert "timed out after 5.00 seconds" in act("hang")[0]["errorMessage"]
+    assert "timed out after 10.00 seconds" in act("hang")[0]["errorMessage"]
     assert act("eat")[0]["errorType"] == "java.lang.OutOfMemoryError"
     assert act("deep")[0]["errorType"] == "java.lang.StackOverflowError"
     assert act("none")[0] is None

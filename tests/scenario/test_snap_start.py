@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.interpreters import installed
 from tests.platforms import Platform, deploy, invoke, log_lines, wait_for
+from tests.yardstick import slowdown
 
 VERSIONS = [
     interpreter.line
@@ -127,8 +128,9 @@ def test_environments_begin_where_init_has_ended(
     answers: list[Any] = []
 
     def call() -> None:
-        answers.append(invoke(lambda_client, name, 0.3, Qualifier=version)[0])
+        answers.append(invoke(lambda_client, name, 0.3 * slow, Qualifier=version)[0])
 
+    slow = slowdown()
     threads = [threading.Thread(target=call) for _ in range(6)]
     for thread in threads:
         thread.start()
