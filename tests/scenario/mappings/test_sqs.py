@@ -141,7 +141,7 @@ def test_only_what_failed_comes_again(ministack: Ministack, new_function: NewFun
 def act(event):
     return {"batchItemFailures": [
         {"itemIdentifier": message["messageId"]} for message in event["Records"]
-        if one["body"] == "odd" and one["attributes"]["ApproximateReceiveCount"] == "1"]}
+        if message["body"] == "odd" and message["attributes"]["ApproximateReceiveCount"] == "1"]}
 """,
         Timeout=1,
     )
