@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 import base64
 import dataclasses
 import json
-import time
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from lambent.identity.authorizer import Caller
 from lambent.kit.http.messages import Exchange
 from lambent.model.function_url import FunctionUrl
+from lambent.triggers.log_time import log_time
 
 _DROPPED = frozenset({"connection", "transfer-encoding", "keep-alive", "te", "upgrade"})
 _TEXT_TYPES = ("application/json", "application/xml", "application/javascript")
@@ -52,7 +52,7 @@ def make_event(request: UrlRequest, now: float) -> bytes:
         "requestId": request.request_id,
         "routeKey": "$default",
         "stage": "$default",
-        "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
+        "time": log_time(int(now)),
         "timeEpoch": int(now * 1000),
     }
     if request.caller is not None:

@@ -13,11 +13,11 @@ from typing import Any
 from lambent.triggers.apis.http.call import HttpCall
 from lambent.triggers.apis.http.mapping import Outgoing
 from lambent.triggers.apis.http.variables import (
-    log_time,
     query_items,
     query_parameters,
     stage_variables,
 )
+from lambent.triggers.log_time import log_time
 
 _DROPPED = frozenset({"connection", "transfer-encoding", "keep-alive", "te", "upgrade"})
 _ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)

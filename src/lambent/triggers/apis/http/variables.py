@@ -3,14 +3,13 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-va
 """
 
 import json
-import time
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 from lambent.model.selections import JsonBody, LookUp, Selection
 from lambent.triggers.apis.http.call import HttpCall
+from lambent.triggers.log_time import log_time
 
 _AUTHORIZER = "authorizer."
 
@@ -77,12 +76,6 @@ def text_of(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-@lru_cache(maxsize=8)
-def log_time(second: int) -> str:
-    """`12/Mar/2020:19:03:58 +0000`."""
-    return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(second))
 
 
 def _nested(values: Mapping[str, Any], name: str) -> object:

@@ -1,7 +1,6 @@
 """One request to a REST API, from its arrival to its response."""
 
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from lambent.triggers.apis.rest.parameters import (
     source_value,
 )
 from lambent.triggers.apis.rest.proxy_event import event_path
+from lambent.triggers.log_time import log_time
 
 WriteLog = Callable[["RestCall"], None]
 _DROPPED = frozenset(
@@ -160,7 +160,7 @@ class RestCall:
             "resourcePath": self.resource_path,
             "httpMethod": exchange.method,
             "extendedRequestId": request.extended_id,
-            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(received)),
+            "requestTime": log_time(int(received)),
             "path": f"{prefix}{request.path}",
             "accountId": root.account,
             "protocol": "HTTP/1.1",

@@ -4,7 +4,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocke
 
 import dataclasses
 import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,6 +12,7 @@ from websockets.frames import Close
 
 from lambent.kit.http.messages import Exchange
 from lambent.model.arn import AccountId
+from lambent.triggers.log_time import log_time
 
 _OF_THE_CONNECTION = frozenset({"connection", "upgrade", "content-length"})
 _FORWARDED = frozenset(
@@ -77,7 +77,7 @@ class RouteRequest:
         context |= {
             "eventType": self.kind,
             "extendedRequestId": self.request_id,
-            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(self.now)),
+            "requestTime": log_time(int(self.now)),
             "messageDirection": "IN",
         }
         if self.how_it_ended is not None:
