@@ -60,6 +60,15 @@ class Throttles:
             bucket = self._accounts[scope] = self.new(self._rate, self._burst)
         return bucket
 
+    def limit(self, rate: float | None, burst: float | None) -> TokenBucket | None:
+        """The bucket of a configured limit: what is missing of it is as for an account. None if
+        neither is set."""
+        if rate is None and burst is None:
+            return None
+        return self.new(
+            ACCOUNT_RATE if rate is None else rate, ACCOUNT_BURST if burst is None else burst
+        )
+
     def new(self, rate: float, burst: float) -> TokenBucket:
         """A full bucket. With a rate or burst of 0 it refuses every request."""
         return TokenBucket(self._clock, rate=rate, burst=burst)

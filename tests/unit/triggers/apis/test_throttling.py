@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import AccountId, Region, Scope
-from lambent.triggers.apis.throttling import Throttles, TokenBucket
+from lambent.triggers.apis.throttling import ACCOUNT_BURST, Throttles, TokenBucket
 
 SCOPE = Scope(AccountId("000000000000"), Region("us-east-1"))
 
@@ -39,3 +39,19 @@ def test_an_account_has_one_bucket_in_a_region() -> None:
 def test_nothing_passes_a_rate_of_zero() -> None:
     """As in AWS, where it closes a route."""
     assert not Throttles(ManualClock()).new(0, 0).take()
+
+
+def test_half_a_limit_is_a_limit() -> None:
+    """The other half is as for an account; without both there is no bucket."""
+    clock = ManualClock()
+    throttles = Throttles(clock)
+    assert throttles.limit(None, None) is None
+    burst_only = throttles.limit(None, 2)
+    assert burst_only is not None
+    assert [burst_only.take() for _ in range(3)] == [True, True, False]
+    rate_only = throttles.limit(1.0, None)
+    assert rate_only is not None
+    passed = sum(rate_only.take() for _ in range(ACCOUNT_BURST + 10))
+    assert passed == ACCOUNT_BURST
+    clock.advance(1)
+    assert [rate_only.take(), rate_only.take()] == [True, False]

@@ -23,7 +23,7 @@ from lambent.triggers.apis.http.routes import RouteTable
 from lambent.triggers.apis.http.variables import context_value
 from lambent.triggers.apis.kinds import stage_of_path
 from lambent.triggers.apis.request import ApiRequest
-from lambent.triggers.apis.throttling import ACCOUNT_BURST, ACCOUNT_RATE, TokenBucket
+from lambent.triggers.apis.throttling import TokenBucket
 from lambent.triggers.cors import is_preflight, preflight_headers
 
 logger = logging.getLogger(__name__)
@@ -176,11 +176,8 @@ def _throttles(context: ApiContext, stage: Stage) -> Callable[[str], TokenBucket
 
     def make(key: str) -> TokenBucket | None:
         settings = {**default, **(of_routes.get(key) or {})}
-        rate, burst = settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit")
-        if rate is None and burst is None:
-            return None
-        return context.throttles.new(
-            ACCOUNT_RATE if rate is None else rate, ACCOUNT_BURST if burst is None else burst
+        return context.throttles.limit(
+            settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit")
         )
 
     return make

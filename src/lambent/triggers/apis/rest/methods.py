@@ -34,7 +34,7 @@ from lambent.triggers.apis.rest.validation import (
     TooManySteps,
     check_parameters,
 )
-from lambent.triggers.apis.throttling import ACCOUNT_BURST, ACCOUNT_RATE, TokenBucket
+from lambent.triggers.apis.throttling import TokenBucket
 
 _JSON = "application/json"
 
@@ -190,11 +190,7 @@ class MethodCompiler:
         # Below zero there is no limit.
         rate = None if rate is None or rate < 0 else float(rate)
         burst = None if burst is None or burst < 0 else float(burst)
-        if rate is None and burst is None:
-            return None
-        return self._context.throttles.new(
-            ACCOUNT_RATE if rate is None else rate, ACCOUNT_BURST if burst is None else burst
-        )
+        return self._context.throttles.limit(rate, burst)
 
     def _integration(self, body: Body | None) -> Integration:
         if body is None:

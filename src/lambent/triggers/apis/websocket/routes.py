@@ -178,11 +178,8 @@ def _throttle(stage: Stage, context: ApiContext, key: str) -> TokenBucket | None
         **(stage.body.get("DefaultRouteSettings") or {}),
         **((stage.body.get("RouteSettings") or {}).get(key) or {}),
     }
-    rate, burst = settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit")
-    if rate is None and burst is None:
-        return None
-    return context.throttles.new(
-        float("inf") if rate is None else rate, float("inf") if burst is None else burst
+    return context.throttles.limit(
+        settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit")
     )
 
 
