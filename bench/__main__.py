@@ -60,7 +60,7 @@ def add_ratios(rows: list[Row], own: dict[str, Row]) -> None:
         mine = own.get(row.pop("compares", ""))
         if mine is None or not row.get("p50_ms"):
             continue
-        if "throughput" in mine["measurement"]:
+        if mine["measurement"].endswith("c=16"):
             row["ratio"] = f"{mine['per_second'] / row['per_second']:.1f} x the rate"
         else:
             row["ratio"] = f"{row['p50_ms'] / mine['p50_ms']:.1f} x as fast"
@@ -114,6 +114,7 @@ def main() -> None:
             with progress.status(name) as status:
                 for row in measure_all(options.scale, status.update):
                     rows.append(row)
+                    own[row["measurement"]] = row
                     progress.print("  ".join(cells(row)))
     if options.peers:
         with progress.status("others") as status:

@@ -48,6 +48,8 @@ class Peer:
     callers: int = 16
     """How many at once it bears."""
     functions_max: int = _COLD
+    compares: tuple[str, str, str] = ("cold-python", "warm-1", "warm-16")
+    """Our measurements of a first call, of one caller and of 16."""
 
 
 def measure_peers(scale: float, report: Callable[[str], None]) -> Iterator[Row]:
@@ -76,21 +78,23 @@ def _measure(peer: Peer, scale: float) -> Iterator[Row]:
             title = "first call after its start"
             sample = measure(running.endpoint, first, 1, 1)
         note = f"listens {running.started_s:.1f} s after its start"
-        yield row(f"{peer.name}: {title}", sample, note=note, compares="cold-python")
+        yield row(f"{peer.name}: {title}", sample, note=note, compares=peer.compares[0])
         measure(running.endpoint, first[:1], 1, 100)
         count = max(int(_WARM * scale), 50)
         sample = measure(running.endpoint, first[:1], 1, count)
-        yield row(f"{peer.name}: warm, c=1", sample, compares="warm-1")
+        yield row(f"{peer.name}: warm, c=1", sample, compares=peer.compares[1])
         if peer.callers > 1:
             measure(running.endpoint, first[:1], peer.callers, 200)
             count = max(int(_THROUGHPUT * scale), 200)
             sample = measure(running.endpoint, first[:1], peer.callers, count)
-            yield row(f"{peer.name}: c={peer.callers}", sample, compares="warm-16")
+            yield row(f"{peer.name}: c={peer.callers}", sample, compares=peer.compares[2])
 
 
 def _peers() -> Iterator[Peer]:
     yield Peer("AWS Lambda RIE", _start_rie, callers=1, functions_max=1)
     yield Peer("serverless-offline", _start_serverless)
+    http_api = ("", "HTTP API, c=1", "HTTP API, c=16")
+    yield Peer("serverless-offline, HTTP API", _start_serverless_http_api, compares=http_api)
     yield Peer("MiniStack", _start_ministack)
     yield Peer("functions-framework", _start_functions_framework, functions_max=1)
 
@@ -113,25 +117,44 @@ def _start_rie(_: int) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def _start_serverless(count: int) -> Iterator[Running]:
-    functions = {f"f{number}": {"handler": "app.handler"} for number in range(count)}
+    names = [f"f{number}" for number in range(count)]
+    lambda_port = _free_port()
+    with _serverless(
+        {name: {} for name in names}, lambda_port, _free_port(), lambda_port
+    ) as running:
+        paths = [f"/2015-03-31/functions/bench-dev-{name}/invocations" for name in names]
+        yield _with_paths(running, paths)
+
+
+@contextlib.contextmanager
+def _start_serverless_http_api(count: int) -> Iterator[Running]:
+    names = [f"f{number}" for number in range(count)]
+    functions = {name: {"events": [{"httpApi": f"POST /{name}"}]} for name in names}
+    http_port = _free_port()
+    with _serverless(functions, _free_port(), http_port, http_port) as running:
+        yield _with_paths(running, [f"/{name}" for name in names])
+
+
+@contextlib.contextmanager
+def _serverless(
+    functions: dict[str, dict[str, Any]], lambda_port: int, http_port: int, measured_port: int
+) -> Iterator[Running]:
+    """serverless-offline; `measured_port` is the one of its two ports that is called."""
     described = {
         "service": "bench",
         "provider": {"name": "aws", "runtime": "python3.11"},
         "plugins": ["serverless-offline"],
-        "functions": functions,
+        "functions": {name: {"handler": "app.handler", **more} for name, more in functions.items()},
     }
     files = {"app.py": NO_OP, "serverless.json": json.dumps(described)}
     with _folder(files) as folder:
         (folder / "node_modules").symlink_to(PEERS / "serverless/node_modules")
-        lambda_port, http_port = _free_port(), _free_port()
         command = [str(PEERS / "serverless/node_modules/.bin/osls"), "offline", "start"]
         command += ["--host", "127.0.0.1", "--httpPort", str(http_port)]
         command += ["--lambdaPort", str(lambda_port), "--noTimeout"]
-        with _process(command, folder, lambda_port, {"SLS_TELEMETRY_DISABLED": "1"}) as running:
-            names = [f"bench-dev-f{number}" for number in range(count)]
-            yield _with_paths(
-                running, [f"/2015-03-31/functions/{name}/invocations" for name in names]
-            )
+        environment = {"SLS_TELEMETRY_DISABLED": "1"}
+        with _process(command, folder, measured_port, environment) as running:
+            yield running
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ def test_ratios_say_how_much_better_ours_is() -> None:
     """By the median, or by the rate where that is what was measured."""
     own = {
         "warm-1": row("warm invoke", sample([1.0, 1.0, 1.0], 1)),
-        "warm-16": row("throughput", sample([1.0] * 10, 1)),
+        "warm-16": row("throughput, c=16", sample([1.0] * 10, 1)),
     }
     others = [
         row("peer: warm", sample([3.0, 3.0], 1), compares="warm-1"),
