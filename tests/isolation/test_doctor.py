@@ -69,7 +69,7 @@ def test_an_ordinary_user_tries_one_too(tmp_path: Path) -> None:
     expect_nothing(tmp_path)
 
 
-def test_a_root_of_nobody_else(tmp_path: Path) -> None:
+def test_a_root_of_its_own(tmp_path: Path) -> None:
     """Root of a user namespace without other users (`unshare -r`) counts as an ordinary user."""
     as_root = ["unshare", "--user", "--map-root-user", "--"]
     code, report, tried = run_doctor([*as_root, *command(tmp_path)])
@@ -120,7 +120,7 @@ def test_a_doctor_that_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "directory", "file"])
-def test_a_place_where_somebody_has_been_before(tmp_path: Path, kind: str) -> None:
+def test_a_place_with_leftovers(tmp_path: Path, kind: str) -> None:
     """In a directory that every user may write to, files of other users are not touched, nor what
     they link to."""
     theirs = tmp_path / "theirs"
