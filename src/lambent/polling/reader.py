@@ -14,7 +14,7 @@ from lambent.polling.batch_calls import BatchCalls
 from lambent.polling.item_failures import ReadFailures, failed_items
 from lambent.polling.lane import Lane
 from lambent.polling.on_failure import Tell
-from lambent.polling.ports import EndOfPart, Release, Part, PartLost, Record, SourceError
+from lambent.polling.ports import EndOfPart, Part, PartLost, Record, Release, SourceError
 from lambent.polling.progress import Progress
 from lambent.polling.record_filter import RecordFilter
 from lambent.polling.tumbling import TumblingLane
