@@ -162,6 +162,9 @@ def main() -> None:
     before = dict(os.environ)
     for library in LOADED[sys.argv[2]]:
         importlib.import_module(library)
+    if sys.argv[2] == "lambent":
+        for service in importlib.import_module("lambent.gateway.registry").SERVICES:
+            assert service.model  # From a file, like a module.
     of_libraries = dict(os.environ.items() - before.items())
     gc.freeze()  # A collection in a child would copy all of it.
     assert len(os.listdir("/proc/self/task")) == 1, "a fork would lose threads"
