@@ -42,11 +42,11 @@ _LIBRARIES = (
 )
 LOADED = {
     "lambent": (*_LIBRARIES, "lambent.assembly.platform", "lambent.cli.app"),
-    "tests": _LIBRARIES,
+    "bare": _LIBRARIES,
     "aws": ("awscli.clidriver", "awscli.handlers"),
 }
-"""What each kind of server loads: for `lambent`; for programs of the tests, which may change
-Lambent before it is imported; for the AWS CLI, which has its own botocore."""
+"""What each kind of server loads: for Lambent and programs of the tests that run it; for those of
+them that change Lambent before it is imported; for the AWS CLI, which has its own botocore."""
 REQUEST_BYTES_MAX = 200_000
 
 
