@@ -115,7 +115,7 @@ def test_responses_that_the_client_does_not_read(chat: Chat) -> None:
         raw.sendall(_offer())
         raw.recv(4096)
         raw.settimeout(0.5)
-        message, sent = masked(Opcode.TEXT, b"x" * KB) * 64, 0
+        message, sent = masked(Opcode.TEXT, b"x" * 16 * KB) * 4, 0
         try:
             while sent < 256 << 20:
                 sent += raw.send(message)
