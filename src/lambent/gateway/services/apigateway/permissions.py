@@ -32,11 +32,12 @@ _TYPES = {
     "restapis": "RestApi",
     "stages": "Stage",
     "tags": "Tags",
+    "usage": "Usage",
     "usageplans": "UsagePlan",
     "versions": "DocumentationVersion",
 }
 """AWS's names of the types of resources, by the last literal of the path."""
-_ONES = ("account", "default_template", "integration", "tags")
+_ONES = ("account", "default_template", "integration", "tags", "usage")
 """Literals that are no lists."""
 _PASSED = {"PutIntegration": "credentials", "CreateAuthorizer": "authorizerCredentials"}
 """Members that name a role."""
