@@ -32,12 +32,11 @@ _TYPES = {
     "restapis": "RestApi",
     "stages": "Stage",
     "tags": "Tags",
-    "usage": "Usage",
     "usageplans": "UsagePlan",
     "versions": "DocumentationVersion",
 }
 """AWS's names of the types of resources, by the last literal of the path."""
-_ONES = ("account", "default_template", "integration", "tags", "usage")
+_ONES = ("account", "default_template", "integration", "tags")
 """Literals that are no lists."""
 _PASSED = {"PutIntegration": "credentials", "CreateAuthorizer": "authorizerCredentials"}
 """Members that name a role."""
@@ -51,7 +50,7 @@ _IMPORTS = ("ImportRestApi", "PutRestApi")
 
 
 def _type_of(operation: OperationModel) -> str:
-    path = operation.http["requestUri"].partition("?")[0]
+    path = operation.http["requestUri"].partition("?")[0].removesuffix("/usage")
     if "/cache/" in path:
         return "Stage"
     literals = [part for part in path.strip("/").split("/") if not part.startswith("{")]
