@@ -212,6 +212,18 @@ def test_responses_of_custom_resources(
     }
 
 
+def test_the_buckets_for_responses(shell: Callable[[str], str]) -> None:
+    """Both spellings of them lead here, also in AWS's domain, by a certificate that is trusted. A
+    link that is not signed here is refused as S3 does. Other buckets of AWS are not ours."""
+    bucket = "cloudformation-custom-resource-response-useast1.s3"
+    for domain in ("localhost", "us-east-1.localhost", "amazonaws.com", "us-east-1.amazonaws.com"):
+        found = shell(f"curl -sS -T /etc/passwd 'https://{bucket}.{domain}/k?X-Amz-Signature=0'")
+        assert "<Code>AccessDenied</Code>" in found, (domain, found)
+    asked = "-servername other.s3.amazonaws.com"
+    found = shell(f"openssl s_client -connect 127.0.0.1:443 {asked} < /dev/null")
+    assert "unrecognized name" in found
+
+
 @pytest.mark.parametrize("runtime", ["python", "node"])
 def test_a_function_brings_its_own_module(
     runtime: str, platform: Platform, lambda_client: Any
