@@ -207,6 +207,6 @@ def test_no_request_breaks_it(path: str, query: str) -> None:
     ],
 )
 def test_hosts(host: str, is_bucket: bool, is_of_aws: bool) -> None:
-    """AWS's own names are told apart: no other party can register those."""
+    """AWS's own names are distinguished: no other party can register those."""
     assert (HOSTS.fullmatch(host) is not None) == is_bucket
     assert (AWS_HOSTS.fullmatch(host) is not None) == is_of_aws
