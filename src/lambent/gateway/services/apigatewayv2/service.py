@@ -19,6 +19,13 @@ APIGATEWAYV2: ServiceDefinition[ApiGatewayV2Rooms] = ServiceDefinition(
             "An API uses the role for everyone who calls it, so its creator must be allowed to"
             " pass it. AWS's guide asks for it; its list does not.",
         ),
+        Difference(
+            "resource Tags",
+            True,
+            "TagResource of HTTP and WebSocket APIs is a POST on the path of tags. AWS's list has"
+            " tags with PUT only, which is TagResource of REST APIs.",
+            ("apigateway:POST",),
+        ),
     ),
     coverage=Coverage(
         note="HTTP and WebSocket APIs, domain names and their mappings. Portals, VPC links, routing"
