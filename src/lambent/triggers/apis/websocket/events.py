@@ -3,12 +3,12 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocke
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from websockets.frames import Close
 
+from lambent.kit import quick_json
 from lambent.kit.http.messages import Exchange
 from lambent.model.arn import AccountId
 from lambent.triggers.apis.parameters import Parameters, last_values, parse_query
@@ -114,7 +114,7 @@ class RouteRequest:
         if self.body is not None:
             event["body"] = self.body
         event["isBase64Encoded"] = False
-        return json.dumps(event, separators=(",", ":")).encode()
+        return quick_json.encode(event)
 
 
 def authorizer_event(request: RouteRequest, method_arn: str, exchange: Exchange) -> bytes:
@@ -134,7 +134,7 @@ def authorizer_event(request: RouteRequest, method_arn: str, exchange: Exchange)
         "stageVariables": dict(request.stage_variables),
         "requestContext": request.context(),
     }
-    return json.dumps(event, separators=(",", ":")).encode()
+    return quick_json.encode(event)
 
 
 def connect_headers(exchange: Exchange, connection: Connection) -> Sequence[tuple[str, str]]:
