@@ -4,11 +4,11 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 
 import base64
 import dataclasses
-import json
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from lambent.identity.authorizer import Caller
+from lambent.kit import quick_json
 from lambent.kit.http.messages import Exchange
 from lambent.model.function_url import FunctionUrl
 from lambent.triggers.log_time import log_time
@@ -73,7 +73,7 @@ def make_event(request: UrlRequest, now: float) -> bytes:
         event["queryStringParameters"] = _parameters(exchange.query)
     if exchange.body:
         event["body"], event["isBase64Encoded"] = _body(exchange)
-    return json.dumps(event, separators=(",", ":")).encode()
+    return quick_json.encode(event)
 
 
 def _headers(request: UrlRequest) -> dict[str, str]:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lambent.kit import quick_json
+
 STREAM_TYPE = "application/vnd.awslambda.http-integration-response"
 DEFAULT_STREAM_TYPE = "application/octet-stream"
 PRELUDE_BYTES_MAX = 16 * 1024
@@ -49,7 +51,7 @@ FAILED = UrlResponse(502, [("Content-Type", "text/plain")], b"Internal Server Er
 def read_buffered(payload: bytes) -> UrlResponse:
     """The response that a function's result describes."""
     try:
-        result = json.loads(payload)
+        result = quick_json.decode(payload)
     except (ValueError, RecursionError):
         return _json(payload)
     if isinstance(result, str):
@@ -150,4 +152,4 @@ def _json(body: bytes) -> UrlResponse:
 
 
 def _compact(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    return quick_json.encode(value)

@@ -102,13 +102,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def peer(self) -> object:
-        wire = self._wire
-        return None if wire.is_lost else wire.transport.get_extra_info("peername")
+        return self._wire.peer
 
     @property
     def is_secure(self) -> bool:
-        wire = self._wire
-        return not wire.is_lost and wire.transport.get_extra_info("sslcontext") is not None
+        return self._wire.is_secure
 
     def send(self, exchange: HttpExchange, head: bytes, body: bytes) -> None:
         line, wire, intake = self._line, self._wire, self._intake

@@ -31,11 +31,16 @@ class Wire:
         "is_discarding",
         "is_lost",
         "is_paused",
+        "is_secure",
+        "peer",
         "transport",
     )
 
     def __init__(self, transport: asyncio.Transport, budget: Budget) -> None:
         self.transport = transport
+        self.peer: object = transport.get_extra_info("peername")
+        """The client's address, in the form of its kind of socket."""
+        self.is_secure = transport.get_extra_info("sslcontext") is not None
         self.can_write = True
         """Whether the client keeps up."""
         self.is_discarding = False

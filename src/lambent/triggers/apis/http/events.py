@@ -6,10 +6,10 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 """
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lambent.kit import quick_json
 from lambent.triggers.apis.http.call import HttpCall
 from lambent.triggers.apis.http.mapping import Outgoing
 from lambent.triggers.apis.http.variables import (
@@ -20,7 +20,6 @@ from lambent.triggers.apis.http.variables import (
 from lambent.triggers.log_time import log_time
 
 _DROPPED = frozenset({"connection", "transfer-encoding", "keep-alive", "te", "upgrade"})
-_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 _TEXT_TYPES = frozenset({"application/json", "application/xml", "application/javascript"})
 
 
@@ -58,7 +57,7 @@ def make_event(call: HttpCall, version: str, outgoing: Outgoing) -> bytes:
 
 def encode(event: Any) -> bytes:
     """An event as JSON."""
-    return _ENCODER.encode(event).encode()
+    return quick_json.encode(event)
 
 
 def event_v2(call: HttpCall, outgoing: Outgoing) -> dict[str, Any]:

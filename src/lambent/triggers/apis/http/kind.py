@@ -163,9 +163,9 @@ def _integration_id(route: Mapping[str, Any]) -> str:
 
 def _is_too_long(exchange: Exchange) -> bool:
     """Whether the request line and the headers have more bytes than AWS takes."""
+    headers = exchange.headers
     size = len(exchange.path) + len(exchange.query)
-    for name, value in exchange.headers.items():
-        size += len(name) + len(value)
+    size += sum(map(len, headers)) + sum(map(len, headers.values()))
     return size > HEADERS_BYTES_MAX
 
 

@@ -3,11 +3,11 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 """
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from lambent.triggers.apis.rest.parameters import Parameters, last_values
+from lambent.kit import quick_json
+from lambent.triggers.apis.parameters import Parameters, last_values
 
 
 def make_proxy_event(
@@ -27,7 +27,7 @@ def make_proxy_event(
         "body": _body(body, is_binary),
         "isBase64Encoded": bool(body) and is_binary,
     }
-    return json.dumps(event, separators=(",", ":")).encode()
+    return quick_json.encode(event)
 
 
 def request_members(

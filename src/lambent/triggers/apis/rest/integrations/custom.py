@@ -5,11 +5,13 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings.htm
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from lambent.kit.tasks import start_task
 from lambent.model.document import Body
+from lambent.triggers.apis.backends.exchange import Prepared
 from lambent.triggers.apis.context import ApiContext
+from lambent.triggers.apis.parameters import source_value
 from lambent.triggers.apis.rest.binary import (
     UndecodableError,
     converted_request,
@@ -25,7 +27,6 @@ from lambent.triggers.apis.rest.integration_responses import (
     choose_template,
     mapped_headers,
 )
-from lambent.triggers.apis.rest.parameters import source_value
 from lambent.triggers.apis.rest.templates import (
     Rendered,
     Rendering,
@@ -38,15 +39,6 @@ from lambent.triggers.apis.vtl.budget import TemplateError
 from lambent.triggers.url_response import is_sendable_header
 
 _REQUEST = "integration.request."
-
-
-class Prepared(NamedTuple):
-    """The request for a backend."""
-
-    body: bytes
-    parameters: Mapping[str, Mapping[str, str]]
-    """By `header`, `querystring` and `path`."""
-    content_type: str
 
 
 Done = Callable[[RestCall, IntegrationResult], None]
