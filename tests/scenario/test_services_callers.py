@@ -277,7 +277,7 @@ def without_prefix(request: Any, **_: Any) -> None:
         ("cloudformation", "list_stacks", "Version", {}),
     ],
 )
-def test_services_that_cannot_be_told(
+def test_services_that_cannot_be_called(
     platform: Platform, service: str, operation: str, named: str, more: dict[str, str]
 ) -> None:
     """The error says why, in the client's own protocol, and is no other service's."""

@@ -24,7 +24,7 @@ from lambent.assembly.storage import open_storage
 from lambent.assembly.websocket_apis import open_websocket_apis
 from lambent.control.activation import prepare_deployed
 from lambent.instance.log_file import keep_log_short
-from lambent.kit.allocation import give_back_large_blocks
+from lambent.kit.allocation import return_large_blocks
 from lambent.kit.clock import SystemClock
 from lambent.kit.log_lines import set_up_logging
 from lambent.kit.service_manager import ServiceManager
@@ -42,7 +42,7 @@ def run(settings: Settings) -> None:
     manager = ServiceManager()
     try:
         with open_privileged(settings, manager) as privileged:
-            give_back_large_blocks()
+            return_large_blocks()
             options = {"use_uvloop": True}
             anyio.run(_serve, settings, privileged, manager, backend_options=options)
     except SandboxError as error:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from lambent.node.languages.interpreters import find_interpreters
 from tests.hosts.inside import functions
-from tests.hosts.inside.leftovers import family, groups_of, of_anybody, of_one, still_alive
+from tests.hosts.inside.leftovers import family, groups_of, of_all, of_one, still_alive
 from tests.hosts.inside.outcomes import NotRun, Refused
 from tests.hosts.inside.served import SERVICE, Served, call, call_well, create, wait_for
 
@@ -65,7 +65,7 @@ class Checks:
 
     def start(self) -> str:
         """`lambent up` becomes ready, with the isolation that `lambent doctor` predicted."""
-        self._before = of_anybody()
+        self._before = of_all()
         try:
             self.served.start()
         except Refused:
@@ -271,7 +271,7 @@ class Checks:
     def _left(self) -> set[str]:
         if self._is_shared:
             return of_one(self._groups, self.served.data_dir)
-        return of_anybody() - self._before
+        return of_all() - self._before
 
     def upgrade(self) -> str:
         """The data of an older Lambent is there and works; its function can be invoked."""
