@@ -183,6 +183,15 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     (
         "integration",
         "WEBSOCKET",
+        {
+            "IntegrationType": "AWS",
+            "IntegrationUri": "arn:aws:apigateway:us-east-1:s3:path/:lambda:path/x",
+        },
+        "CredentialsArn",
+    ),
+    (
+        "integration",
+        "WEBSOCKET",
         {**QUEUE, "IntegrationUri": "arn:aws:apigateway:us-east-1:ec2:action/RunInstances"},
         "does not support",
     ),

@@ -1,6 +1,7 @@
 """The rules of WebSocket APIs that HTTP APIs do not have: expressions, templates, mappings, and
 what is not served."""
 
+import re
 from collections.abc import Mapping
 
 from lambent.control.apis.errors import bad_request, unsupported
@@ -19,6 +20,7 @@ from lambent.model.websocket_mapping import (
 
 _BINARY = "ContentHandlingStrategy: messages are text"
 _TEMPLATE_BYTES_MAX = 300 * 1024
+_OTHER_SERVICE = re.compile(r"arn:aws[a-z-]*:apigateway:[^:]*:(?!lambda:)")
 _INVOCATION_TYPE = "integration.request.header.x-amz-invocation-type"
 _INVOCATION_TYPES = ("'Event'", "'RequestResponse'")
 
@@ -39,11 +41,11 @@ def is_service(uri: str) -> bool:
 def check_served(body: Body) -> None:
     """Raise `BadRequestException` for an integration that is not served."""
     kind, uri = body["IntegrationType"], body.get("IntegrationUri") or ""
-    is_aws = kind == "AWS" and uri.startswith("arn:aws:apigateway:") and ":lambda:" not in uri
-    if is_aws and not is_service(uri):
+    if kind == "AWS" and is_service(uri):
+        if "CredentialsArn" not in body:
+            raise bad_request("Integrations with other services than Lambda need a CredentialsArn.")
+    elif kind == "AWS" and _OTHER_SERVICE.match(uri) is not None:
         raise unsupported(f"integrations of WebSocket APIs with {uri[:200]}")
-    if is_aws and "CredentialsArn" not in body:
-        raise bad_request("Integrations with other services than Lambda need a CredentialsArn.")
     if kind in ("HTTP", "HTTP_PROXY") and body.get("IntegrationMethod") == "ANY":
         raise unsupported("IntegrationMethod ANY: messages have no method")
     # Messages are text already. Chalice converts them to text, which changes nothing.

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
+import anyio
+
 from lambent.kit.ids import new_request_id
 from lambent.kit.strict_json import parse_loosely
 from lambent.model.arn import Scope
@@ -103,7 +105,8 @@ class FunctionBackend:
     async def _keep(self, call: ApiCall) -> BackendResponse:
         """Have the function called later."""
         try:
-            await self._calls.keep(call)
+            with anyio.fail_after(self._timeout_s):
+                await self._calls.keep(call)
         except ApiError as error:
             raise BackendError(_CONFIGURED_WRONG, error.message) from None
         return BackendResponse(202, {}, b"")
