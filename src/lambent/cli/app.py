@@ -11,6 +11,7 @@ import typer
 
 from lambent.cli import (
     api_commands,
+    event_commands,
     function_commands,
     key_commands,
     server_commands,
@@ -33,6 +34,7 @@ for commands in (
     server_commands,
     function_commands,
     trigger_commands,
+    event_commands,
     api_commands,
     key_commands,
     upkeep_commands,
