@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 _READY_S = 120
-_BARE = ("tests.crash.failpoints", "tests.crash.failing_tasks", "tests.forking.mirror")
+_BARE = ("tests.crash.failing_tasks", "tests.forking.mirror")
 """Programs that change Lambent before it is imported, or look at what is."""
 _COMMAND = """#!{python} -IS
 import json, os, signal, socket, sys

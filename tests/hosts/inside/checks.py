@@ -299,9 +299,9 @@ class Checks:
     def suite(self, name: str) -> str:
         """The tests with this name pass on this host."""
         command = [sys.executable, "-m", "pytest", f"tests/{name}", "-q", "-p", "no:cacheprovider"]
-        command += ["--timeout=600", f"--basetemp={self.work}/pytest-{name}"]
+        command += ["--timeout=600", "--tb=short", f"--basetemp={self.work}/pytest-{name}"]
         done = subprocess.run(command, capture_output=True, text=True)
-        print(done.stdout[-20000:], done.stderr[-5000:], file=sys.stderr, flush=True)
+        print(done.stdout[-60000:], done.stderr[-5000:], file=sys.stderr, flush=True)
         last = done.stdout.strip().splitlines()[-1].strip("= ") if done.stdout.strip() else ""
         failed = re.findall(r"^(?:FAILED|ERROR) tests/\S*?([^/\s]+\.py::\S+)", done.stdout, re.M)
         assert done.returncode == 0, f"{last or done.stderr[-300:]}: {', '.join(failed[:12])}"
