@@ -536,7 +536,7 @@ def test_bad_certificates(certificate: tuple[Path, Path], tmp_path: Path) -> Non
         assert "tls" in done.stderr or "certificate" in done.stderr
 
 
-def test_nobody_reaches_into_another_account(platform: Platform) -> None:
+def test_no_account_reaches_into_another(platform: Platform) -> None:
     """Every operation that takes a function's name refuses another account's, in relaxed mode
     too, unless that function's policy allows it."""
     owner = platform.client("lambda", aws_access_key_id="222222222222")

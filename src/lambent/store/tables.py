@@ -229,6 +229,18 @@ documents = sa.Table(
     sa.Index("ix_documents_service_kind_id", "service", "kind", "id"),
 )
 
+# How many requests API keys made, by usage plan and day: see store.usage.
+api_usage = sa.Table(
+    "api_usage",
+    metadata,
+    sa.Column("account", sa.String(12), primary_key=True),
+    sa.Column("region", sa.String(32), primary_key=True),
+    sa.Column("usage_plan", sa.String(64), primary_key=True),
+    sa.Column("api_key", sa.String(64), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+)
+
 # How far mappings have read, by shard.
 mapping_positions = sa.Table(
     "mapping_positions",

@@ -544,7 +544,7 @@ def test_tags_of_resources_and_of_the_caller() -> None:
     assert decision("GetFunction", {"FunctionName": "f"}, allow(Condition=iam), load=tagged)
 
 
-def test_tags_are_shown_to_whom_may_list_them() -> None:
+def test_tags_are_shown_to_callers_that_may_list_them() -> None:
     """GetFunction answers everybody else without them, and says why."""
     caller = Caller(principal=USER, scope=SCOPE, service="lambda", access_key_id="AKIA")
     params = {"FunctionName": "prod-f"}
@@ -559,7 +559,7 @@ def test_tags_are_shown_to_whom_may_list_them() -> None:
         assert "lambda:ListTags on resource" in found["Tags"].message
 
 
-def test_nobody_in_particular_is_oneself() -> None:
+def test_no_user_name_means_the_caller() -> None:
     """IAM's operations without a name are about the caller."""
     own = allow("iam:*", "arn:aws:iam::*:user/${aws:username}")
     assert decision("CreateAccessKey", {}, own) is None

@@ -286,7 +286,9 @@ async def test_what_happens_during_an_outage_is_heard_after_it(
         tasks.cancel_scope.cancel()
 
 
-async def test_sharing_is_for_those_who_all_want_it(tmp_path: Path, postgresql: PostgreSql) -> None:
+async def test_a_database_is_shared_only_if_all_platforms_say_so(
+    tmp_path: Path, postgresql: PostgreSql
+) -> None:
     """A platform that wants the database for itself is refused while others share it, and admits
     none; SQLite cannot be shared."""
     alone = StoreSettings(url=postgresql.new_database())

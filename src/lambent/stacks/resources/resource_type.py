@@ -36,7 +36,10 @@ class Step:
     token: str
     """The same for what has an idempotency token or a tag instead of a name."""
     tags: Mapping[str, str]
-    """Of the stack, with `aws:cloudformation:…`."""
+    """Of the stack, with `aws:cloudformation:…`, which are not sent to APIs."""
+    is_repeated: bool = False
+    """Whether the step may have been done before, since its wish is older than this attempt. Only
+    then a resource with a name of the template's, or like this one, is taken for the step's."""
 
 
 class ResourceType(Protocol):
