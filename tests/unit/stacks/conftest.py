@@ -1,0 +1,18 @@
+"""An empty store."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from lambent.store.settings import StoreSettings
+from lambent.store.store import Store, open_store
+
+
+@pytest.fixture(scope="module")
+async def store(
+    tmp_path_factory: pytest.TempPathFactory, anyio_backend: object
+) -> AsyncIterator[Store]:
+    """A store; the tests of a module share it, each with stacks of its own."""
+    directory = tmp_path_factory.mktemp("store")
+    async with open_store(StoreSettings(synchronous="OFF"), directory) as store:
+        yield store
