@@ -1,11 +1,18 @@
 """An empty store."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """As for all tests, for fixtures that last longer."""
+    return ("asyncio", {"use_uvloop": True})
 
 
 @pytest.fixture(scope="module")
