@@ -4,8 +4,9 @@
 
 prints each place with the word to use instead, and exits with 1 if there are any.
 
-Words are checked where people read them: the prose of Markdown files, comments, docstrings, and
-string literals of `src/lambent` with a space in them (errors, log messages, help texts). Names are
+Words are checked where people read them: the prose of Markdown files, comments, docstrings, names
+of functions, and string literals of `src/lambent` with a space in them (errors, log messages, help
+texts). Names are
 checked in Python code, where an identifier equals the old name; some names only where they are the
 variable of a loop, a comprehension or a lambda. Exempt are
 
@@ -91,6 +92,8 @@ def found(file: Path) -> Iterator[tuple[int, str, str]]:
     for token in tokens:
         if token.type == tokenize.NAME and token.string in _NAMES:
             yield token.start[0], token.string, _NAMES[token.string]
+    for line, name in _definitions(tree):
+        yield from _words(line, name.replace("_", " "))
     for line, name in _loop_variables(tree):
         if name in _LOOP_VARIABLES:
             yield line, name, _LOOP_VARIABLES[name]
@@ -113,6 +116,13 @@ def _literals(tree: ast.AST, file: Path) -> Iterator[tuple[int, str]]:
             continue
         if id(node) in docstrings or (has_messages and " " in node.value):
             yield node.lineno, node.value
+
+
+def _definitions(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and name of each function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.lineno, node.name
 
 
 def _loop_variables(tree: ast.AST) -> Iterator[tuple[int, str]]:

@@ -240,7 +240,7 @@ def test_garbage_of_one_that_was_killed(
 
 
 @pytest.mark.timeout(120)
-def test_what_a_service_manager_is_told(
+def test_what_a_service_manager_gets(
     start_platform: Callable[..., Platform], tmp_path: Path
 ) -> None:
     """That it is ready when it listens, signs of life, and that it stops; within its grace even
