@@ -153,8 +153,7 @@ def output(name: str, written: Any) -> Output:
     _known(value, _OUTPUT_MEMBERS, "output")
     if "Value" not in value:
         raise TemplateError(
-            f"Template format error: Output {name} is malformed. Every Outputs member must contain"
-            " a Value object"
+            "Template format error: Every Outputs member must contain a Value object"
         )
     export = value.get("Export")
     if export is not None and (not isinstance(export, dict) or set(export) != {"Name"}):
@@ -178,8 +177,8 @@ def mappings(written: Any) -> Mappings:
     for name, entries in members(written, "Mappings").items():
         if name == "Fn::Transform":
             continue
-        for key, values in members(entries, "Mappings").items():
-            for value in members(values, "Mappings").values():
+        for key, values in _map(entries, name).items():
+            for value in _map(values, key).values():
                 if not _is_scalar(value) and not (
                     isinstance(value, list) and all(map(_is_scalar, value))
                 ):
@@ -194,6 +193,12 @@ def mappings(written: Any) -> Mappings:
             " allowed, 200"
         )
     return made
+
+
+def _map(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TemplateError(f"Template format error: Every Mappings member {name} must be a map")
+    return value
 
 
 def rule(name: str, written: Any) -> Rule:
