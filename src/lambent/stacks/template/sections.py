@@ -31,9 +31,12 @@ _POLICIES = {
     "UpdateReplacePolicy": ("Delete", "Retain", "Snapshot"),
 }
 _NAME = re.compile(r"[A-Za-z0-9]+")
+_OF_AWS = r"AWS::(?:EC2|Route53)::[A-Za-z]+(?:::[A-Za-z.]+)*"
 _PARAMETER_TYPE = re.compile(
-    r"String|Number|CommaDelimitedList|List<(?:Number|String)>|(?:List<)?AWS::(?:EC2|Route53)::"
-    r"[A-Za-z0-9:.]+>?|AWS::SSM::Parameter::(?:Name|Value<.+>)"
+    r"String|Number|CommaDelimitedList|List<(?:Number|String)>|AWS::SSM::Parameter::Name"
+    rf"|{_OF_AWS}|List<{_OF_AWS}>"
+    r"|AWS::SSM::Parameter::Value<(?:String|CommaDelimitedList|List<String>"
+    rf"|{_OF_AWS}|List<{_OF_AWS}>)>"
 )
 _T = TypeVar("_T")
 
