@@ -15,6 +15,7 @@ from lambent.cli import (
     function_commands,
     key_commands,
     server_commands,
+    stack_commands,
     trigger_commands,
     upkeep_commands,
 )
@@ -36,6 +37,7 @@ for commands in (
     trigger_commands,
     event_commands,
     api_commands,
+    stack_commands,
     key_commands,
     upkeep_commands,
 ):
