@@ -1,5 +1,6 @@
 """Makes a type of resource of a row."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -56,6 +57,11 @@ class Driver:
         values = Values(step=step, properties=wanted)
         created: Mapping[str, Any] = {}
         physical_id = await self._found(values) if step.is_repeated else None
+        if physical_id is not None and row.is_remade:
+            # Parts that exist cannot be put again.
+            assert row.delete is not None
+            await self._remove(row.delete, dataclasses.replace(values, physical_id=physical_id))
+            physical_id = None
         if physical_id is None:
             try:
                 if row.create is not None:
@@ -67,7 +73,7 @@ class Driver:
                     raise
             else:
                 physical_id = self._physical(values, created)
-        values = Values(step=step, properties=wanted, response=created, physical_id=physical_id)
+        values = dataclasses.replace(values, response=created, physical_id=physical_id)
         more = expand(row.created, values)
         try:
             await self._settled(values)
@@ -138,7 +144,7 @@ class Driver:
             before = {} if is_reset or was is None else row.patch.paths(was.properties)
             await self._patch(values, patches(before, row.patch.paths(values.properties)))
 
-    async def _patch(self, values: Values, operations: list[Mapping[str, str]]) -> None:
+    async def _patch(self, values: Values, operations: list[dict[str, str]]) -> None:
         if operations:
             assert self.row.patch is not None
             op = self.row.patch.op
@@ -206,8 +212,7 @@ class Driver:
                 raise
 
     def _physical(self, values: Values, response: Any) -> str:
-        values = Values(step=values.step, properties=values.properties, response=response)
-        return str(expand(self.row.physical, values))
+        return str(expand(self.row.physical, dataclasses.replace(values, response=response)))
 
     async def _found(self, values: Values, *, is_taken: bool = False) -> str | None:
         """The physical id of the resource that this step made before; None if there is none.
@@ -219,8 +224,7 @@ class Driver:
                 known = expand(row.physical, values)
                 if known is None or row.read is None:
                     return str(known) if known is not None and is_taken else None
-                about = Values(step=values.step, properties=values.properties, physical_id=known)
-                await self._call(row.read, about)
+                await self._call(row.read, dataclasses.replace(values, physical_id=known))
                 return str(known)
             params = dict(input_for(row, find.list, values))
             while True:
@@ -266,12 +270,7 @@ class Driver:
             response = await self._call(row.read, values)
         elif before is not None:
             return before
-        values = Values(
-            step=values.step,
-            properties=values.properties,
-            response=response,
-            physical_id=values.physical_id,
-        )
+        values = dataclasses.replace(values, response=response)
         attributes = {**expand(row.attributes, values), **more}
         ref = expand(row.ref, values) if row.ref else None
         return Made(values.physical_id, attributes, None if ref is None else str(ref))
@@ -307,11 +306,4 @@ def _items(part: Part, properties: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _about(values: Values, item: Any, attributes: Mapping[str, Any]) -> Values:
-    return Values(
-        step=values.step,
-        properties=values.properties,
-        response=values.response,
-        attributes=attributes,
-        physical_id=values.physical_id,
-        item=item,
-    )
+    return dataclasses.replace(values, attributes=attributes, item=item)

@@ -74,6 +74,8 @@ class Path(NamedTuple):
     """`text` is replaced, by nothing in the end; an `entry` of a map is added, replaced and
     removed; a `setting` is replaced and removed; an `item` of a list is added and removed by its
     value, and the path of the list ends before `#`."""
+    whole: str = ""
+    """The path that is removed instead, with all that is under it."""
 
 
 class Patch(NamedTuple):
