@@ -7,6 +7,7 @@ from typing import Any
 from lambent.control import policies
 from lambent.control.apis.tags import tags_of
 from lambent.control.permissions import policy_for
+from lambent.control.plain_tags import tags_of_document
 from lambent.model.arn import Arn, Scope
 from lambent.model.function import LATEST, FunctionKey
 from lambent.model.identity import Identity, IdentityKey
@@ -104,6 +105,9 @@ def _policy(tx: Transaction, arn: str) -> ResourcePolicy:
     if managed is not None:
         policy = tx.identities.policy(managed)
         return ResourcePolicy(tags=policy.tags if policy is not None and policy.arn == arn else {})
+    documented = tags_of_document(tx, arn)
+    if documented:
+        return ResourcePolicy(tags=documented)
     identity = _identity(tx, arn)
     if identity is None or identity.arn != arn:
         return ResourcePolicy()

@@ -10,6 +10,7 @@ from lambent.gateway.services.apigatewaymanagementapi.service import APIGATEWAYM
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
+from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.logs.service import LOGS
@@ -25,4 +26,5 @@ SERVICES: tuple[AnyService, ...] = (
     APIGATEWAYV2,
     APIGATEWAYMANAGEMENTAPI,
     CLOUDFORMATION,
+    ECR,
 )

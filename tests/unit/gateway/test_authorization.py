@@ -36,6 +36,7 @@ MAPPING = f"{PREFIX}:event-source-mapping:{UUID}"
 CONFIG = f"{PREFIX}:code-signing-config:csc-{'a' * 17}"
 GROUP = f"arn:aws:logs:us-east-1:{HERE}:log-group:/prod/g"
 MANAGED = f"arn:aws:iam::{HERE}:policy/admins/m"
+IMAGES = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/i"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
 
@@ -268,6 +269,19 @@ CASES: Mapping[str, Sequence[Case]] = {
         (Case((MANAGED,), [{"PolicyArn": MANAGED}]),),
     ),
     "CreatePolicy": (Case((MANAGED,), [{"PolicyName": "m", "Path": "/admins/"}]),),
+    **dict.fromkeys(
+        (
+            *("CreateRepository", "DeleteRepository", "DescribeRepositories"),
+            *("PutImageTagMutability", "PutImageScanningConfiguration", "SetRepositoryPolicy"),
+            *("GetRepositoryPolicy", "DeleteRepositoryPolicy", "PutLifecyclePolicy"),
+            *("GetLifecyclePolicy", "DeleteLifecyclePolicy"),
+        ),
+        (Case((IMAGES,), [{"repositoryName": "team/i", "repositoryNames": ["team/i"]}]),),
+    ),
+    **dict.fromkeys(
+        ("ecr:TagResource", "ecr:UntagResource", "ListTagsForResource"),
+        (Case((IMAGES,), [{"resourceArn": IMAGES}]),),
+    ),
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),
     "CreateRole": (Case((ROLE,), [{"RoleName": "power", "Path": "/admins/"}]),),
     "AssumeRole": (Case((ROLE,), [{"RoleArn": ROLE}]),),

@@ -6,9 +6,9 @@ from typing import Any
 from lambent.model.errors import ApiError
 from lambent.stacks.ports import AwsApi
 from lambent.stacks.resources.expressions import Values, at, expand
-from lambent.stacks.resources.inputs import changed_parts, input_for, prepared, tags_of
+from lambent.stacks.resources.inputs import changed_parts, input_for, patches, prepared, tags_of
 from lambent.stacks.resources.resource_type import Made, Properties, Step, Unfinished
-from lambent.stacks.resources.row_type import Op, Part, Row
+from lambent.stacks.resources.row_type import Call, Op, Part, Row
 from lambent.stacks.resources.schema import check_properties, given, replaced_by
 from lambent.stacks.resources.stability import Stability, is_gone, is_taken
 
@@ -38,23 +38,31 @@ class Driver:
         return replaced_by(self.row, old, new)
 
     def custom_name(self, properties: Properties) -> str | None:
-        if self.row.named is None:
+        rule = self.row.named
+        if rule is None or rule.is_shared:
             return None
-        name = properties.get(self.row.named.property)
-        return name if isinstance(name, str) else None
+        name = properties.get(rule.property)
+        if not isinstance(name, str):
+            return None
+        return f"{properties.get(rule.parent)}/{name}" if rule.parent else name
 
     async def create(self, step: Step, properties: Properties) -> Made:
-        row = self.row
         wanted = await self._prepare(step, properties)
+        is_named = self.row.named is not None and self.row.named.property in properties
+        return await self._create(step, wanted, may_take=step.is_repeated or not is_named)
+
+    async def _create(self, step: Step, wanted: dict[str, Any], *, may_take: bool) -> Made:
+        row = self.row
         values = Values(step=step, properties=wanted)
         created: Mapping[str, Any] = {}
         physical_id = await self._found(values) if step.is_repeated else None
         if physical_id is None:
             try:
-                created = await self._call(row.create, values)
+                if row.create is not None:
+                    created = await self._call(row.create, values)
             except ApiError as error:
-                is_ours = step.is_repeated or self.custom_name(properties) is None
-                physical_id = await self._found(values) if is_taken(error) and is_ours else None
+                if is_taken(error) and may_take:
+                    physical_id = await self._found(values, is_taken=True)
                 if physical_id is None:
                     raise
             else:
@@ -68,6 +76,10 @@ class Driver:
                     for item in _items(part, wanted):
                         await self._call(part.put, _about(values, item, more))
                         await self._settled(values)
+            if given(wanted, row.resets):
+                await self._change(values, None, is_reset=True)
+            elif row.patch is not None:
+                await self._patch(values, patches({}, row.patch.on_create(wanted)))
             return await self._made(values, more, created)
         except ApiError as error:
             raise Unfinished(error, Made(physical_id, more)) from error
@@ -79,40 +91,75 @@ class Driver:
 
     async def update(self, step: Step, made: Made, old: Properties, new: Properties) -> Made:
         row = self.row
-        before = await self._prepare(step, old)
+        before = await self._prepare(step, old, is_leaving=True)
         after = await self._prepare(step, new)
         for name, value in row.defaults.items():
             if name in before and name not in after:
                 after[name] = value
         was = _values(step, made, before)
         values = _values(step, made, after)
+        if row.is_remade:
+            if before != after:
+                assert row.delete is not None
+                await self._remove(row.delete, was)
+                return await self._create(step, after, may_take=True)
+            return made
         changes = list(changed_parts(row, before, after))
         for change in changes:
             if change.part.remove is not None:
                 for item in change.removed:
                     await self._remove(change.part.remove, _about(was, item, made.attributes))
-        for op in row.update:
-            wanted = input_for(row, op, values)
-            if wanted != input_for(row, op, was):
-                await self._api.call(row.service, op.name, wanted, step.caller)
-                await self._settled(values)
+        is_reset = given(after, row.resets) and any(
+            before.get(name) != after.get(name) for name in row.resets
+        )
+        if not is_reset:
+            await self._change(values, was)
         for change in changes:
             for item in change.put:
                 await self._call(change.part.put, _about(values, item, made.attributes))
                 await self._settled(values)
+        if is_reset:
+            await self._change(values, was, is_reset=True)
         await self._retag(values, was)
+        if row.after_update is not None and before != after:
+            await row.after_update(self._caller(step), made.physical_id, after)
         kept = {name: made.attributes.get(name) for name in row.created}
         return await self._made(values, kept, {}, made)
 
+    async def _change(self, values: Values, was: Values | None, *, is_reset: bool = False) -> None:
+        """Change properties that differ from those that were; with `is_reset` change all."""
+        row = self.row
+        for op in row.update:
+            wanted = input_for(row, op, values)
+            if is_reset or was is None or wanted != input_for(row, op, was):
+                await self._api.call(row.service, op.name, wanted, values.step.caller)
+                await self._settled(values)
+        if row.patch is not None:
+            before = {} if is_reset or was is None else row.patch.paths(was.properties)
+            await self._patch(values, patches(before, row.patch.paths(values.properties)))
+
+    async def _patch(self, values: Values, operations: list[Mapping[str, str]]) -> None:
+        if operations:
+            assert self.row.patch is not None
+            op = self.row.patch.op
+            named = {**op.members, "patchOperations": operations}
+            await self._call(Op(op.name, named, copies=False), values)
+
     async def delete(self, step: Step, made: Made, properties: Properties) -> None:
         row = self.row
-        if row.delete is None:
-            return
         values = _values(step, made, await self._prepare(step, properties, is_leaving=True))
         for part in row.parts:
             if part.is_deleted_first and part.remove and given(values.properties, part.of):
                 for item in _items(part, values.properties):
                     await self._remove(part.remove, _about(values, item, made.attributes))
+        if row.before_delete is not None:
+            try:
+                await row.before_delete(self._caller(step), made.physical_id, values.properties)
+            except ApiError as error:
+                if not is_gone(error):
+                    raise
+        if row.delete is None:
+            return
         await self._remove(row.delete, values)
         if row.waits_gone and row.read is not None:
             await self._stability.await_gone(self._reading(values))
@@ -132,18 +179,20 @@ class Driver:
     async def _prepare(
         self, step: Step, properties: Properties, *, is_leaving: bool = False
     ) -> dict[str, Any]:
-        """`is_leaving`: the resource is deleted or read, so what its properties refer to is not
-        needed."""
+        """`is_leaving`: the properties are old ones. What they refer to may be gone; it counts as
+        changed."""
         more: Mapping[str, Any] = {}
         if self.row.fetch is not None and not is_leaving:
-
-            async def call(
-                service: str, operation: str, params: Mapping[str, Any]
-            ) -> Mapping[str, Any]:
-                return await self._api.call(service, operation, params, step.caller)
-
-            more = await self.row.fetch(call, properties)
+            more = await self.row.fetch(self._caller(step), properties)
         return prepared(self.row, {**properties, **more}, step)
+
+    def _caller(self, step: Step) -> Call:
+        async def call(
+            service: str, operation: str, params: Mapping[str, Any]
+        ) -> Mapping[str, Any]:
+            return await self._api.call(service, operation, params, step.caller)
+
+        return call
 
     async def _call(self, op: Op, values: Values) -> Mapping[str, Any]:
         wanted = input_for(self.row, op, values)
@@ -160,15 +209,16 @@ class Driver:
         values = Values(step=values.step, properties=values.properties, response=response)
         return str(expand(self.row.physical, values))
 
-    async def _found(self, values: Values) -> str | None:
-        """The physical id of the resource that this step made before; None if there is none."""
+    async def _found(self, values: Values, *, is_taken: bool = False) -> str | None:
+        """The physical id of the resource that this step made before; None if there is none.
+        `is_taken`: the API says that there is one."""
         row = self.row
         find = row.find
         try:
             if find is None:
                 known = expand(row.physical, values)
                 if known is None or row.read is None:
-                    return None
+                    return str(known) if known is not None and is_taken else None
                 about = Values(step=values.step, properties=values.properties, physical_id=known)
                 await self._call(row.read, about)
                 return str(known)

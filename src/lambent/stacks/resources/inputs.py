@@ -8,7 +8,7 @@ from lambent.stacks.resources.expressions import Values, at, expand
 from lambent.stacks.resources.facts import input_of
 from lambent.stacks.resources.naming import shortened
 from lambent.stacks.resources.resource_type import Properties, Step
-from lambent.stacks.resources.row_type import TOKEN_TAG, Op, Part, Row
+from lambent.stacks.resources.row_type import TOKEN_TAG, WHOLE, Op, Part, Path, Row
 from lambent.stacks.resources.schema import given
 
 _UNTAG = ("TagKeys", "tagKeys", "Keys")
@@ -65,6 +65,9 @@ def _add(
         elif name == "$untag":
             member = next(known for known in _UNTAG if known in shape)
             made[member] = template
+        elif name == WHOLE:
+            whole = expand(template, values)
+            made.update(convert({} if whole is None else whole, shape, template[1:-1]))
         elif name in shape or not is_partial:
             value = expand(template, values)
             if value is None:
@@ -111,7 +114,8 @@ def changed_parts(
 ) -> Iterator[PartChange]:
     """The parts that differ."""
     for part in row.parts:
-        if all(before.get(name) == after.get(name) for name in part.of):
+        is_same = all(before.get(name) == after.get(name) for name in part.with_)
+        if is_same and all(before.get(name) == after.get(name) for name in part.of):
             continue
         if not part.is_each:
             is_there = given(after, part.of)
@@ -122,5 +126,26 @@ def changed_parts(
         yield PartChange(
             part,
             [item for key, item in old.items() if key not in new],
-            [item for key, item in new.items() if old.get(key) != item],
+            [item for key, item in new.items() if not is_same or old.get(key) != item],
         )
+
+
+def patches(before: Mapping[str, Path], after: Mapping[str, Path]) -> list[Mapping[str, str]]:
+    """The patch operations that lead from old values to new ones."""
+    made: list[Mapping[str, str]] = []
+    for path, old in before.items():
+        if path in after:
+            continue
+        place = path.partition("#")[0]
+        if old.kind == "text":
+            made.append({"op": "replace", "path": place, "value": ""})
+        else:
+            value = {"value": old.value} if "#" in path else {}
+            made.append({"op": "remove", "path": place, **value})
+    for path, new in after.items():
+        if before.get(path) == new:
+            continue
+        adds = new.kind == "item" or (new.kind == "entry" and path not in before)
+        value = {} if new.kind == "item" and "#" not in path else {"value": new.value}
+        made.append({"op": "add" if adds else "replace", "path": path.partition("#")[0], **value})
+    return made

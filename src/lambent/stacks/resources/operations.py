@@ -7,7 +7,8 @@ from lambent.stacks.resources.row_type import Op, Row
 
 def writes(row: Row) -> Iterator[Op]:
     """Those that take properties."""
-    yield row.create
+    if row.create is not None:
+        yield row.create
     yield from row.update
     for part in row.parts:
         yield part.put
@@ -33,6 +34,8 @@ def named_operations(row: Row) -> frozenset[str]:
     """The names of all."""
     ops = (*writes(row), *reads(row), *removals(row))
     names = {op.name for op in ops}
+    if row.patch is not None:
+        names.add(row.patch.op.name)
     if row.retag is not None:
         names |= {row.retag.tag, row.retag.untag}
     return frozenset(names)

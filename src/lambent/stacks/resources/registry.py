@@ -7,12 +7,20 @@ from lambent.stacks.ports import AwsApi
 from lambent.stacks.resources.driver import Driver
 from lambent.stacks.resources.resource_type import ResourceType
 from lambent.stacks.resources.row_type import Row
-from lambent.stacks.resources.rows import functions, iam, logs, sqs
+from lambent.stacks.resources.rows import (
+    apigateway,
+    apigatewayv2,
+    functions,
+    iam,
+    lambda_,
+    logs,
+    sqs,
+)
 from lambent.stacks.resources.stability import Stability
 
-ROWS: Mapping[str, Row] = {
-    row.name: row for rows in (functions.ROWS, iam.ROWS, logs.ROWS, sqs.ROWS) for row in rows
-}
+_MODULES = (apigateway, apigatewayv2, functions, iam, lambda_, logs, sqs)
+
+ROWS: Mapping[str, Row] = {row.name: row for module in _MODULES for row in module.ROWS}
 """By name."""
 
 STORED_ONLY: frozenset[str] = frozenset()

@@ -8,9 +8,8 @@ from lambent.model.errors import ApiError
 from lambent.stacks.resources.conversion import member_of
 from lambent.stacks.resources.expressions import at, placeholders
 from lambent.stacks.resources.facts import Facts, facts_of, input_of
-from lambent.stacks.resources.operations import writes
 from lambent.stacks.resources.resource_type import Properties
-from lambent.stacks.resources.row_type import Row
+from lambent.stacks.resources.row_type import Op, Row
 
 
 def check_properties(row: Row, properties: Properties) -> None:
@@ -38,10 +37,12 @@ def replaced_by(row: Row, old: Properties, new: Properties) -> frozenset[str]:
 
 
 def replacing_paths(row: Row) -> frozenset[str]:
-    """The properties, and members of properties, whose change needs a new resource."""
+    """The properties, and members of properties, whose change needs a new resource: those that the
+    schema says, and those that no operation changes."""
     facts = facts_of(row.name)
     paths = {path.replace("/", ".") for path in (*facts.create_only, *facts.conditional)}
-    return frozenset((paths - row.in_place) | row.replacing)
+    unchanged = taken(row) - changeable(row)
+    return frozenset(((paths | unchanged) - row.in_place) | row.replacing)
 
 
 def unoffered(row: Row) -> frozenset[str]:
@@ -58,24 +59,46 @@ def settable_of(facts: Facts) -> frozenset[str]:
 
 def taken(row: Row) -> frozenset[str]:
     """The properties that have an effect."""
-    names = set(row.uses)
+    names = set(changeable(row))
+    if row.create is not None:
+        names |= _inputs(row, row.create)
     if row.named is not None:
         names.add(row.named.property)
     if row.tags:
         names.add(row.tags_property)
-    if row.bag is not None:
-        names.update(row.bag.properties)
+    return frozenset(names.intersection(facts_of(row.name).properties))
+
+
+def changeable(row: Row) -> frozenset[str]:
+    """The properties that change in place."""
+    names = set(row.uses)
+    if row.is_remade and row.create is not None:
+        names |= _inputs(row, row.create)
+    for op in row.update:
+        names |= _inputs(row, op)
     for part in row.parts:
-        names.update(part.of)
-    properties = facts_of(row.name).properties
-    for op in writes(row):
-        shape = input_of(row.service, op.name)
-        names.update(name.split(".")[0] for name in placeholders(op.members))
-        if op.copies:
-            names.update(
-                name for name in properties if member_of(shape, row.renamed.get(name, name))
-            )
-    return frozenset(names.intersection(properties))
+        names |= {*part.of, *part.with_, *_inputs(row, part.put)}
+    if row.patch is not None:
+        names.update(row.patch.properties)
+    if row.retag is not None:
+        names.add(row.tags_property)
+    return frozenset(names.intersection(facts_of(row.name).properties))
+
+
+def _inputs(row: Row, op: Op) -> set[str]:
+    """The properties that an operation takes."""
+    names = {name.partition(".")[0].partition(":")[0] for name in placeholders(op.members)}
+    if not op.copies:
+        return names
+    shape = input_of(row.service, op.name)
+    if row.bag is not None and row.bag.member in shape:
+        names.update(row.bag.properties)
+    return names | {
+        name
+        for name in facts_of(row.name).properties
+        if member_of(shape, row.renamed.get(name, name)) is not None
+        and name != (row.tags_property if row.tags else None)
+    }
 
 
 def given(properties: Mapping[str, Any], names: tuple[str, ...]) -> bool:

@@ -8,9 +8,11 @@ from lambent.stacks.template.circles import check_circles
 from lambent.stacks.template.errors import TemplateError
 from lambent.stacks.template.functions import NO_VALUE
 from lambent.stacks.template.inputs import Inputs, Known
-from lambent.stacks.template.references import References, references
+from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS, expand
+from lambent.stacks.template.references import references
+from lambent.stacks.template.rules import check_rules
 from lambent.stacks.template.runs import TemplateRun
-from lambent.stacks.template.template import Resource, Template
+from lambent.stacks.template.template import Resource, Template, parse_template
 from lambent.stacks.template.values import UNKNOWN, Unknown
 
 __all__ = ["Evaluation", "Inputs", "Known", "Value"]
@@ -27,11 +29,18 @@ class Value(NamedTuple):
 class Evaluation:
     """A template with all of its inputs. Immutable; each call evaluates again."""
 
+    template: Template
+    """With the language extensions written out. Its document is the processed template."""
+
     def __init__(self, template: Template, inputs: Inputs) -> None:
-        """Raises `TemplateError` if conditions cannot be evaluated, a wanted resource refers to
-        what is not wanted, or wanted resources depend on each other in a circle."""
+        """Raises `TemplateError` if language extensions or conditions cannot be evaluated, a wanted
+        resource refers to what is not wanted, or wanted resources depend on each other in a
+        circle."""
+        if LANGUAGE_EXTENSIONS in template.transforms:
+            template = parse_template(expand(template.document, inputs), is_extended=True)
         self.template = template
         self.inputs = inputs
+        self._functions = functions.EXTENDED if template.is_extended else functions.VALUES
         self._conditions = self._evaluate_conditions()
         self._wanted = {
             name: resource
@@ -126,7 +135,9 @@ class Evaluation:
         return frozenset(names)
 
     def rules(self) -> None:
-        """Check the rules. Raises `TemplateError` with the descriptions of failed assertions."""
+        """Check the rules. Raises `TemplateError` with the description of each assertion that
+        fails."""
+        check_rules(self.template, self.inputs)
 
     # -- how --
 
@@ -150,7 +161,7 @@ class Evaluation:
             return made[name]
 
         run = TemplateRun(
-            functions.CONDITIONS,
+            {**self._functions, **functions.BOOLEANS, **functions.CONDITION},
             self.inputs,
             self.template.mappings,
             holds=holds,
@@ -184,7 +195,7 @@ class Evaluation:
 
     def _referred(self, value: Any, block: str) -> frozenset[str]:
         """The resources that a value refers to. Raises `TemplateError` if one is not wanted."""
-        found: References = references(value, self._condition)
+        found = references(value, self._condition)
         unresolved = [
             reference.name
             for reference in found.names
@@ -206,7 +217,7 @@ class Evaluation:
             return self._resource(name, attribute, known)
 
         return TemplateRun(
-            functions.VALUES,
+            self._functions,
             self.inputs,
             self.template.mappings,
             holds=self._condition,

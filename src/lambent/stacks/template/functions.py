@@ -61,15 +61,13 @@ def text_of(value: Any, complaint: str) -> str:
 
 
 def _ref(run: Run, raw: Any) -> Any:
-    name = run.value(shapes.ref(raw))
-    if not isinstance(name, str):
-        raise TemplateError("Template error: every Ref object must have a single String value.")
-    return run.ref(name)
+    return run.ref(shapes.ref(raw))
 
 
 def _get_att(run: Run, raw: Any) -> Any:
-    name, attribute = (run.value(part) for part in shapes.get_att(raw))
-    if not isinstance(name, str) or not isinstance(attribute, str):
+    name, written = shapes.get_att(raw)
+    attribute = run.value(written)
+    if not isinstance(attribute, str):
         shapes.get_att(None)
     return run.attribute(name, attribute)
 
@@ -95,7 +93,7 @@ def _sub(run: Run, raw: Any) -> Any:
         written = text_of(
             value,
             "Template error: Fn::Sub expression does not resolve to a string: the value of"
-            f" {part!r} is not a string.",
+            f" {part.written if isinstance(part, shapes.Variable) else part.text} is not a string.",
         )
         run.budget.make(len(written))
         parts.append(written)
@@ -148,16 +146,25 @@ def _select(run: Run, raw: Any) -> Any:
 
 def _find_in_map(run: Run, raw: Any) -> Any:
     lookup = shapes.find_in_map(raw)
-    names = [run.value(name) for name in lookup[:3]]
+    if lookup.has_default:
+        shapes.find_in_map(None)
+    return _looked_up(run, lookup)
+
+
+def _find_in_map_or_default(run: Run, raw: Any) -> Any:
+    return _looked_up(run, shapes.find_in_map(raw))
+
+
+def _looked_up(run: Run, lookup: shapes.Lookup) -> Any:
+    names = [run.value(name) for name in (lookup.mapping, lookup.top, lookup.second)]
     if any(name is UNKNOWN for name in names):
         return UNKNOWN
     complaint = "Template error: every Fn::FindInMap object must have names that are strings."
     mapping, top, second = (text_of(name, complaint) for name in names)
-    if mapping in run.mappings:
-        found = run.mappings[mapping].get(top, {}).get(second)
-        if found is not None:
-            run.budget.step(len(found) if isinstance(found, list) else 1)
-            return found
+    found = run.mappings.get(mapping, {}).get(top, {}).get(second)
+    if found is not None:
+        run.budget.step(len(found) if isinstance(found, list) else 1)
+        return found
     if lookup.has_default:
         return run.value(lookup.default)
     if mapping not in run.mappings:
@@ -308,16 +315,21 @@ VALUES: Mapping[str, Function] = {
     "Fn::ImportValue": _import_value,
     "Fn::GetAZs": _zones,
     "Fn::Cidr": _cidr,
+}
+"""In properties and outputs."""
+EXTENDED: Mapping[str, Function] = {
+    **VALUES,
+    "Fn::FindInMap": _find_in_map_or_default,
     "Fn::Length": _length,
     "Fn::ToJsonString": _to_json_string,
 }
-"""In properties and outputs."""
-CONDITIONS: Mapping[str, Function] = {
-    **VALUES,
-    "Condition": _condition,
+"""The same with language extensions."""
+BOOLEANS: Mapping[str, Function] = {
     "Fn::Equals": _equals,
     "Fn::And": _and,
     "Fn::Or": _or,
     "Fn::Not": _not,
 }
+"""In conditions and rules."""
+CONDITION: Mapping[str, Function] = {"Condition": _condition}
 """In conditions."""

@@ -31,9 +31,12 @@ _POLICIES = {
     "UpdateReplacePolicy": ("Delete", "Retain", "Snapshot"),
 }
 _NAME = re.compile(r"[A-Za-z0-9]+")
+_OF_AWS = r"AWS::(?:EC2|Route53)::[A-Za-z]+(?:::[A-Za-z.]+)*"
 _PARAMETER_TYPE = re.compile(
-    r"String|Number|CommaDelimitedList|List<(?:Number|String)>|(?:List<)?AWS::(?:EC2|Route53)::"
-    r"[A-Za-z0-9:.]+>?|AWS::SSM::Parameter::(?:Name|Value<.+>)"
+    r"String|Number|CommaDelimitedList|List<(?:Number|String)>|AWS::SSM::Parameter::Name"
+    rf"|{_OF_AWS}|List<{_OF_AWS}>"
+    r"|AWS::SSM::Parameter::Value<(?:String|CommaDelimitedList|List<String>"
+    rf"|{_OF_AWS}|List<{_OF_AWS}>)>"
 )
 _T = TypeVar("_T")
 
@@ -153,8 +156,7 @@ def output(name: str, written: Any) -> Output:
     _known(value, _OUTPUT_MEMBERS, "output")
     if "Value" not in value:
         raise TemplateError(
-            f"Template format error: Output {name} is malformed. Every Outputs member must contain"
-            " a Value object"
+            "Template format error: Every Outputs member must contain a Value object"
         )
     export = value.get("Export")
     if export is not None and (not isinstance(export, dict) or set(export) != {"Name"}):
@@ -178,8 +180,8 @@ def mappings(written: Any) -> Mappings:
     for name, entries in members(written, "Mappings").items():
         if name == "Fn::Transform":
             continue
-        for key, values in members(entries, "Mappings").items():
-            for value in members(values, "Mappings").values():
+        for key, values in _map(entries, name).items():
+            for value in _map(values, key).values():
                 if not _is_scalar(value) and not (
                     isinstance(value, list) and all(map(_is_scalar, value))
                 ):
@@ -194,6 +196,12 @@ def mappings(written: Any) -> Mappings:
             " allowed, 200"
         )
     return made
+
+
+def _map(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TemplateError(f"Template format error: Every Mappings member {name} must be a map")
+    return value
 
 
 def rule(name: str, written: Any) -> Rule:

@@ -84,9 +84,7 @@ class _Path:
 
 def _check_scalar(value: Any, path: _Path) -> None:
     if value is None:
-        raise TemplateError(
-            f"Template format error: [{path}] 'null' values are not allowed in templates"
-        )
+        raise TemplateError(f"[{path}] 'null' values are not allowed in templates")
     if not isinstance(value, str | int | float) or not (
         isinstance(value, str) or math.isfinite(value)
     ):

@@ -6,11 +6,6 @@ from typing import Any, NamedTuple
 
 from lambent.stacks.template.errors import TemplateError
 
-GET_ATT = (
-    "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name"
-    " and the resource attribute"
-)
-
 
 class Lookup(NamedTuple):
     """The arguments of Fn::FindInMap, not evaluated."""
@@ -44,18 +39,21 @@ _SUB = re.compile(r"\$\{([^{}]*)\}")
 _SUB_NAME = re.compile(r"[A-Za-z0-9_.:]+")
 
 
-def get_att(raw: Any) -> tuple[Any, Any]:
-    """The resource and the attribute."""
+def get_att(raw: Any) -> tuple[str, Any]:
+    """The resource, and the attribute or a function that returns it."""
     if isinstance(raw, str):
         raw = raw.split(".", 1)
-    if not isinstance(raw, list) or len(raw) != 2 or not all(raw):
-        raise TemplateError(GET_ATT)
+    if not _is_list(raw, 2) or not all(raw) or not isinstance(raw[0], str):
+        raise TemplateError(
+            "Template error: every Fn::GetAtt object requires two non-empty parameters, the"
+            " resource name and the resource attribute"
+        )
     return raw[0], raw[1]
 
 
-def ref(raw: Any) -> Any:
-    """The name, or with language extensions a function that returns it."""
-    if not raw or not isinstance(raw, str | dict):
+def ref(raw: Any) -> str:
+    """The name."""
+    if not raw or not isinstance(raw, str):
         raise TemplateError("Template error: every Ref object must have a single String value.")
     return raw
 

@@ -1,9 +1,10 @@
 """What GetTemplateSummary and ValidateTemplate say of a template."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from lambent.stacks.template.sections import LOOP
 from lambent.stacks.template.template import Parameter, Template
 
 CAPABILITY_IAM: Final = "CAPABILITY_IAM"
@@ -40,21 +41,21 @@ class Summary:
 
 
 def summary(template: Template) -> Summary:
-    """The summary of a template."""
-    types = tuple(dict.fromkeys(resource.type for resource in template.resources.values()))
-    iam = [resource for resource in template.resources.values() if resource.type in _IAM_NAMES]
+    """The summary of a template, with the resources in its loops."""
+    resources = list(_resources(template.document["Resources"]))
+    transforms = tuple(dict.fromkeys((*template.transforms, *_embedded(template.document))))
+    iam = [(kind, properties) for kind, properties in resources if kind in _IAM_NAMES]
     capabilities = []
     reasons = []
     if iam:
-        is_named = any(_IAM_NAMES[resource.type] in resource.properties for resource in iam)
+        is_named = any(_IAM_NAMES[kind] in properties for kind, properties in iam)
         capabilities.append(CAPABILITY_NAMED_IAM if is_named else CAPABILITY_IAM)
-        needing = ", ".join(dict.fromkeys(resource.type for resource in iam))
+        needing = ", ".join(dict.fromkeys(kind for kind, _ in iam))
         reasons.append(f"The following resource(s) require capabilities: [{needing}]")
-    if template.transforms:
+    if transforms:
         capabilities.append(CAPABILITY_AUTO_EXPAND)
         reasons.append(
-            "The following transform(s) require capabilities:"
-            f" [{', '.join(dict.fromkeys(template.transforms))}]"
+            f"The following transform(s) require capabilities: [{', '.join(transforms)}]"
         )
     return Summary(
         description=template.description,
@@ -62,6 +63,31 @@ def summary(template: Template) -> Summary:
         parameters=tuple(template.parameters.values()),
         capabilities=tuple(capabilities),
         capabilities_reason=". ".join(reasons) or None,
-        resource_types=types,
-        transforms=template.transforms,
+        resource_types=tuple(dict.fromkeys(kind for kind, _ in resources)),
+        transforms=transforms,
     )
+
+
+def _resources(section: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Type and properties of each resource, also in loops that are not written out."""
+    for name, written in section.items():
+        if name.startswith(LOOP):
+            body = written[2] if isinstance(written, list) and len(written) == 3 else None
+            yield from _resources(body if isinstance(body, dict) else {})
+        elif isinstance(written, dict) and isinstance(written.get("Type"), str):
+            properties = written.get("Properties", {})
+            yield written["Type"], properties if isinstance(properties, dict) else {}
+
+
+def _embedded(value: Any) -> Iterator[str]:
+    """Names of the macros that Fn::Transform calls."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if name == "Fn::Transform":
+                called = member.get("Name") if isinstance(member, dict) else member
+                if isinstance(called, str):
+                    yield called
+            yield from _embedded(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _embedded(item)

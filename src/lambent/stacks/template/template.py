@@ -3,13 +3,19 @@
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from lambent.stacks.template import sections
 from lambent.stacks.template.circles import check_circles
 from lambent.stacks.template.errors import TemplateError
+from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS
 from lambent.stacks.template.parts import Assertion, Mappings, Output, Parameter, Resource, Rule
-from lambent.stacks.template.references import PSEUDO_PARAMETERS, Reference, references
+from lambent.stacks.template.references import (
+    PSEUDO_PARAMETERS,
+    Reference,
+    References,
+    references,
+)
 from lambent.stacks.template.shape import Document, check_document
 
 __all__ = [
@@ -23,7 +29,6 @@ __all__ = [
     "parse_template",
 ]
 
-LANGUAGE_EXTENSIONS: Final = "AWS::LanguageExtensions"
 RESOURCES_MAX = 500
 OTHERS_MAX = 200
 """Parameters, and the same of outputs."""
@@ -50,10 +55,14 @@ class Template:
     rules: Mapping[str, Rule]
     transforms: tuple[str, ...]
     """Names of macros, in their order."""
+    is_extended: bool
+    """Whether the functions of the language extensions may be used."""
 
 
-def parse_template(document: Any) -> Template:
-    """The template that a document says. Raises `TemplateError`, as ValidateTemplate does."""
+def parse_template(document: Any, *, is_extended: bool = False) -> Template:
+    """The template that a document says. `is_extended` is for documents in which the language
+    extensions are written out already. Raises `TemplateError`, as ValidateTemplate does. Resources
+    and references of a template with transforms are checked when it is transformed."""
     check_document(document)
     _check_sections(document)
     transforms = _transforms(document.get("Transform", []))
@@ -83,6 +92,7 @@ def parse_template(document: Any) -> Template:
         ),
         rules=sections.section(document.get("Rules", {}), "Rule", sections.rule, most=OTHERS_MAX),
         transforms=transforms,
+        is_extended=is_extended or looped,
     )
     if not transforms:  # macros and loops may add what is referred to
         _check_references(template)
@@ -108,9 +118,7 @@ def _transforms(written: Any) -> tuple[str, ...]:
     for transform in written if isinstance(written, list) else [written]:
         name = transform.get("Name") if isinstance(transform, dict) else transform
         if not isinstance(name, str):
-            raise TemplateError(
-                "Template format error: Every Transform must be a string or have a Name."
-            )
+            raise TemplateError("Key Name of transform definition must be a string.")
         names.append(name)
     return tuple(names)
 
@@ -122,7 +130,7 @@ def _description(written: Any) -> str | None:
         raise TemplateError("Template format error: Description must be a string.")
     if len(written.encode(errors="replace")) > _DESCRIPTION_BYTES_MAX:
         raise TemplateError(
-            f"Template format error: Description is longer than {_DESCRIPTION_BYTES_MAX} bytes."
+            f"Template format error: 'Description' length is greater than {_DESCRIPTION_BYTES_MAX}"
         )
     return written
 
@@ -132,54 +140,60 @@ def _as_is(_: str, written: Any) -> Any:
 
 
 def _check_references(template: Template) -> None:
-    names = PSEUDO_PARAMETERS | set(template.parameters)
-    _check_conditions(template, names)
+    _check_conditions(template)
     unresolved: list[str] = []
     dependencies: dict[str, set[str]] = {}
     for resource in template.resources.values():
-        _check_condition(template, resource.condition)
-        found = _references(template, resource)
-        unresolved += _unresolved(template, found)
+        names = _referred(template, _values(resource), resource.condition)
+        unresolved += _unresolved(template, names)
         unresolved += [name for name in resource.depends_on if name not in template.resources]
         if resource.condition is None:
-            dependencies[resource.logical_id] = {*resource.depends_on} | {
-                reference.name
-                for reference in found
-                if reference.sure and reference.name in template.resources
-            }
+            sure = {reference.name for reference in names if reference.is_sure}
+            dependencies[resource.logical_id] = sure | {*resource.depends_on}
     _refuse_unresolved(unresolved, "Resources")
-    check_circles(
-        {name: [on for on in needed if on in dependencies] for name, needed in dependencies.items()}
-    )
+    # Only what holds with any conditions; an evaluation checks the rest.
+    check_circles({name: needed & set(dependencies) for name, needed in dependencies.items()})
     for output in template.outputs.values():
-        _check_condition(template, output.condition)
-        unresolved += _unresolved(template, _references(template, output))
+        names = _referred(template, [output.value, output.export_name], output.condition)
+        unresolved += _unresolved(template, names)
     _refuse_unresolved(unresolved, "Outputs")
 
 
-def _references(template: Template, part: Resource | Output) -> list[Reference]:
-    values = (
-        [
-            part.properties,
-            part.metadata,
-            part.creation_policy,
-            part.update_policy,
-            part.deletion_policy,
-            part.update_replace_policy,
-        ]
-        if isinstance(part, Resource)
-        else [part.value, part.export_name]
-    )
+def _values(resource: Resource) -> list[Any]:
+    return [
+        resource.properties,
+        resource.metadata,
+        resource.creation_policy,
+        resource.update_policy,
+        resource.deletion_policy,
+        resource.update_replace_policy,
+    ]
+
+
+def _referred(template: Template, values: Any, condition: str | None) -> list[Reference]:
+    if condition is not None and condition not in template.conditions:
+        raise TemplateError(
+            f"Template format error: Unresolved dependencies [{condition}] in the Conditions block"
+            " of the template"
+        )
     found = references(values)
+    _check_extensions(template, found)
     for name in found.conditions:
         if name not in template.conditions:
             raise TemplateError(f"Template error: unresolved condition dependency {name} in Fn::If")
     return found.names
 
 
-def _unresolved(template: Template, found: Iterable[Reference]) -> list[str]:
+def _check_extensions(template: Template, found: References) -> None:
+    if found.extensions and not template.is_extended:
+        raise TemplateError(
+            f"Template error: {found.extensions[0]} needs the transform {LANGUAGE_EXTENSIONS}."
+        )
+
+
+def _unresolved(template: Template, names: Iterable[Reference]) -> list[str]:
     unresolved = []
-    for reference in found:
+    for reference in names:
         if reference.name in template.resources:
             continue
         if reference.attribute is not None:
@@ -196,23 +210,26 @@ def _refuse_unresolved(names: Iterable[str], block: str) -> None:
     if names:
         listed = ", ".join(dict.fromkeys(names))
         raise TemplateError(
-            f"Template format error: Unresolved resource dependencies [{listed}] in the"
-            f" {block} block of the template"
+            f"Template format error: Unresolved resource dependencies [{listed}] in the {block}"
+            " block of the template"
         )
 
 
-def _check_condition(template: Template, name: str | None) -> None:
-    if name is not None and name not in template.conditions:
-        raise TemplateError(f"Template format error: Unresolved condition dependency {name}")
-
-
-def _check_conditions(template: Template, names: Iterable[str]) -> None:
-    for written in template.conditions.values():
+def _check_conditions(template: Template) -> None:
+    needed = {}
+    for name, written in template.conditions.items():
+        found = references(written, in_condition=True)
+        _check_extensions(template, found)
         unresolved = [
-            reference.name for reference in references(written).names if reference.name not in names
+            reference.name
+            for reference in found.names
+            if reference.name not in template.parameters and reference.name not in PSEUDO_PARAMETERS
         ]
+        unresolved += [other for other in found.conditions if other not in template.conditions]
         if unresolved:
             raise TemplateError(
                 f"Template format error: Unresolved dependencies [{', '.join(unresolved)}]. Cannot"
                 " reference resources in the Conditions block of the template"
             )
+        needed[name] = found.conditions
+    check_circles(needed, "conditions")
