@@ -18,8 +18,8 @@ from lambent.model.principal import root_of
 from lambent.stacks.engine.ports import EngineContext
 from lambent.stacks.engine.run import StackRun
 from lambent.stacks.plan import Wanted
+from lambent.model.stack_documents import SERVICE
 from lambent.stacks.records import (
-    SERVICE,
     WANTED,
     Deployment,
     Operation,
