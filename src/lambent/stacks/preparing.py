@@ -14,9 +14,10 @@ from lambent.stacks.ports import AwsApi
 from lambent.stacks.records import Deployment, Stack
 from lambent.stacks.sam.translator import TRANSFORM, SamTranslator
 from lambent.stacks.sources import invalid, read_source
+from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS
 from lambent.stacks.template.parameters import HIDDEN, Parameters, resolve_parameters
 from lambent.stacks.template.summary import CAPABILITY_AUTO_EXPAND, CAPABILITY_IAM, summary
-from lambent.stacks.template.template import LANGUAGE_EXTENSIONS, Template, parse_template
+from lambent.stacks.template.template import Template, parse_template
 
 NAMED_IAM = "CAPABILITY_NAMED_IAM"
 
