@@ -1,6 +1,7 @@
 """APIs with routes to every place where their front doors start a task."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -166,7 +167,7 @@ class ApiWorld:
         key = self.v1.create_api_key(name="key", enabled=True)
         plan = self.v1.create_usage_plan(name="plan", apiStages=[{"apiId": id, "stage": _STAGE}])
         self.v1.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
-        self.key = key["value"]
+        self.key, self.plan = key["value"], plan["id"]
         return id
 
     def _make_websocket(self) -> str:
@@ -226,6 +227,12 @@ class ApiWorld:
                 return response.status, response.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
+
+    def requests_of_key(self) -> int:
+        """How many requests of the key are in the database."""
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        usage = self.v1.get_usage(usagePlanId=self.plan, startDate=today, endDate=today)
+        return sum(used for days in usage["items"].values() for used, _ in days)
 
     def connect(self) -> ClientConnection:
         """A client of the WebSocket API."""

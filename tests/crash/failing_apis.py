@@ -68,6 +68,14 @@ def _count(apis: ApiWorld, site: str) -> None:
     _rest("/counted")(apis, site)
 
 
+def _write_counts(apis: ApiWorld, site: str) -> None:
+    with apis.platform.failing(site, "now"):
+        pass
+    before = apis.requests_of_key()
+    assert apis.post(apis.url(apis.rest, "/counted"))[0] == 200
+    wait_for(lambda: apis.requests_of_key() > before, "the request is in the database")
+
+
 def _look_up_domain(apis: ApiWorld, site: str) -> None:
     """403: nothing is mapped to the domain."""
     certificate = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/{uuid.uuid4()}"
@@ -180,8 +188,9 @@ API_REACH: dict[str, ApiReach] = {
     f"{_REST}/integrations/lambda_proxy.py:self._handle_large": _rest("/function", LARGE),
     f"{_REST}/integrations/lambda_proxy.py:self._respond_large": _rest("/function", LARGE),
     f"{_REST}/kind.py:self._authorize": _rest("/authorized"),
-    f"{_REST}/kind.py:self._look_up_key": _count,
+    f"{_REST}/kind.py:self._count": _count,
     f"{_REST}/kind.py:self._validate_large": _rest("/validated", LARGE),
+    f"{_REST}/usage_counts.py:counts.run": _write_counts,
     f"{_WEBSOCKET}/connecting.py:self._authorize": _connect,
     f"{_WEBSOCKET}/integrations.py:self._read_large": _message(LARGE),
     f"{_WEBSOCKET}/integrations.py:self._start": _message('{"action": "unread"}'),

@@ -40,6 +40,8 @@ from lambent.triggers.apis.outbound import open_outbound
 from lambent.triggers.apis.rest.keys import KeyDirectory
 from lambent.triggers.apis.rest.kind import RestApis
 from lambent.triggers.apis.rest.trials import Trials
+from lambent.triggers.apis.rest.usage import UsagePlans
+from lambent.triggers.apis.rest.usage_counts import open_usage_counts
 from lambent.triggers.apis.throttling import Throttles
 
 _NO_NAME = re.compile(
@@ -67,7 +69,11 @@ async def open_apis(
     """Serve APIs: open what they need, and register the ways in and the kinds of APIs."""
     directory, clock = ApiDirectory(storage.store), storage.clock
     roles = ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict)
-    async with open_outbound(settings.egress) as outbound, open_outbound(_LOOPBACK) as local:
+    async with (
+        open_outbound(settings.egress) as outbound,
+        open_outbound(_LOOPBACK) as local,
+        open_usage_counts(storage.store, clock) as counts,
+    ):
         fetch: Fetch = outbound.fetch
         services = events.local_services
         if services is not None:
@@ -87,7 +93,8 @@ async def open_apis(
         )
         directory.add_kind("HTTP", HttpApis(context))
         keys = KeyDirectory(storage.store)
-        directory.add_kind("REST", RestApis(context, keys))
+        usage = UsagePlans(counts, context.throttles.new)
+        directory.add_kind("REST", RestApis(context, keys, usage))
         await storage.store.follow(keys)
         front = ApiFront(directory, clock, storage.tasks, domain=settings.gateway.url_domain)
         add_fronts(api.gateway, front, storage.tasks)

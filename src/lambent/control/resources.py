@@ -7,10 +7,12 @@ from typing import Any
 from lambent.control import policies
 from lambent.control.apis.tags import tags_of
 from lambent.control.permissions import policy_for
+from lambent.control.plain_tags import tags_of_document
 from lambent.model.arn import Arn, Scope
 from lambent.model.function import LATEST, FunctionKey
 from lambent.model.identity import Identity, IdentityKey
 from lambent.model.layer import parse_layer_version_arn
+from lambent.model.managed_policy import parse_policy_arn
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.model.policy import ResourcePolicy, statements_of
 from lambent.model.resources import (
@@ -18,6 +20,14 @@ from lambent.model.resources import (
     parse_mapping_arn,
     parse_role_arn,
     parse_user_arn,
+)
+from lambent.model.stack_documents import (
+    CHANGE_SET,
+    NAME,
+    SERVICE,
+    STACK,
+    account_root,
+    stack_arn,
 )
 from lambent.store.function_settings import Kind
 from lambent.store.store import Store, Transaction
@@ -58,6 +68,25 @@ class Resources:
         function = await self._store.read(lambda tx: tx.functions.get(key))
         return [] if function is None else [layer.arn for layer in function.layers]
 
+    async def stack_arn(self, scope: Scope, name: str) -> str | None:
+        """The ARN of the stack with a name, None if there is none."""
+        root = account_root(scope)
+        found = await self._store.read(lambda tx: tx.documents.get(root, NAME, name))
+        return None if found is None else stack_arn(scope, name, found.body["stack"])
+
+    async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None:
+        """The ARN of the stack that a change set is of, None if there is no such change set."""
+        id = arn.rpartition("/")[2]
+
+        def run(tx: Transaction) -> str | None:
+            found = tx.documents.find(SERVICE, CHANGE_SET, id)
+            if found is None or found.root.scope != scope or found.body["arn"] != arn:
+                return None
+            stack = tx.documents.get(found.root, STACK, STACK)
+            return None if stack is None else stack_arn(scope, stack.body["name"], found.root.id)
+
+        return await self._store.read(run)
+
 
 def _policy(tx: Transaction, arn: str) -> ResourcePolicy:
     layer = parse_layer_version_arn(arn)
@@ -72,6 +101,13 @@ def _policy(tx: Transaction, arn: str) -> ResourcePolicy:
         return ResourcePolicy(tags=tags_of(tx, arn))
     if parse_mapping_arn(arn) or parse_code_signing_arn(arn):
         return ResourcePolicy(tags=tx.tags.get(arn))
+    managed = parse_policy_arn(arn)
+    if managed is not None:
+        policy = tx.identities.policy(managed)
+        return ResourcePolicy(tags=policy.tags if policy is not None and policy.arn == arn else {})
+    documented = tags_of_document(tx, arn)
+    if documented:
+        return ResourcePolicy(tags=documented)
     identity = _identity(tx, arn)
     if identity is None or identity.arn != arn:
         return ResourcePolicy()

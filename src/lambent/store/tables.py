@@ -176,10 +176,10 @@ identities = sa.Table(
     "identities",
     metadata,
     sa.Column("account", sa.String(12), primary_key=True),
-    # `user` or `role`.
+    # `user`, `role`, or `policy` for a managed policy.
     sa.Column("kind", sa.String(8), primary_key=True),
     sa.Column("name", sa.String(128), primary_key=True),
-    # The other fields of model.identity.Identity.
+    # The other fields of model.identity.Identity, or of model.managed_policy.ManagedPolicy.
     sa.Column("document", sa.JSON, nullable=False),
 )
 
@@ -227,6 +227,18 @@ documents = sa.Table(
     sa.Column("id", sa.String(256), primary_key=True),
     sa.Column("body", sa.JSON, nullable=False),
     sa.Index("ix_documents_service_kind_id", "service", "kind", "id"),
+)
+
+# How many requests API keys made, by usage plan and day: see store.usage.
+api_usage = sa.Table(
+    "api_usage",
+    metadata,
+    sa.Column("account", sa.String(12), primary_key=True),
+    sa.Column("region", sa.String(32), primary_key=True),
+    sa.Column("usage_plan", sa.String(64), primary_key=True),
+    sa.Column("api_key", sa.String(64), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
 )
 
 # How far mappings have read, by shard.

@@ -25,6 +25,7 @@ from lambent.store.mappings import MappingRows
 from lambent.store.positions import Positions
 from lambent.store.tags import TagRows
 from lambent.store.unused_packages import UnusedPackages
+from lambent.store.usage import UsageRows
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Transaction:
     mappings: MappingRows
     positions: Positions
     documents: DocumentRows
+    usage: UsageRows
     async_events: AsyncEvents
     deliveries: DeliveryRows
     unused_packages: UnusedPackages
@@ -126,6 +128,7 @@ def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
         mappings=MappingRows(connection, touched.mappings),
         positions=Positions(connection),
         documents=DocumentRows(connection, touched.documents),
+        usage=UsageRows(connection),
         async_events=AsyncEvents(connection),
         deliveries=DeliveryRows(connection),
         unused_packages=UnusedPackages(connection),

@@ -1,6 +1,7 @@
 """REST APIs that are configured with boto3 and called over HTTP."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -114,6 +115,39 @@ def test_access_logs_go_to_groups_of_the_api_s_account(apis: Any, api: str) -> N
         )
         assert (code, text[: len(message)]) == ("BadRequestException", message)
     assert "accessLogSettings" not in apis.get_stage(**at)
+
+
+def test_quotas_of_keys(platform: Platform, apis: Any, api: str) -> None:
+    """Requests are counted, and what is left can be changed: at once, in both directions."""
+    (root,) = apis.get_resources(restApiId=api)["items"]
+    at = {"restApiId": api, "resourceId": root["id"], "httpMethod": "POST"}
+    apis.update_method(**at, patchOperations=replace("/apiKeyRequired", "true"))
+    apis.create_deployment(restApiId=api, stageName="dev")
+    key = apis.create_api_key(name="counted", enabled=True)
+    stage = {"apiId": api, "stage": "dev"}
+    plan = apis.create_usage_plan(
+        name="counted", apiStages=[stage], quota={"limit": 100, "period": "MONTH"}
+    )["id"]
+    apis.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+
+    def ask() -> tuple[int, Any]:
+        return post(platform, f"{api}/dev/", {"x-api-key": key["value"]})
+
+    def used() -> list[int]:
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        usage = apis.get_usage(usagePlanId=plan, startDate=today, endDate=today)
+        days: list[list[int]] = usage["items"][key["id"]]
+        return days[0]
+
+    assert ask()[0] == 200
+    wait_for(lambda: used() == [1, 99], "the request is counted")
+    member = {"usagePlanId": plan, "keyId": key["id"]}
+    changed = apis.update_usage(**member, patchOperations=replace("/remaining", "0"))
+    assert changed["items"] == {key["id"]: [[1, 0]]}
+    assert ask() == (429, {"message": "Limit Exceeded"})
+    apis.update_usage(**member, patchOperations=replace("/remaining", "1"))
+    assert [ask()[0] for _ in range(2)] == [200, 429]
+    apis.delete_api_key(apiKey=key["id"])
 
 
 def test_a_trial_needs_no_deployment(apis: Any, api: str) -> None:

@@ -8,7 +8,7 @@ from lambent.model.errors import ApiError
 from lambent.stacks.ports import AwsApi
 from lambent.stacks.resources.expressions import Values, at, expand
 from lambent.stacks.resources.inputs import changed_parts, input_for, patches, prepared, tags_of
-from lambent.stacks.resources.resource_type import Made, Properties, Step
+from lambent.stacks.resources.resource_type import Made, Properties, Step, Unfinished
 from lambent.stacks.resources.row_type import Call, Op, Part, Row
 from lambent.stacks.resources.schema import check_properties, given, replaced_by
 from lambent.stacks.resources.stability import Stability, is_gone, is_taken
@@ -78,17 +78,25 @@ class Driver:
                 physical_id = self._physical(values, created)
         values = dataclasses.replace(values, response=created, physical_id=physical_id)
         more = expand(row.created, values)
-        await self._settled(values)
-        for part in row.parts:
-            if part.on_create and given(wanted, part.of):
-                for item in _items(part, wanted):
-                    await self._call(part.put, _about(values, item, more))
-                    await self._settled(values)
-        if given(wanted, row.resets):
-            await self._change(values, None, is_reset=True)
-        elif row.patch is not None:
-            await self._patch(values, patches({}, row.patch.on_create(wanted)))
-        return await self._made(values, more, created)
+        try:
+            await self._settled(values)
+            for part in row.parts:
+                if part.on_create and given(wanted, part.of):
+                    for item in _items(part, wanted):
+                        await self._call(part.put, _about(values, item, more))
+                        await self._settled(values)
+            if given(wanted, row.resets):
+                await self._change(values, None, is_reset=True)
+            elif row.patch is not None:
+                await self._patch(values, patches({}, row.patch.on_create(wanted)))
+            return await self._made(values, more, created)
+        except ApiError as error:
+            raise Unfinished(error, Made(physical_id, more)) from error
+
+    async def find(self, step: Step, properties: Properties) -> Made | None:
+        wanted = await self._prepare(step, properties, is_leaving=True)
+        physical_id = await self._found(Values(step=step, properties=wanted))
+        return None if physical_id is None else Made(physical_id, {})
 
     async def update(self, step: Step, made: Made, old: Properties, new: Properties) -> Made:
         row = self.row

@@ -22,6 +22,7 @@ from lambent.control.apis.v1 import (
     resources,
     rest_apis,
     stages,
+    usage,
     usage_plans,
 )
 from lambent.control.apis.v1.work import Function, Work
@@ -32,7 +33,7 @@ from lambent.store.store import Store, Transaction
 _FAMILIES = (
     *(account, api_keys, deployments, documentation, domain_names, exporting, gateway_responses),
     *(integrations, methods, models, openapi_use_cases, parts, resources, rest_apis, stages),
-    usage_plans,
+    *(usage, usage_plans),
 )
 READS: Mapping[str, Function] = dict(
     itertools.chain.from_iterable(family.READS.items() for family in _FAMILIES)

@@ -47,7 +47,7 @@ def update(work: Work, params: Params) -> Params:
         else:
             body = USAGE_PLAN.apply(body, [patch])
     stored = plans.replace(id, body)
-    for member in _keys_of(work, id):
+    for member in members_of(work, id):
         _check_one_plan(work, stored, member.id.rpartition("/")[2])
     return generic.shown(stored)
 
@@ -117,7 +117,8 @@ def plans_of(work: Work, key: str) -> set[str]:
     return {plan for plan, _, id in (member.id.partition("/") for member in members) if id == key}
 
 
-def _keys_of(work: Work, plan: str) -> list[Document]:
+def members_of(work: Work, plan: str) -> list[Document]:
+    """The keys of a usage plan."""
     members = work.tx.documents.list_of(work.root(), "usage_plan_key")
     return [member for member in members if member.id.startswith(f"{plan}/")]
 

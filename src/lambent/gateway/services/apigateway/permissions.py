@@ -50,7 +50,7 @@ _IMPORTS = ("ImportRestApi", "PutRestApi")
 
 
 def _type_of(operation: OperationModel) -> str:
-    path = operation.http["requestUri"].partition("?")[0]
+    path = operation.http["requestUri"].partition("?")[0].removesuffix("/usage")
     if "/cache/" in path:
         return "Stage"
     literals = [part for part in path.strip("/").split("/") if not part.startswith("{")]

@@ -53,5 +53,6 @@ def _load(tx: Transaction, scope: Scope) -> Mapping[str, ApiKey]:
     root = Root(_SERVICE, scope.account, scope.region, "")
     keys = {document.id: document.body for document in tx.documents.list_of(root, "api_key")}
     plans = {document.id: document.body for document in tx.documents.list_of(root, "usage_plan")}
-    memberships = [document.id for document in tx.documents.list_of(root, "usage_plan_key")]
+    members = tx.documents.list_of(root, "usage_plan_key")
+    memberships = {document.id: document.body for document in members}
     return keys_by_value(keys, plans, memberships)

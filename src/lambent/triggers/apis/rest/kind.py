@@ -21,7 +21,7 @@ from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.gateway_responses import GatewayError, gateway_response
 from lambent.triggers.apis.rest.keys import KeyDirectory
 from lambent.triggers.apis.rest.methods import Method, MethodCompiler
-from lambent.triggers.apis.rest.usage import ApiKey, UsageCounter
+from lambent.triggers.apis.rest.usage import ApiKey, Member, UsagePlans, member_of
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +34,10 @@ _REFUSALS = {403: "INVALID_API_KEY", 404: "INVALID_API_KEY", 413: "REQUEST_TOO_L
 class RestApis:
     """All REST APIs. See `ApiKind`."""
 
-    def __init__(self, context: ApiContext, keys: KeyDirectory) -> None:
+    def __init__(self, context: ApiContext, keys: KeyDirectory, usage: UsagePlans) -> None:
         self._context = context
         self._keys = keys
-        self._usage = UsageCounter(context.clock, context.throttles.new)
+        self._usage = usage
 
     def choose_stage(self, api: Api, path: str) -> tuple[str, str] | None:
         """See `ApiKind`. Slashes before the stage do not count."""
@@ -63,7 +63,7 @@ class RestStage:
         context: ApiContext,
         stage: Stage,
         keys: KeyDirectory,
-        usage: UsageCounter,
+        usage: UsagePlans,
     ) -> None:
         self._context = context
         self._stage = stage
@@ -150,24 +150,30 @@ class RestStage:
             self._validate(call, method)
             return
         keys = self._keys.get_nowait(self._stage.root.scope)
-        if keys is not None:
-            self._count(call, method, keys)
+        member = None if keys is None else self._member(call, keys)
+        if member is not None and self._usage.count_nowait(member, self._where(call, method)):
+            self._counted(call, method, member.key)
         else:
-            start_task(self._context.tasks, call.fail, self._look_up_key, call, method)
+            start_task(self._context.tasks, call.fail, self._count, call, method)
 
-    async def _look_up_key(self, call: RestCall, method: Method) -> None:
-        keys = await self._keys.get(self._stage.root.scope)
+    async def _count(self, call: RestCall, method: Method) -> None:
         try:
-            self._count(call, method, keys)
+            member = self._member(call, await self._keys.get(self._stage.root.scope))
+            await self._usage.count(member, self._where(call, method))
+            self._counted(call, method, member.key)
         except GatewayError as error:
             call.refuse(error)
 
-    def _count(self, call: RestCall, method: Method, keys: Mapping[str, ApiKey]) -> None:
-        value = self._key_of(call)
+    def _member(self, call: RestCall, keys: Mapping[str, ApiKey]) -> Member:
+        """Raises `GatewayError`."""
+        value, root = self._key_of(call), self._stage.root
         key = None if value is None else keys.get(value)
-        where = f"{method.path}/{call.request.exchange.method}"
-        self._usage.count(key, self._stage.root.id, self._stage.name, where)
-        assert key is not None, "what is counted is a key"
+        return member_of(key, root.scope, root.id, self._stage.name)
+
+    def _where(self, call: RestCall, method: Method) -> str:
+        return f"{method.path}/{call.request.exchange.method}"
+
+    def _counted(self, call: RestCall, method: Method, key: ApiKey) -> None:
         call.identity_key = key.value, key.id
         call.identified()
         self._validate(call, method)

@@ -8,6 +8,8 @@ from typing import Any
 from lambent.model.document import Root
 from lambent.triggers.apis.rest.keys import KeyDirectory
 from lambent.triggers.apis.rest.kind import RestApis
+from lambent.triggers.apis.rest.usage import UsagePlans
+from lambent.triggers.apis.rest.usage_counts import UsageCounts
 from tests.unit.triggers.apis.serving import ACCOUNT, REGION, Response, Served, serving
 
 API = "r1e2s3t4a5"
@@ -25,7 +27,10 @@ def serving_rest(directory: Path, **options: Any) -> Iterator[Served]:
     async def add() -> None:
         keys = KeyDirectory(served.store)
         await served.store.follow(keys)
-        served.apis.directory.add_kind("REST", RestApis(served.apis.context, keys))
+        context = served.apis.context
+        counts = UsageCounts(served.store, context.clock)
+        usage = UsagePlans(counts, context.throttles.new)
+        served.apis.directory.add_kind("REST", RestApis(context, keys, usage))
 
     # Keys are read from the store, which is there when the rest is.
     with serving(directory, lambda _: None, **options) as served:
