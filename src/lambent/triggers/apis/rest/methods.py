@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lambent.kit.computing import LOOP_BYTES_MAX
 from lambent.model.document import Body
@@ -16,16 +17,18 @@ from lambent.triggers.apis.rest.authorization import (
 )
 from lambent.triggers.apis.rest.binary import media_type_of
 from lambent.triggers.apis.rest.call import RestCall
+from lambent.triggers.apis.rest.execution_logs import ExecutionLog
 from lambent.triggers.apis.rest.function_authorizer import FunctionAuthorizer
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.integrations.custom import CustomIntegration
 from lambent.triggers.apis.rest.integrations.functions import FunctionCaller
-from lambent.triggers.apis.rest.integrations.http_backend import HttpServer
+from lambent.triggers.apis.rest.integrations.http_backend import HttpServer, StreamedServer
 from lambent.triggers.apis.rest.integrations.integration import Integration, NoIntegration
 from lambent.triggers.apis.rest.integrations.lambda_custom import LambdaBackend
 from lambent.triggers.apis.rest.integrations.lambda_proxy import LambdaProxy
 from lambent.triggers.apis.rest.integrations.mock import Mock
 from lambent.triggers.apis.rest.integrations.services import ServiceBackend
+from lambent.triggers.apis.rest.integrations.streaming import EDGE_IDLE_S, IDLE_S
 from lambent.triggers.apis.rest.pool_authorizer import PoolAuthorizer
 from lambent.triggers.apis.rest.routes import ANY, Routes
 from lambent.triggers.apis.rest.validation import (
@@ -50,6 +53,7 @@ class Method:
     authorization: Authorization
     needs_key: bool
     bucket: TokenBucket | None
+    log: ExecutionLog | None
     validator: "Validator | None"
     integration: Integration
 
@@ -133,13 +137,16 @@ class MethodCompiler:
             validator = self._validator(body)
         except ValueError as error:
             validator, integration = None, NoIntegration(str(error))
+        settings = self._settings(path, verb)
+        stage = self._stage
         return Method(
             resource_id,
             path,
             body,
             self._authorization(body),
             bool(body.get("apiKeyRequired")),
-            self._bucket(path, verb),
+            self._bucket(settings),
+            ExecutionLog.of(self._context.access_logs, stage.root, stage.name, settings),
             validator,
             integration,
         )
@@ -181,12 +188,15 @@ class MethodCompiler:
         }
         return Validator(parameters if chosen.get("validateRequestParameters") else None, bodies)
 
-    def _bucket(self, path: str, verb: str) -> TokenBucket | None:
-        """The bucket of a method; None if its stage does not limit it."""
+    def _settings(self, path: str, verb: str) -> Mapping[str, Any]:
+        """The stage's settings of a method: its own before those of all."""
         settings = self._stage.body.get("methodSettings") or {}
         key = f"{path.lstrip('/').replace('/', '~1')}/{verb}"
-        chosen = {**settings.get("*/*", {}), **settings.get(key, {})}
-        rate, burst = chosen.get("throttlingRateLimit"), chosen.get("throttlingBurstLimit")
+        return {**settings.get("*/*", {}), **settings.get(key, {})}
+
+    def _bucket(self, settings: Mapping[str, Any]) -> TokenBucket | None:
+        """The bucket of a method; None if its stage does not limit it."""
+        rate, burst = settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")
         # Below zero there is no limit.
         rate = None if rate is None or rate < 0 else float(rate)
         burst = None if burst is None or burst < 0 else float(burst)
@@ -200,11 +210,16 @@ class MethodCompiler:
         except (KeyError, ValueError) as error:
             return NoIntegration(str(error))
 
+    @property
+    def _idle_s(self) -> float:
+        """How long a stream may be silent."""
+        kinds = (self._stage.api.get("endpointConfiguration") or {}).get("types") or ()
+        return EDGE_IDLE_S if "EDGE" in kinds else IDLE_S
+
     def _made(self, body: Body) -> Integration:
         context, types = self._context, self._binary_types
         kind, uri = body.get("type"), body.get("uri") or ""
-        if body.get("responseTransferMode") == "STREAM":
-            raise ValueError("Responses that are streamed are not served.")
+        is_stream = body.get("responseTransferMode") == "STREAM"
         if kind == "MOCK":
             return CustomIntegration(context, body, types, Mock())
         if kind in ("AWS", "AWS_PROXY") and ":lambda:path/" in uri:
@@ -212,7 +227,8 @@ class MethodCompiler:
                 raise ValueError("The method of an integration with a function must be POST.")
             caller = FunctionCaller(context, self._stage, body, self._variables)
             if kind == "AWS_PROXY":
-                return LambdaProxy(context, caller, types)
+                idle_s = self._idle_s if is_stream else None
+                return LambdaProxy(context, caller, types, idle_s=idle_s)
             return CustomIntegration(context, body, types, LambdaBackend(context, caller))
         if kind == "AWS" and SERVICE_URI.fullmatch(uri):
             return CustomIntegration(
@@ -220,6 +236,7 @@ class MethodCompiler:
             )
         if kind in ("HTTP", "HTTP_PROXY") and body.get("connectionType") != "VPC_LINK":
             server = HttpServer(context, body, self._variables)
-            is_proxy = kind == "HTTP_PROXY"
-            return server if is_proxy else CustomIntegration(context, body, types, server)
+            if kind == "HTTP":
+                return CustomIntegration(context, body, types, server)
+            return StreamedServer(server, idle_s=self._idle_s) if is_stream else server
         raise ValueError(f"Integrations of the type {kind} with {uri[:200]!r} are not served.")

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/setup-http-integrat
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
@@ -15,11 +15,13 @@ from lambent.kit.tasks import start_task
 from lambent.model.document import Body
 from lambent.model.function_uris import expand_variables
 from lambent.triggers.apis.context import ApiContext
+from lambent.triggers.apis.outbound import PassedBody, cancel_when_gone
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.integration_responses import IntegrationResult
 from lambent.triggers.apis.rest.integrations.custom import Done, Prepared, mapped_parameters
 from lambent.triggers.apis.rest.integrations.integration import TIMEOUT_MS
+from lambent.triggers.apis.rest.parameters import Multi
 
 RESPONSE_BYTES_MAX = 10 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
@@ -36,6 +38,10 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+
+
+_Take = Callable[[aiohttp.ClientResponse], Awaitable[None]]
+"""Takes a response whose head has come."""
 
 
 class _Sent(NamedTuple):
@@ -74,6 +80,16 @@ class HttpServer:
 
     def handle(self, call: RestCall) -> None:
         """See `Integration`: the request goes to the server as it is, and so does the response."""
+        self._begin(call, self._passed(call), _pass_back)
+
+    def handle_stream(self, call: RestCall, idle_s: float) -> None:
+        """As `handle`, but the response is passed on chunk by chunk; between two chunks at most
+        `idle_s` pass."""
+        sent = self._passed(call)
+        start_task(self._context.tasks, call.fail, self._exchange_stream, call, sent, idle_s)
+
+    def _passed(self, call: RestCall) -> _Sent:
+        """The client's request for the server, with what is mapped. Raises `GatewayError`."""
         exchange = call.request.exchange
         mapped = mapped_parameters(self._body, call)
         headers = {
@@ -82,14 +98,13 @@ class HttpServer:
             if name.lower() not in _HOP_BY_HOP
         }
         query = {**call.parameters.query, **mapped["querystring"]}
-        sent = self._sent(
+        return self._sent(
             call,
             headers | mapped["header"],
             urlencode(query, doseq=True),
             mapped["path"],
             exchange.body,
         )
-        self._begin(call, sent, _pass_back)
 
     # -- both --------------------------------------------------------------------------------------
 
@@ -116,21 +131,47 @@ class HttpServer:
         start_task(self._context.tasks, call.fail, self._exchange, call, sent, done)
 
     async def _exchange(self, call: RestCall, sent: _Sent, done: Done) -> None:
+        async def take(response: aiohttp.ClientResponse) -> None:
+            done(call, await _read(response))
+
+        await self._send(call, sent, self._timeout_s, take)
+
+    async def _exchange_stream(self, call: RestCall, sent: _Sent, idle_s: float) -> None:
+        async def take(response: aiohttp.ClientResponse) -> None:
+            await _stream(call, response)
+
+        await self._send(call, sent, min(self._timeout_s, idle_s), take)
+
+    async def _send(self, call: RestCall, sent: _Sent, idle_s: float, take: _Take) -> None:
+        """Send a request and take the response, for as long as the client is there. Until the
+        response begins, and between two chunks, at most `idle_s` pass."""
         call.note(f"Sending request to {sent.url}")
+        scope = anyio.CancelScope()
         try:
-            with anyio.fail_after(self._timeout_s), anyio.CancelScope() as scope:
-                call.request.exchange.on_disconnect(scope.cancel)
-                async with self._context.outbound.request(
-                    *sent, deadline_s=self._timeout_s
-                ) as response:
-                    result = await _read(response)
-                done(call, result)
+            with anyio.fail_after(self._timeout_s), scope:
+                cancel_when_gone(call.request.exchange, scope)
+                async with self._context.outbound.request(*sent, deadline_s=idle_s) as response:
+                    await take(response)
         except GatewayError as error:
             call.refuse(error)
         except TimeoutError:
             call.refuse(GatewayError("INTEGRATION_TIMEOUT", "The integration has timed out."))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             call.refuse(GatewayError("INTEGRATION_FAILURE", f"The server fails: {error!r}"))
+        if scope.cancelled_caught:
+            call.abandoned()
+
+
+class StreamedServer:
+    """A server whose responses are passed on chunk by chunk. See `Integration`."""
+
+    def __init__(self, server: HttpServer, *, idle_s: float) -> None:
+        self._server = server
+        self._idle_s = idle_s
+
+    def handle(self, call: RestCall) -> None:
+        """See `Integration`."""
+        self._server.handle_stream(call, self._idle_s)
 
 
 def _variable(path: Mapping[str, str], name: str) -> str:
@@ -146,23 +187,55 @@ def _variable(path: Mapping[str, str], name: str) -> str:
     return quote(value, safe=_SAFE)
 
 
-async def _read(response: aiohttp.ClientResponse) -> IntegrationResult:
+def _headers_of(response: aiohttp.ClientResponse) -> dict[str, list[str]]:
     headers: dict[str, list[str]] = {}
     for name, value in response.raw_headers:
         lowered = name.decode("latin-1").lower()
         if lowered not in _HOP_BY_HOP:
             headers.setdefault(lowered, []).append(value.decode("latin-1"))
+    return headers
+
+
+async def _read(response: aiohttp.ClientResponse) -> IntegrationResult:
     body = bytearray()
     while chunk := await response.content.read(_CHUNK_BYTES):
         body += chunk
         if len(body) > RESPONSE_BYTES_MAX:
             raise GatewayError("INTEGRATION_FAILURE", "The response is larger than 10 MB.")
-    return IntegrationResult(response.status, headers, bytes(body), str(response.status))
+    status = response.status
+    return IntegrationResult(status, _headers_of(response), bytes(body), str(status))
+
+
+def _noted(call: RestCall, status: int, headers: Multi) -> list[tuple[str, str]]:
+    """The headers for the client; the log learns of the response."""
+    call.integration_status = status
+    if call.log is not None:
+        call.note(f"Received response. Status: {status}")
+        call.note_data("Endpoint response headers", headers)
+    return [(name, value) for name, values in headers.items() for value in values]
 
 
 def _pass_back(call: RestCall, result: IntegrationResult) -> None:
-    call.integration_status = result.status
-    call.note(f"Received response. Status: {result.status}")
-    call.note_data("Endpoint response headers", result.headers)
-    headers = [(name, value) for name, values in result.headers.items() for value in values]
-    call.respond(result.status, headers, result.body)
+    call.respond(result.status, _noted(call, result.status, result.headers), result.body)
+
+
+async def _stream(call: RestCall, response: aiohttp.ClientResponse) -> None:
+    """Pass a response on. If it breaks off, so does the client's."""
+    exchange, status = call.request.exchange, response.status
+    headers = _noted(call, status, _headers_of(response))
+    if exchange.method == "HEAD" or status in (204, 304):
+        call.respond(status, headers)
+        return
+    body = PassedBody(exchange, response)
+    call.start(status, headers, length=response.content_length)
+    try:
+        await body.run()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        call.cut(GatewayError("INTEGRATION_FAILURE", f"It broke off: {error!r}"), body.sent_bytes)
+    except BaseException:
+        # The client has gone, or the time is over.
+        call.cut(GatewayError("INTEGRATION_TIMEOUT"), body.sent_bytes)
+        raise
+    else:
+        exchange.finish()
+        call.ended(body.sent_bytes)
