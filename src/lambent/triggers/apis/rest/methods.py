@@ -34,6 +34,7 @@ from lambent.triggers.apis.rest.routes import ANY, Routes
 from lambent.triggers.apis.rest.validation import (
     STEPS_AT_ONCE,
     BodyValidator,
+    Models,
     TooManySteps,
     check_parameters,
 )
@@ -68,10 +69,12 @@ class Validator:
     def check_nowait(self, call: RestCall) -> bool:
         """Check a request if that takes a moment; returns whether it does. If not, call `check` in
         a thread. Raises `GatewayError`."""
-        if len(call.request.exchange.body) > LOOP_BYTES_MAX:
+        body = self._body(call)
+        size = len(call.request.exchange.body)
+        if body is not None and (size > LOOP_BYTES_MAX or not body.is_ready):
             return False
         try:
-            self._check(call, STEPS_AT_ONCE)
+            self._check(call, body, STEPS_AT_ONCE)
         except TooManySteps:
             return False
         return True
@@ -79,21 +82,24 @@ class Validator:
     def check(self, call: RestCall) -> None:
         """Raises `GatewayError`."""
         try:
-            self._check(call, None)
+            self._check(call, self._body(call), None)
         except TooManySteps:
             raise GatewayError(
                 "API_CONFIGURATION_ERROR", "The model takes too many steps for the body."
             ) from None
 
-    def _check(self, call: RestCall, steps: int | None) -> None:
+    def _body(self, call: RestCall) -> BodyValidator | None:
+        """What checks the body; None if nothing does."""
+        if not self.bodies:
+            return None
+        kind = media_type_of(call.request.exchange.headers.get("content-type")) or _JSON
+        return self.bodies.get(kind) or self.bodies.get("$default")
+
+    def _check(self, call: RestCall, body: BodyValidator | None, steps: int | None) -> None:
         if self.parameters is not None:
             check_parameters(self.parameters, call.parameters)
-        if self.bodies:
-            exchange = call.request.exchange
-            kind = media_type_of(exchange.headers.get("content-type")) or _JSON
-            validator = self.bodies.get(kind) or self.bodies.get("$default")
-            if validator is not None:
-                validator.check(exchange.body, steps)
+        if body is not None:
+            body.check(call.request.exchange.body, steps)
 
 
 class MethodCompiler:
@@ -109,6 +115,7 @@ class MethodCompiler:
         self._stage = stage
         self._variables = variables
         self._authorizers: dict[str, Authorization] = {}
+        self._models = Models(stage.of("model"))
         self._binary_types: Sequence[str] = stage.api.get("binaryMediaTypes") or ()
 
     def routes(self) -> Routes[Method]:
@@ -132,11 +139,6 @@ class MethodCompiler:
         return None
 
     def _method(self, resource_id: str, path: str, verb: str, body: Body) -> Method:
-        integration = self._integration(body.get("methodIntegration"))
-        try:
-            validator = self._validator(body)
-        except ValueError as error:
-            validator, integration = None, NoIntegration(str(error))
         settings = self._settings(path, verb)
         stage = self._stage
         return Method(
@@ -147,8 +149,8 @@ class MethodCompiler:
             bool(body.get("apiKeyRequired")),
             self._bucket(settings),
             ExecutionLog.of(self._context.access_logs, stage.root, stage.name, settings),
-            validator,
-            integration,
+            self._validator(body),
+            self._integration(body.get("methodIntegration")),
         )
 
     def _authorization(self, body: Body) -> Authorization:
@@ -180,9 +182,8 @@ class MethodCompiler:
         if chosen is None:
             return None
         parameters = body.get("requestParameters") or {}
-        models = self._stage.of("model")
         bodies = {
-            kind: BodyValidator(name, models)
+            kind: BodyValidator(name, self._models)
             for kind, name in (body.get("requestModels") or {}).items()
             if chosen.get("validateRequestBody")
         }
