@@ -307,8 +307,7 @@ class RestCall:
         """The client has gone: there is no response."""
         if not self.is_done:
             self.is_done = True
-            self.error = GatewayError("INTEGRATION_FAILURE", "The client has disconnected.")
-            self._note_error(self.error)
+            self._note_error(GatewayError("INTEGRATION_FAILURE", "The client has disconnected."))
             self.ended(0)
 
     def ended(self, response_bytes: int) -> None:
@@ -316,7 +315,7 @@ class RestCall:
         self.is_streamed = False
         self.response_bytes = response_bytes
         if self.log is not None:
-            if self.error is None:
+            if self.error is None and self.status:
                 self.note("Successfully completed execution")
             self.note(f"Method completed with status: {self.status}")
         if self._write_log is not None:
