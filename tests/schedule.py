@@ -25,6 +25,11 @@ a file share its fixtures."""
 TOGETHER = {
     # In sequence: they share a neighbor that is watched to the end.
     "tests/hostile/": "hostile",
+    # They share brokers, which take five seconds of CPU to start.
+    "tests/crash/test_injected_failures.py": "brokers",
+    "tests/scenario/mappings/test_activemq.py": "brokers",
+    "tests/scenario/mappings/test_rabbitmq.py": "brokers",
+    "tests/servers/test_brokers.py": "brokers",
     # They measure, or compare the machine before and after.
     "tests/isolation/": "machine",
     "tests/scenario/test_up.py": "machine",

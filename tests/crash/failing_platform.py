@@ -1,5 +1,6 @@
 """A platform whose tasks fail on request: see `failing_tasks`."""
 
+import os
 import re
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from lambent.instance import log_file
 from tests.forking import Forked
-from tests.platforms import Platform, wait_for
+from tests.platforms import FRUGAL, Platform, wait_for
 
 
 class FailingPlatform(Platform):
@@ -28,7 +29,11 @@ class FailingPlatform(Platform):
         self.log.unlink(missing_ok=True)
         with self.log.open("a") as output:
             self.process = Forked(
-                command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
+                command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**FRUGAL, **os.environ},
             )
         found = wait_for(
             lambda: re.search(r"ready at (http://\S+)", self.text()) or self.process.poll(),

@@ -1,5 +1,6 @@
 """Platforms that are started to be killed."""
 
+import os
 import re
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.forking import Forked
-from tests.platforms import wait_for
+from tests.platforms import FRUGAL, wait_for
 
 READY_S = 60
 
@@ -24,7 +25,12 @@ class Life:
         command = [sys.executable, "-m", f"tests.crash.{module}", point, str(number)]
         command += [str(data.parent / "witness"), "up", "--port", "0", "--data-dir", str(data)]
         with self._output.open("w") as output:
-            self._process = Forked([*command, *options], stdout=output, stderr=subprocess.STDOUT)
+            self._process = Forked(
+                [*command, *options],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**FRUGAL, **os.environ},
+            )
 
     def __enter__(self) -> "Life":
         return self

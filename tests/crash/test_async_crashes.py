@@ -113,7 +113,7 @@ def test_nothing_accepted_is_lost(
     print(f"CRASH_SEED={seed}")
     data = tmp_path / "data"
     settings = database()
-    kills = int(KILLS or (10 if settings.url else 20))
+    kills = int(KILLS or (1 if settings.url else 2) * (len(POINTS) + 1))
     options = ["--set", f"aws.sqs.endpoint_url={queue.meta.endpoint_url}"]
     options += ["--set", "asynchronous.retry_s=0.05", "--set", "asynchronous.backoff_s=0.1"]
     if settings.url:

@@ -536,7 +536,7 @@ def test_what_fails_as_the_platform_starts_does_not_keep_it_from_that(
     assert invoke(brief.client("lambda"), "young", 1)[0] == 1
 
 
-def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None:
+def test_a_platform_that_fails_anyway_ends_at_once(tmp_path: Path) -> None:
     """Not after the grace period for calls of an orderly stop, because nothing would respond to
     them. The exit code informs a supervisor, and calls in progress see their connection end."""
     platform = FailingPlatform(tmp_path / "data")

@@ -18,6 +18,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 _READY_S = 120
+_BARE = ("tests.crash.failing_tasks", "tests.forking.mirror")
+"""Programs that change Lambent before it is imported, or look at what is."""
 _COMMAND = """#!{python} -IS
 import json, os, signal, socket, sys
 read, write = os.pipe()
@@ -40,6 +42,11 @@ if code < 0:
     os.kill(os.getpid(), -code)
 os._exit(code)
 """
+
+
+def _kind(module: str) -> str:
+    """The kind of server for a module, as `server.LOADED` names it."""
+    return "bare" if module in _BARE else "lambent"
 
 
 @functools.cache
@@ -97,7 +104,7 @@ class Forked(subprocess.Popen[Any]):
         assert command[0] == sys.executable
         is_module = command[1] == "-m"
         program, *rest = command[2:] if is_module else command[1:]
-        kind = program.partition(".")[0] if is_module else Path(program).name
+        kind = _kind(program) if is_module else Path(program).name
         environment = os.environ if bound["env"] is None else bound["env"]
         request = {
             "program": program,

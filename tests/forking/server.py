@@ -42,11 +42,11 @@ _LIBRARIES = (
 )
 LOADED = {
     "lambent": (*_LIBRARIES, "lambent.assembly.platform", "lambent.cli.app"),
-    "tests": _LIBRARIES,
+    "bare": _LIBRARIES,
     "aws": ("awscli.clidriver", "awscli.handlers"),
 }
-"""What each kind of server loads: for `lambent`; for programs of the tests, which may change
-Lambent before it is imported; for the AWS CLI, which has its own botocore."""
+"""What each kind of server loads: for Lambent and programs of the tests that run it; for those of
+them that change Lambent before it is imported; for the AWS CLI, which has its own botocore."""
 REQUEST_BYTES_MAX = 200_000
 
 
@@ -162,6 +162,9 @@ def main() -> None:
     before = dict(os.environ)
     for library in LOADED[sys.argv[2]]:
         importlib.import_module(library)
+    if sys.argv[2] == "lambent":
+        for service in importlib.import_module("lambent.gateway.registry").SERVICES:
+            assert service.model  # From a file, like a module.
     of_libraries = dict(os.environ.items() - before.items())
     gc.freeze()  # A collection in a child would copy all of it.
     assert len(os.listdir("/proc/self/task")) == 1, "a fork would lose threads"

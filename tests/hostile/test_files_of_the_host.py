@@ -156,7 +156,7 @@ def test_no_path_leads_to_the_host(attacker: Function, platform: Platform, secre
 
 
 @case("symlink-traps")
-def test_what_lies_in_tmp_leads_nobody_astray(
+def test_files_in_tmp_mislead_no_program(
     start: StartFunction, platform: Platform, secret: Path
 ) -> None:
     """After a timeout, a new start on the same /tmp and a deletion, the targets are there."""

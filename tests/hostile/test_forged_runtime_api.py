@@ -54,7 +54,9 @@ def request_id(answer: dict[str, Any]) -> str:
 
 
 @case("answer-others")
-def test_only_the_own_request_can_be_answered(attacker: Function, neighbour: Neighbour) -> None:
+def test_a_runtime_responds_only_to_its_own_request(
+    attacker: Function, neighbour: Neighbour
+) -> None:
     """Other ids are refused; the caller gets the true response, and so does the neighbor."""
     _, other = neighbour.function.try_to("attempts.echo", value=1)
     with neighbour.watched():
@@ -77,7 +79,7 @@ def test_a_second_answer_counts_for_nothing(attacker: Function, neighbour: Neigh
 
 
 @case("answer-late")
-def test_a_late_answer_reaches_nobody(start: StartFunction, mode: str) -> None:
+def test_a_late_response_reaches_no_caller(start: StartFunction, mode: str) -> None:
     """After its timeout a request has its response, whatever arrives then."""
     function = start(mode, Timeout=1)
     payload, _ = function.try_to("forgeries.remember")
@@ -88,7 +90,7 @@ def test_a_late_answer_reaches_nobody(start: StartFunction, mode: str) -> None:
 
 
 @case("next-while-running")
-def test_asking_again_gives_the_own_event(attacker: Function, neighbour: Neighbour) -> None:
+def test_asking_again_returns_the_own_event(attacker: Function, neighbour: Neighbour) -> None:
     """Only its own, however often it asks; the response still reaches the caller."""
     with neighbour.watched():
         assert attacker.do("forgeries.ask_while_running", count=20) == [True] * 20
@@ -96,7 +98,7 @@ def test_asking_again_gives_the_own_event(attacker: Function, neighbour: Neighbo
 
 
 @case("steal-events")
-def test_events_stolen_from_oneself(
+def test_events_stolen_from_the_own_runtime(
     start: StartFunction, neighbour: Neighbour, platform: Platform
 ) -> None:
     """A function whose threads take its events ends in its own timeouts, in its own box."""
@@ -142,7 +144,7 @@ def test_bodies_without_end_are_bounded(
 
 
 @case("unread-answers")
-def test_answers_that_nobody_takes_are_bounded(
+def test_untaken_responses_are_bounded(
     plain: Function, start: StartFunction, platform: Platform, neighbour: Neighbour
 ) -> None:
     """Sixty of 6 MB from the platform's API in the box: most are cut off."""

@@ -21,7 +21,7 @@ def attacker(start: StartFunction, mode: str) -> Iterator[Function]:
 
 
 @case("node-capabilities")
-def test_node_is_nobody(attacker: Function) -> None:
+def test_node_has_no_rights(attacker: Function) -> None:
     """One user, no capability, no_new_privs and a filter, for children and every thread too."""
     attacker.do("stay")
     box = attacker.box(by="here")

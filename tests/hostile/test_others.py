@@ -75,7 +75,7 @@ def assert_keeps_secret(victim: Victim, response: Any) -> None:
 
 
 @case("proc-of-others")
-def test_proc_shows_nobody_else(victim: Victim, attacker: Function) -> None:
+def test_proc_shows_no_other_process(victim: Victim, attacker: Function) -> None:
     """Memory, variables, descriptors and root of the platform, zygotes and other boxes."""
     results = attacker.do("others.read_proc", pids=victim.pids)
     assert_keeps_secret(victim, results)
@@ -115,7 +115,7 @@ def writable_address(pid: int) -> int:
 
 
 @case("ptrace-others", "ptrace-sibling", "ptrace-init")
-def test_nobody_is_traced(victim: Victim, attacker: Function) -> None:
+def test_no_other_process_is_traced(victim: Victim, attacker: Function) -> None:
     """Neither others nor init, a child or the process itself: no process has a tracer."""
     results = attacker.do("others.trace", pids=victim.pids)
     assert "done" not in results
@@ -160,7 +160,7 @@ def test_init_cannot_be_signalled(victim: Victim, attacker: Function) -> None:
 
 
 @case("signal-parent")
-def test_the_parent_is_nobody(victim: Victim, attacker: Function) -> None:
+def test_the_parent_has_no_rights(victim: Victim, attacker: Function) -> None:
     """The launcher is the parent on the host; inside it has no pid to send a signal to."""
     parent, _ = attacker.do("others.signal_parent")
     assert parent == 0

@@ -28,7 +28,7 @@ def attacker(start: StartFunction, mode: str) -> Iterator[Function]:
     function.delete()
 
 
-def assert_is_nobody(box: Box) -> None:
+def assert_has_no_rights(box: Box) -> None:
     """Every process of a box: its one user, no group, no capability, no way to gain any, a
     filter."""
     # A process may end after it was listed.
@@ -42,21 +42,21 @@ def assert_is_nobody(box: Box) -> None:
 
 
 @case("capabilities")
-def test_nobody_from_the_start(attacker: Function) -> None:
+def test_no_rights_from_the_start(attacker: Function) -> None:
     """Init, too, which runs no customer code, has no effective capability."""
     box = attacker.box()
-    assert_is_nobody(box)
+    assert_has_no_rights(box)
     init = host.status_of(box.init)
     assert {int(init[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {0}
     assert init["NoNewPrivs"] == "1"
 
 
 @case("become-root")
-def test_nobody_becomes_somebody(attacker: Function) -> None:
+def test_no_process_gains_rights(attacker: Function) -> None:
     """Users, groups, capabilities, secure bits, no_new_privs and the filter are unchanged."""
     outcomes = attacker.do("privileges.become")
     assert "done" not in outcomes
-    assert_is_nobody(attacker.box())
+    assert_has_no_rights(attacker.box())
 
 
 @case("setuid-programs")
@@ -72,7 +72,7 @@ def test_the_hosts_set_user_id_programs(attacker: Function) -> None:
     assert "/usr/bin/su" in programs
     attacker.do("privileges.run_set_uid", programs=programs)
     box = attacker.box()
-    assert_is_nobody(box)
+    assert_has_no_rights(box)
     files = list(box.inside("/tmp").iterdir())
     assert box.inside("/tmp/said") in files
     assert {path.stat().st_uid for path in files if path.name != "lost+found"} == {box.uid}
@@ -88,7 +88,7 @@ def test_a_set_user_id_copy(attacker: Function) -> None:
     assert copy.stat().st_uid == box.uid
     assert not {"security.capability", "trusted.x"} & set(os.listxattr(copy))
     assert len(box.functions()) == 2
-    assert_is_nobody(box)
+    assert_has_no_rights(box)
 
 
 @case("setuid-in-package", "file-capabilities")
@@ -111,7 +111,7 @@ def test_privileged_files_in_a_package(attacker: Function, platform: Platform) -
             attacker.do("attempts.call_stay", program=f"/var/task/{name}")
         box = attacker.box()
         assert len(box.functions()) == 3
-        assert_is_nobody(box)
+        assert_has_no_rights(box)
     finally:
         for path in planted.values():
             path.unlink(missing_ok=True)
@@ -139,7 +139,7 @@ def limits(box: Box) -> dict[str, float]:
 
 
 @case("real-time-priority", "oom-score")
-def test_nobody_goes_first(attacker: Function) -> None:
+def test_no_process_gets_a_higher_priority(attacker: Function) -> None:
     """Neither real-time nor a better priority, nor an exemption from the OOM killer."""
     attacker.do("privileges.schedule")
     box = attacker.box()

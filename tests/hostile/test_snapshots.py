@@ -13,7 +13,7 @@ import pytest
 from tests.hostile import host
 from tests.hostile.cases import case, params
 from tests.hostile.conftest import PACKAGE, Function, Neighbour, StartFunction
-from tests.hostile.test_privileges_of_functions import assert_is_nobody
+from tests.hostile.test_privileges_of_functions import assert_has_no_rights
 from tests.platforms import Platform, deploy, log_lines, wait_for
 from tests.scenario.test_snap_start import RUNTIME, publish
 from tests.yardstick import allowing
@@ -64,7 +64,7 @@ class Snapped:
         """The user that it reports; the host has verified it, too."""
         payload, answer = self.function.try_to("snapshots.look", version=self.version)
         assert "FunctionError" not in answer, payload
-        assert_is_nobody(host.Box(payload["box"]))
+        assert_has_no_rights(host.Box(payload["box"]))
         return dict(payload["result"])
 
 
@@ -83,7 +83,7 @@ def snap(start: StartFunction, platform: Platform) -> Any:
     return publish_one
 
 
-def assert_is_nobody_special(found: dict[str, Any]) -> None:
+def assert_has_no_special_rights(found: dict[str, Any]) -> None:
     """As a function that was never captured."""
     assert found["release"] == os.uname().release
     assert set(found["Uid"]) == {"993"}
@@ -97,7 +97,7 @@ def test_refused(snap: Any, neighbour: Neighbour, attack: str) -> None:
     attack_name, reason = REFUSED[attack]
     with neighbour.watched():
         snapped = snap(attack_name)
-        assert_is_nobody_special(snapped.look())
+        assert_has_no_special_rights(snapped.look())
     assert len(snapped.reasons) == 1, snapped.reasons
     assert reason in snapped.reasons[0]
 
@@ -107,7 +107,7 @@ def test_captured(snap: Any, neighbour: Neighbour, attack: str) -> None:
     """Whether or not it is captured, it gains nothing."""
     with neighbour.watched():
         snapped = snap(CAPTURED[attack])
-        assert_is_nobody_special(snapped.look())
+        assert_has_no_special_rights(snapped.look())
 
 
 @case("snapshot-neighbours")

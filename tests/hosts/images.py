@@ -196,7 +196,8 @@ def _install_debian(image: Image, log: Path) -> None:
     ]
     for path in ("doc", "man", "locale", "info"):
         command.append(f"--dpkgopt=path-exclude=/usr/share/{path}/*")
-    command += [f"--aptopt={line}" for line in _apt_proxies(log)]
+    dump = run(["apt-config", "dump", "Acquire"], log=log, deadline_s=60).decode()
+    command += [f"--aptopt={line}" for line in mirror_settings(dump)]
     kernel, mirror = f"linux-image-cloud-{image.architecture}", _mirror(log)
     sources = [f"deb {mirror} {image.suite} main"]
     if image.kernel_suite:
@@ -242,7 +243,9 @@ def _mirror(log: Path) -> str:
     raise StepFailed("apt knows no mirror of Debian: images cannot be made on this machine")
 
 
-def _apt_proxies(log: Path) -> list[str]:
-    """This machine's proxies, as lines of apt's configuration."""
-    dump = run(["apt-config", "dump", "Acquire"], log=log, deadline_s=60).decode()
-    return [line for line in dump.splitlines() if "proxy" in line.lower() and '""' not in line]
+def mirror_settings(dump: str) -> list[str]:
+    """The lines of `apt-config dump` about access to mirrors: proxies, and whether the dates of a
+    mirror's index must be current (a mirror of an earlier day has expired indexes)."""
+    about = ("proxy", "check-valid-until", "check-date")
+    lines = [line for line in dump.splitlines() if '""' not in line]
+    return [line for line in lines if any(word in line.lower() for word in about)]

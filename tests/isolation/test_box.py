@@ -276,7 +276,7 @@ async def test_a_program_that_cannot_be_executed_is_an_error_and_no_more(opened:
     await until(lambda: not descendants(opened.site.launcher_pid), "the box's end")
 
 
-async def test_how_programs_end_is_told(opened: Opened) -> None:
+async def test_how_programs_end_is_reported(opened: Opened) -> None:
     """By exit code or by signal, once."""
     async with opened.box() as inside:
         for script, status in (

@@ -58,6 +58,20 @@ def test_a_box_is_tried(tmp_path: Path) -> None:
     expect_nothing(tmp_path)
 
 
+def test_a_container_that_has_no_loop_devices_yet(tmp_path: Path) -> None:
+    """A privileged container's /dev has the loop devices of its start: the kernel makes others
+    later, which are created there when they are needed. /tmp of functions is on disk."""
+    cover = "set -e; stat=$(stat -c '%Hr %Lr' /dev/loop-control); mount -t tmpfs dev /dev;"
+    cover += " mknod /dev/loop-control c $stat; mknod /dev/null c 1 3; mknod /dev/zero c 1 5;"
+    cover += " mknod /dev/full c 1 7; mknod /dev/random c 1 8; mknod /dev/urandom c 1 9;"
+    cover += " mknod /dev/tty c 5 0; mkdir /dev/shm;"
+    contained = ["unshare", "--mount", "--", "sh", "-c", f'{cover} exec "$@"', "sh"]
+    code, report, tried = run_doctor([*contained, *command(tmp_path)])
+    assert (code, report["tier"]) == (0, "root"), report["summary"]
+    assert "words of the launcher" not in tried, tried["words of the launcher"]["found"]
+    expect_nothing(tmp_path)
+
+
 def test_an_ordinary_user_tries_one_too(tmp_path: Path) -> None:
     """In the tier that the user's `lambent up` would choose."""
     as_user = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
@@ -69,7 +83,7 @@ def test_an_ordinary_user_tries_one_too(tmp_path: Path) -> None:
     expect_nothing(tmp_path)
 
 
-def test_a_root_of_nobody_else(tmp_path: Path) -> None:
+def test_a_root_of_its_own(tmp_path: Path) -> None:
     """Root of a user namespace without other users (`unshare -r`) counts as an ordinary user."""
     as_root = ["unshare", "--user", "--map-root-user", "--"]
     code, report, tried = run_doctor([*as_root, *command(tmp_path)])
@@ -120,7 +134,7 @@ def test_a_doctor_that_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "directory", "file"])
-def test_a_place_where_somebody_has_been_before(tmp_path: Path, kind: str) -> None:
+def test_a_place_with_leftovers(tmp_path: Path, kind: str) -> None:
     """In a directory that every user may write to, files of other users are not touched, nor what
     they link to."""
     theirs = tmp_path / "theirs"

@@ -116,7 +116,7 @@ async def test_many_boxes_at_once(opened: Opened) -> None:
     assert sorted(found) == list(range(20))
 
 
-async def test_a_caller_that_gives_up_leaves_nothing_behind(opened: Opened) -> None:
+async def test_a_cancelled_caller_leaves_nothing_behind(opened: Opened) -> None:
     """Cancelled at any moment: a late result is released."""
     site = opened.site
     await assert_works(opened)

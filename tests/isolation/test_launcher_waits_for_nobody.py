@@ -75,7 +75,7 @@ async def started(opened: Opened, template: Template, spec: StartSpec) -> AsyncI
         await one.volume.close()
 
 
-async def test_new_sizes_of_volumes_keep_nobody_waiting(opened: Opened) -> None:
+async def test_new_sizes_of_volumes_delay_no_request(opened: Opened) -> None:
     """Creating a file system of a new size takes long: callers that request a known size are served
     meanwhile. Few sizes are kept on the disk."""
     took: list[float] = []
@@ -114,7 +114,7 @@ async def test_any_number_of_kinds_may_have_been_wanted(opened: Opened) -> None:
             assert '"A": "c"' in line
 
 
-async def test_what_nobody_waits_for_is_not_done(site: Site) -> None:
+async def test_work_without_a_caller_is_not_done(site: Site) -> None:
     """A request that is past its deadline is refused before any work is done for it."""
     end = site.handle.socket
     late: Mapping[str, Any] = {"op": "open_volume", "size_mb": 16, "deadline": time.monotonic() - 1}
@@ -195,7 +195,7 @@ except watchdog.PlatformGone:
 """
 
 
-def test_a_busy_launcher_hears_of_its_platforms_end() -> None:
+def test_a_busy_launcher_notices_its_platforms_end() -> None:
     """Whatever it does, it is stopped soon after the platform has gone, and not before."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:

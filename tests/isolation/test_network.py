@@ -316,7 +316,7 @@ SEND_DATAGRAMS = """
 """
 
 
-def test_datagrams_that_nobody_serves_are_refused_as_they_are_sent(
+def test_datagrams_without_a_server_are_refused_as_they_are_sent(
     network_without_bpf: Network,
 ) -> None:
     """With every system call that sends, to every destination: ENETUNREACH, never silence."""
@@ -398,7 +398,7 @@ def test_datagrams_inside_a_box_arrive(network: Network) -> None:
     assert found == [[60000, "thanks"]] * 2
 
 
-def test_a_host_without_ipv6_gives_none(network: Network) -> None:
+def test_a_host_without_ipv6_has_no_addresses(network: Network) -> None:
     """On a host without IPv6, only ::1 has a route, for connections and for datagrams."""
     found = run_in_box(
         network,
@@ -1102,7 +1102,7 @@ async def test_no_ipv6_address_is_given(network: Network) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_box_with_ipv6_is_told_its_addresses(network: Network) -> None:
+async def test_a_box_with_ipv6_knows_its_addresses(network: Network) -> None:
     """Then the name server responds to questions for AAAA."""
     queries: list[bytes] = []
 

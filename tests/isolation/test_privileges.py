@@ -204,7 +204,7 @@ def test_a_user_that_is_not_root_only_gains_no_new_privileges(base: Path) -> Non
     assert found == [65534, "1", True]
 
 
-def test_hand_over_gives_what_root_owns(base: Path) -> None:
+def test_hand_over_changes_the_owner_of_what_root_owns(base: Path) -> None:
     """The directory and everything of root's in it change owners; links are not followed."""
     data = base / "data"
     (data / "link").symlink_to(base / "secret")

@@ -21,7 +21,7 @@ RESTORES = int(os.environ.get("FUZZ_SNAPSHOT_RESTORES", "60"))
 SEED = int(os.environ.get("FUZZ_SNAPSHOT_SEED", "1"))
 
 
-def test_any_image_is_refused_or_changes_nobody() -> None:
+def test_any_image_is_refused_or_changes_no_other_process() -> None:
     """Each process is dead or keeps its credentials, namespaces and filter; also with images that
     the rules refuse, and with code that replaces the launcher's."""
     program = [sys.executable, "-m", "tests.isolation.snapshot_fuzz", "0", str(RESTORES), str(SEED)]

@@ -263,7 +263,7 @@ def test_memory_is_reported(lambda_client: Any) -> None:
     assert 100 < int(found[1]) < 512
 
 
-def test_a_program_that_names_the_paths_of_a_box_is_told(
+def test_a_program_that_names_the_paths_of_a_box_gets_an_error(
     platform: Platform, lambda_client: Any
 ) -> None:
     """A bootstrap with a fixed path fails, and its log says why."""

@@ -7,7 +7,7 @@ from tests.scenario.test_async import test_events_are_delivered
 from tests.scenario.test_bootstraps import test_a_bootstrap_that_is_not_executed
 from tests.scenario.test_extensions import (
     deploy_with,
-    test_an_extension_hears_of_everything,
+    test_an_extension_gets_every_event,
     test_extensions_that_fail,
     test_internal_extensions,
     test_why_it_ends,
@@ -48,7 +48,7 @@ __all__ = [
     "test_a_bootstrap_that_is_not_executed",
     "test_a_custom_runtime_streams",
     "test_an_environment_is_reused",
-    "test_an_extension_hears_of_everything",
+    "test_an_extension_gets_every_event",
     "test_an_os_only_function",
     "test_changes_of_layers",
     "test_chunks_come_as_they_are_written",

@@ -3,7 +3,7 @@ that may behave differently from environments with separate users."""
 
 from tests.scenario.test_extensions import (
     deploy_with,
-    test_an_extension_hears_of_everything,
+    test_an_extension_gets_every_event,
     test_why_it_ends,
 )
 from tests.scenario.test_invoke import (
@@ -17,7 +17,7 @@ SORTS = ("one-user",)
 __all__ = [
     "SORTS",
     "deploy_with",
-    "test_an_extension_hears_of_everything",
+    "test_an_extension_gets_every_event",
     "test_concurrent_calls_get_environments_of_their_own",
     "test_idle_environments_are_frozen",
     "test_languages_find_their_modules",

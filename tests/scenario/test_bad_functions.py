@@ -275,7 +275,7 @@ def test_code_that_exits_while_loading(lambda_client: Any) -> None:
     assert payload["errorMessage"].endswith("Runtime exited with error: exit status 3")
 
 
-def test_code_that_loads_for_ever(start_platform: Any) -> None:
+def test_code_that_never_finishes_loading(start_platform: Any) -> None:
     """Init is cut, tried once more inside the invocation, and ends with its timeout."""
     own = start_platform(environment={"LAMBENT_WORKER__INIT_LIMIT_S": "1"})
     client = own.client("lambda")

@@ -114,7 +114,7 @@ def test_sh_is_bash(lambda_client: Any) -> None:
     assert payload[:1].isdigit(), json.dumps(payload)
 
 
-def test_files_that_nobody_may_read(lambda_client: Any) -> None:
+def test_files_that_the_function_may_not_read(lambda_client: Any) -> None:
     """The modes of a package apply: a file that only its owner may read causes an error."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

@@ -53,7 +53,9 @@ async def call(endpoint: str, name: str, number: int, sleep_s: float = 0) -> tup
 
 
 @pytest.mark.timeout(DEADLINE_S + 100)
-def test_a_burst_is_answered_and_delays_nobody(platform: Platform, lambda_client: Any) -> None:
+def test_a_burst_succeeds_and_delays_no_other_function(
+    platform: Platform, lambda_client: Any
+) -> None:
     """Every call ends with its answer, and other functions start as if nothing were."""
     deploy(lambda_client, "burst", FILES, MemorySize=128, Timeout=60)
     names = [f"beside-burst-{number}" for number in range(NEIGHBOURS)]

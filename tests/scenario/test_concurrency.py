@@ -139,7 +139,7 @@ def test_the_others_share_what_is_not_reserved(start_platform: Any) -> None:
     assert sharing.reasons == {"ConcurrentInvocationLimitExceeded"}
 
 
-def test_what_was_counted_is_given_back(platform: Platform, lambda_client: Any) -> None:
+def test_what_was_counted_is_released(platform: Platform, lambda_client: Any) -> None:
     """However a call ends: also with a crash, a timeout, or a caller who does not wait."""
     name = "failing-at-once"
     code = """
@@ -337,7 +337,7 @@ def test_an_alias_takes_its_environments_along(lambda_client: Any) -> None:
     assert caught.value.response["Error"]["Code"] == "ProvisionedConcurrencyConfigNotFoundException"
 
 
-def test_an_init_that_fails_is_told(lambda_client: Any) -> None:
+def test_an_init_that_fails_is_reported(lambda_client: Any) -> None:
     """The configuration fails, with AWS's reason; calls still get their own error."""
     name = "unready"
     deploy(lambda_client, name, {"app.py": "raise ValueError('no')"}, Publish=True)

@@ -54,7 +54,7 @@ def end(platform: Platform, name: str) -> None:
     platform.client("lambda").update_function_configuration(FunctionName=name, Description="end")
 
 
-def test_an_extension_hears_of_everything(
+def test_an_extension_gets_every_event(
     platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
     """It registers before the runtime starts, and receives invocations and the shutdown."""

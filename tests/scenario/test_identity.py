@@ -209,6 +209,34 @@ def test_keys_end(strict: Strict) -> None:
     assert refusal(iam.get_user, UserName="carl")[0] == "NoSuchEntity"
 
 
+def test_managed_policies(strict: Strict) -> None:
+    """What is attached is in force with the next request, and no longer when it is detached."""
+    keys = strict.user("dora")
+    iam, client = strict.client("iam"), strict.client("lambda", **keys)
+    allow = {"Effect": "Allow", "Action": "lambda:List*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    arn = iam.create_policy(PolicyName="lists", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_user_policy(UserName="dora", PolicyArn=arn)
+    client.list_functions()
+    version = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]
+    assert version["Document"] == json.loads(document)
+    pages = iam.get_paginator("list_policies").paginate(
+        Scope="AWS", PaginationConfig={"PageSize": 7}
+    )
+    assert "AdministratorAccess" in {each["PolicyName"] for each in pages.search("Policies[]")}
+    iam.detach_user_policy(UserName="dora", PolicyArn=arn)
+    assert refusal(client.list_functions)[0] == "AccessDeniedException"
+    iam.attach_user_policy(
+        UserName="dora", PolicyArn="arn:aws:iam::aws:policy/AWSLambda_FullAccess"
+    )
+    attached = iam.list_attached_user_policies(UserName="dora")["AttachedPolicies"]
+    assert [each["PolicyName"] for each in attached] == ["AWSLambda_FullAccess"]
+    client.list_functions()
+    assert refusal(iam.get_policy, PolicyArn=f"{arn}x")[0] == "NoSuchEntity"
+    boundary = {"RoleName": "lambda-role", "PermissionsBoundary": arn}
+    assert "not offer" in refusal(iam.put_role_permissions_boundary, **boundary)[1]
+
+
 def test_functions_act_for_their_role(strict: Strict) -> None:
     """With temporary credentials, and with the permissions of the role's policy."""
     root = strict.client("lambda")
@@ -373,10 +401,8 @@ def test_keys_last(start_platform: Callable[..., Platform]) -> None:
 
 def test_relaxed_platforms_stay_on_loopback(tmp_path: Path) -> None:
     """Refused before anything is opened, with the cure."""
-    done = subprocess.run(
+    done = forking.run(
         [sys.executable, "-m", "lambent", "up", "--host", "0.0.0.0", "--data-dir", str(tmp_path)],
-        capture_output=True,
-        text=True,
         timeout=60,
     )
     assert done.returncode == 2
@@ -495,20 +521,18 @@ def test_bad_certificates(certificate: tuple[Path, Path], tmp_path: Path) -> Non
         ["--tls-cert", str(key), "--tls-key", str(key)],
         ["--tls-cert", str(tmp_path / "none"), "--tls-key", str(key)],
     ):
-        done = subprocess.run(
+        done = forking.run(
             [
                 *(sys.executable, "-m", "lambent", "up", "--port", "0", *arguments),
                 *("--data-dir", str(tmp_path / "data")),
             ],
-            capture_output=True,
-            text=True,
             timeout=60,
         )
         assert done.returncode != 0
         assert "tls" in done.stderr or "certificate" in done.stderr
 
 
-def test_nobody_reaches_into_another_account(platform: Platform) -> None:
+def test_no_account_reaches_into_another(platform: Platform) -> None:
     """Every operation that takes a function's name refuses another account's, in relaxed mode
     too, unless that function's policy allows it."""
     owner = platform.client("lambda", aws_access_key_id="222222222222")

@@ -91,7 +91,7 @@ def test_a_process_that_ends_or_hangs_is_replaced(act: Any) -> None:
     assert act("none")[0] is None
 
 
-def test_what_is_too_large_is_told_and_the_process_goes_on(act: Any) -> None:
+def test_what_is_too_large_is_an_error_and_the_process_goes_on(act: Any) -> None:
     """A result as well as an error."""
     check_what_is_too_large(act)
 

@@ -92,7 +92,9 @@ def test_windows_has_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("machine", ["riscv64", "armv7l", "i686"])
-def test_other_processors_are_told_plainly(monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
+def test_other_processors_are_refused_plainly(
+    monkeypatch: pytest.MonkeyPatch, machine: str
+) -> None:
     """Nothing is imported that has no numbers of system calls for them."""
     monkeypatch.setattr(os, "uname", lambda: types.SimpleNamespace(machine=machine))
     with pytest.raises(CliError, match=f"x86_64 or aarch64 in 64 bits; this is {machine}"):

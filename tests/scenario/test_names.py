@@ -164,6 +164,13 @@ exports.handler = function (event, context) {
   response.send(event, context, response.SUCCESS, { Name: 'v' }, 'thing-1', true);
 };
 """
+NODE_IMPORTS = """
+import response, { send } from 'cfn-response';
+export function handler(event, context) {
+  if (send !== response.send) throw new Error('named exports differ');
+  response.send(event, context, response.SUCCESS, { Name: 'v' }, 'thing-1', true);
+};
+"""
 OWN = {
     "python": {
         "app.py": PYTHON_RESPONSE,
@@ -173,10 +180,16 @@ OWN = {
         "index.js": NODE_RESPONSE,
         "cfn-response.js": "exports.send = (_, at) => { console.log('own'); at.done(); };",
     },
+    "node-import": {
+        "index.mjs": NODE_IMPORTS,
+        "node_modules/cfn-response/index.js": (
+            "exports.send = (_, at) => { console.log('own'); at.done(); };"
+        ),
+    },
 }
 
 
-@pytest.mark.parametrize("runtime", ["python", "node"])
+@pytest.mark.parametrize("runtime", ["python", "node", "node-import"])
 def test_responses_of_custom_resources(
     runtime: str, receiver: str, platform: Platform, lambda_client: Any
 ) -> None:
@@ -184,8 +197,10 @@ def test_responses_of_custom_resources(
     name = f"names-cfn-{runtime}"
     if runtime == "python":
         deploy(lambda_client, name, {"app.py": PYTHON_RESPONSE})
-    else:
+    elif runtime == "node":
         deploy(lambda_client, name, {"index.js": NODE_RESPONSE}, **NODE)
+    else:
+        deploy(lambda_client, name, {"index.mjs": NODE_IMPORTS}, **NODE)
     event = {**RESOURCE, "ResponseURL": f"https://{receiver}/{runtime}?signature=a%2Fb"}
     payload, answer = invoke(lambda_client, name, event)
     assert (payload, answer.get("FunctionError")) == (None, None)
@@ -212,12 +227,24 @@ def test_responses_of_custom_resources(
     }
 
 
-@pytest.mark.parametrize("runtime", ["python", "node"])
+def test_the_buckets_for_responses(shell: Callable[[str], str]) -> None:
+    """Both spellings of them lead here, also in AWS's domain, by a certificate that is trusted. A
+    link that is not signed here is refused as S3 does. Other buckets of AWS are not ours."""
+    bucket = "cloudformation-custom-resource-response-useast1.s3"
+    for domain in ("localhost", "us-east-1.localhost", "amazonaws.com", "us-east-1.amazonaws.com"):
+        found = shell(f"curl -sS -T /etc/passwd 'https://{bucket}.{domain}/k?X-Amz-Signature=0'")
+        assert "<Code>AccessDenied</Code>" in found, (domain, found)
+    asked = "-servername other.s3.amazonaws.com"
+    found = shell(f"openssl s_client -connect 127.0.0.1:443 {asked} < /dev/null")
+    assert "unrecognized name" in found
+
+
+@pytest.mark.parametrize("runtime", OWN)
 def test_a_function_brings_its_own_module(
     runtime: str, platform: Platform, lambda_client: Any
 ) -> None:
     name = f"names-own-{runtime}"
-    deploy(lambda_client, name, OWN[runtime], **(NODE if runtime == "node" else {}))
+    deploy(lambda_client, name, OWN[runtime], **({} if runtime == "python" else NODE))
     invoke(lambda_client, name, {})
     wait_for(
         lambda: any(line.endswith("own") for line in log_lines(platform, name)), "its own module"

@@ -123,7 +123,7 @@ def test_a_function_without_snap_start_cannot_fail_to_be_restored(lambda_client:
     assert payload["errorType"] == "Mine"
 
 
-def test_a_package_that_cannot_be_read_is_told(platform: Platform, lambda_client: Any) -> None:
+def test_a_package_that_cannot_be_read_is_reported(platform: Platform, lambda_client: Any) -> None:
     """Downloads get 500, and the package when it can be read again."""
     deploy(lambda_client, "unreadable", {"app.py": f"{ECHO}\n# {uuid.uuid4()}"})
     location = lambda_client.get_function(FunctionName="unreadable")["Code"]["Location"]

@@ -85,7 +85,7 @@ def test_hostile_requests(waiting: Platform) -> None:
     assert queue(waiting)[0]["later"] == 5
 
 
-def test_strict_platforms_ask_who_it_is(start_platform: Callable[..., Platform]) -> None:
+def test_strict_platforms_authenticate_the_caller(start_platform: Callable[..., Platform]) -> None:
     """Unsigned requests neither read nor delete anything."""
     platform = start_platform(None, "--set", "server.auth=strict")
     assert get(platform, "/_lambent/metrics")[0] == 403

@@ -64,7 +64,7 @@ def test_a_loop_is_stopped_unless_it_may_be(platform: Platform, lambda_client: A
     wait_for(lambda: turns(platform, "loops") == 46, "it runs 30 times more", deadline_s=100)
 
 
-def test_callers_who_wait_hear_of_it(platform: Platform, lambda_client: Any) -> None:
+def test_synchronous_callers_get_the_error(platform: Platform, lambda_client: Any) -> None:
     """The trace header decides, and it may say anything."""
     deploy(lambda_client, "loop-caller", {"app.py": "def handler(event, context):\n    return 1\n"})
     client = boto3.client(

@@ -167,7 +167,7 @@ def test_errors_are_in_awss_words(act: Any, deed: str, error_type: str, message:
         ("exit", "SystemExit", "exit"),
     ],
 )
-def test_what_is_critical_ends_the_process_after_it_is_told(
+def test_a_critical_error_ends_the_process_after_it_is_reported(
     act: Any, deed: str, error_type: str, message: str
 ) -> None:
     """The next invocation has a new process."""
@@ -207,7 +207,7 @@ def test_a_process_that_ends_or_hangs_is_replaced(act: Any) -> None:
     assert act("none")[0] is None
 
 
-def test_what_is_too_large_is_told_and_the_process_goes_on(act: Any) -> None:
+def test_what_is_too_large_is_an_error_and_the_process_goes_on(act: Any) -> None:
     """A result as well as an error."""
     check_what_is_too_large(act)
 

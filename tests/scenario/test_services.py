@@ -24,6 +24,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests import forking
+
 from .conftest import ACCOUNT, Platform, deploy, invoke, wait_for
 from .functions_api import refusal
 from .test_up import alive, seen
@@ -186,7 +188,7 @@ def test_a_topic_tells_a_function(platform: Platform) -> None:
     assert {"SigningCertUrl", "UnsubscribeUrl", "MessageId", "Timestamp"} <= set(record["Sns"])
 
 
-def test_a_rule_tells_a_function_which_is_tried_again(platform: Platform) -> None:
+def test_a_rule_invokes_a_function_which_is_retried(platform: Platform) -> None:
     """EventBridge's event is the event itself. A function that fails is tried twice more, under the
     same request id: the event is in the platform's own queue."""
     teller = Teller(platform, "on-rule")
@@ -353,7 +355,7 @@ def test_an_upload_in_chunks_is_its_content(platform: Platform) -> None:
     assert (found["Body"].read(), found["ContentEncoding"]) == (b"x" * 100_000, "gzip")
 
 
-def test_services_that_nobody_serves(platform: Platform) -> None:
+def test_services_without_a_server(platform: Platform) -> None:
     """The error lists the available ones; the platform still serves IAM and STS."""
     code, message = refusal(platform.client("ec2").describe_instances)
     assert code == "UnknownServiceException"
@@ -564,11 +566,9 @@ def test_without_packages_it_says_what_to_do(tmp_path: Path) -> None:
         "PIP_NO_CACHE_DIR": "1",
         "PIP_RETRIES": "0",
     }
-    done = subprocess.run(
+    done = forking.run(
         [*command, *places],
         env={**os.environ, **nowhere},
-        capture_output=True,
-        text=True,
         timeout=50,
         cwd=tmp_path,
     )

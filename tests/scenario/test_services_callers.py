@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
+from websockets.sync.client import connect
 
 from .conftest import ACCOUNT, ROLE, Platform, deploy, wait_for
 from .functions_api import refusal
@@ -276,7 +277,7 @@ def without_prefix(request: Any, **_: Any) -> None:
         ("cloudformation", "list_stacks", "Version", {}),
     ],
 )
-def test_services_that_cannot_be_told(
+def test_services_that_cannot_be_called(
     platform: Platform, service: str, operation: str, named: str, more: dict[str, str]
 ) -> None:
     """The error says why, in the client's own protocol, and is no other service's."""
@@ -343,3 +344,45 @@ def test_rest_apis_call_services(platform: Platform) -> None:
     assert b'{"S":"a & b"}' in send("GET").replace(b" ", b"").replace(b"a&b", b"a & b")
     with pytest.raises(urllib.error.HTTPError, match="400"):
         send("DELETE")
+
+
+def test_websocket_apis_call_services(platform: Platform) -> None:
+    """A message goes into a queue, and the client learns its ID: without a function."""
+    v2, sqs = platform.client("apigatewayv2"), platform.client("sqs")
+    queue = sqs.create_queue(QueueName="from-clients")["QueueUrl"]
+    api = v2.create_api(
+        Name="of-services", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.a"
+    )["ApiId"]
+    integration = v2.create_integration(
+        ApiId=api,
+        IntegrationType="AWS",
+        IntegrationMethod="POST",
+        IntegrationUri=f"arn:aws:apigateway:us-east-1:sqs:path/{ACCOUNT}/from-clients",
+        CredentialsArn=ROLE,
+        RequestParameters={
+            "integration.request.header.Content-Type": "'application/x-www-form-urlencoded'",
+        },
+        RequestTemplates={
+            "$default": "Action=SendMessage&MessageBody=$util.urlEncode($input.body)"
+        },
+    )["IntegrationId"]
+    v2.create_integration_response(
+        ApiId=api,
+        IntegrationId=integration,
+        IntegrationResponseKey="/2\\d\\d/",
+        ResponseTemplates={"200": '{"sent": true}'},
+    )
+    route = v2.create_route(
+        ApiId=api,
+        RouteKey="$default",
+        Target=f"integrations/{integration}",
+        RouteResponseSelectionExpression="$default",
+    )
+    v2.create_route_response(ApiId=api, RouteId=route["RouteId"], RouteResponseKey="$default")
+    v2.create_stage(ApiId=api, StageName="dev", AutoDeploy=True)
+    address = f"{platform.endpoint}/_lambent/api/{api}/dev".replace("http", "ws", 1)
+    with connect(address, compression=None) as client:
+        client.send("a & b")
+        assert client.recv(timeout=30) == '{"sent": true}'
+    (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+    assert message["Body"] == "a & b"

@@ -57,7 +57,7 @@ def test_who_is_turned_away(strict: Strict) -> None:
     assert strict.client("sqs").list_queues()
 
 
-def test_what_nobody_signs_is_open(strict: Strict) -> None:
+def test_unsigned_operations_are_open(strict: Strict) -> None:
     """People sign up without keys, as in AWS; no other request gets through that way."""
     owner = strict.client("cognito-idp")
     pool = owner.create_user_pool(PoolName="people")["UserPool"]["Id"]

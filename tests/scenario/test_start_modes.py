@@ -189,7 +189,7 @@ def handler(event, context):
     assert left == "here"
 
 
-def test_a_killed_zygote_costs_nobody_a_call(start_platform: Callable[..., Platform]) -> None:
+def test_a_killed_zygote_costs_no_call(start_platform: Callable[..., Platform]) -> None:
     """Prewarmed processes are used up; then there is a new zygote, or functions are executed."""
     own = start_platform()
     client = own.client("lambda")

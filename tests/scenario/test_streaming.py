@@ -125,7 +125,7 @@ def test_a_custom_runtime_streams(lambda_client: Any, custom: str) -> None:
     assert times[-1] - times[0] > 0.3
 
 
-def test_a_caller_who_wants_a_stream_gets_one_whatever_the_runtime_says(
+def test_a_caller_of_a_stream_gets_a_stream_whatever_the_runtime_says(
     lambda_client: Any, custom: str
 ) -> None:
     """A runtime that posts its response in chunks without a mode, like Go's client: it is streamed,

@@ -81,7 +81,7 @@ def kind(event: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("protocol", ["HTTP", "TCP"])
-def test_what_is_told(listen: Listen, protocol: str) -> None:
+def test_what_is_sent(listen: Listen, protocol: str) -> None:
     """A cold invocation in order, with the records of the schema."""
     destination = SUBSCRIPTION["destination"]
     if protocol == "TCP":

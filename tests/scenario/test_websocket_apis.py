@@ -90,12 +90,8 @@ def test_what_is_not_served_is_refused(platform: Platform) -> None:
         assert "RouteSelectionExpression" in message
     api_id = gateway.create_api(**create_api, RouteSelectionExpression="$request.body.a")["ApiId"]
     create = gateway.create_integration
-    http = {"ApiId": api_id, "IntegrationMethod": "POST", "IntegrationUri": "https://example.org"}
-    assert "HTTP servers" in refused(create, IntegrationType="HTTP_PROXY", **http)
-    uri = "arn:aws:apigateway:us-east-1:sqs:path/000000000000/queue"
-    assert "other services" in refused(
-        create, ApiId=api_id, IntegrationType="AWS", IntegrationUri=uri
-    )
+    uri = "arn:aws:apigateway:us-east-1:ec2:action/RunInstances"
+    assert "ec2" in refused(create, ApiId=api_id, IntegrationType="AWS", IntegrationUri=uri)
     mock = {"ApiId": api_id, "IntegrationType": "MOCK"}
     assert "text" in refused(create, **mock, ContentHandlingStrategy="CONVERT_TO_BINARY")
     kept = create(**mock, ContentHandlingStrategy="CONVERT_TO_TEXT")

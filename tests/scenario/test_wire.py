@@ -146,7 +146,7 @@ def test_truncated_bodies_never_reach_a_function(
     assert invoke(lambda_client, wire)[0] == "fine"
 
 
-def test_a_thousand_idle_connections_hinder_nobody(
+def test_a_thousand_idle_connections_delay_no_call(
     platform: Platform, lambda_client: Any, wire: str
 ) -> None:
     """Nor do half-sent requests."""

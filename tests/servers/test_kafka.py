@@ -97,7 +97,9 @@ def login(kafka: SecuredKafka, mechanism: str, password: str) -> Settings:
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
-def test_front_lets_in_who_knows_the_password(secured_kafka: SecuredKafka, mechanism: str) -> None:
+def test_the_front_admits_clients_with_the_password(
+    secured_kafka: SecuredKafka, mechanism: str
+) -> None:
     """Over TLS, alice's password works; another is refused as a failed authentication."""
     settings = login(secured_kafka, mechanism, "secret")
     create_topic(settings, mechanism, 1)

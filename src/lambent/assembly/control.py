@@ -11,7 +11,9 @@ from lambent.control.activation import Prepare
 from lambent.control.apis.v1.operations import RestApis
 from lambent.control.apis.v2.room import ApisV2
 from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
+from lambent.control.managed_policies import ManagedPolicies
 from lambent.control.mappings import CheckSource
+from lambent.control.repositories import Repositories
 from lambent.control.room import Control, open_control
 from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
@@ -22,6 +24,8 @@ from lambent.gateway.services.apigateway.service import APIGATEWAY
 from lambent.gateway.services.apigatewayv2.operations import ApiGatewayV2Rooms
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
+from lambent.gateway.services.ecr.service import ECR
+from lambent.gateway.services.iam.operations import IamRooms
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.rooms import LambdaRooms
 from lambent.gateway.services.lambda_.service import LAMBDA
@@ -71,12 +75,14 @@ async def open_control_plane(
         gateway.register(LAMBDA, LAMBDA.bind(lambda_rooms))
         gateway.register(LOGS, LOGS.bind(storage.logs))
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(storage.metrics))
+        gateway.register(ECR, ECR.bind(Repositories(storage.store, storage.clock)))
         domain = settings.gateway.url_domain
         apis = ApiGatewayV2Rooms(ApisV2(storage.store, storage.clock, domain=domain), domain)
         gateway.register(APIGATEWAYV2, APIGATEWAYV2.bind(apis))
         sts_rooms = StsRooms(api.identities, api.keyring.sessions, api.authorizer.is_strict)
         gateway.register(STS, STS.bind(sts_rooms))
-        gateway.register(IAM, IAM.bind(api.identities))
+        managed = ManagedPolicies(storage.store, storage.clock)
+        gateway.register(IAM, IAM.bind(IamRooms(api.identities, managed)))
         rest_apis = RestApis(storage.store, storage.clock, settings.gateway.url_domain)
         rest_rooms = RestApiRooms(rest_apis, ports.trials)
         gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))

@@ -17,14 +17,14 @@ from lambent.assembly.front import (
     register_function_urls,
     register_invocations,
 )
-from lambent.assembly.names import open_names
+from lambent.assembly.names import open_names, register_custom_resources
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.storage import open_storage
 from lambent.assembly.websocket_apis import open_websocket_apis
 from lambent.control.activation import prepare_deployed
 from lambent.instance.log_file import keep_log_short
-from lambent.kit.allocation import give_back_large_blocks
+from lambent.kit.allocation import return_large_blocks
 from lambent.kit.clock import SystemClock
 from lambent.kit.log_lines import set_up_logging
 from lambent.kit.service_manager import ServiceManager
@@ -33,6 +33,7 @@ from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
 from lambent.store.feed import Feed
 from lambent.store.problems import StoreError
+from lambent.triggers.custom_resources.front import nothing_waits
 
 
 def run(settings: Settings) -> None:
@@ -41,7 +42,7 @@ def run(settings: Settings) -> None:
     manager = ServiceManager()
     try:
         with open_privileged(settings, manager) as privileged:
-            give_back_large_blocks()
+            return_large_blocks()
             options = {"use_uvloop": True}
             anyio.run(_serve, settings, privileged, manager, backend_options=options)
     except SandboxError as error:
@@ -75,6 +76,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         register_invocations(storage, api, execution, events)
         register_admin_api(storage, api, events, privileged.runtimes)
         await register_function_urls(storage, api, execution, control)
+        await register_custom_resources(settings, storage, api, nothing_waits)
         dispatcher = api.gateway.dispatcher
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))

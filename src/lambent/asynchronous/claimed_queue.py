@@ -279,7 +279,7 @@ class _Turn(Generic[K, T, E]):
         queue, now = self._queue, self._now
         table = queue.table(tx)
         table.claims.release(self.doubtful)
-        table.claims.give_back((queue.describe(item)[0], now) for item in self.given_back)
+        table.claims.release_until((queue.describe(item)[0], now) for item in self.given_back)
         for key, limit in self.wants:
             self.claimed[key], self.next_due[key] = table.claim(
                 key, by=self.claim, now=now, limit=limit

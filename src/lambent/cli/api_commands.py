@@ -2,11 +2,10 @@
 
 import typer
 
-from lambent.cli.options import Endpoint, Json
+from lambent.cli.options import LOCAL, Endpoint, Json
 from lambent.cli.output import print_json, print_note, print_table
 
 _COLUMNS = ("api", "type", "id", "endpoint", "route", "function", "authorizer")
-_LOCAL = "http://127.0.0.1:5262"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -14,7 +13,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(apis)
 
 
-def apis(endpoint: Endpoint = _LOCAL, as_json: Json = False) -> None:
+def apis(endpoint: Endpoint = LOCAL, as_json: Json = False) -> None:
     """List the APIs of API Gateway, with their addresses and routes."""
     from botocore.exceptions import ClientError
 

@@ -15,6 +15,8 @@ Endpoint = Annotated[
         "--endpoint-url", envvar="LAMBENT_ENDPOINT", metavar="URL", help="Endpoint of the platform."
     ),
 ]
+LOCAL = "http://127.0.0.1:5262"
+"""The endpoint unless `--endpoint-url` or its variable says another."""
 Json = Annotated[bool, typer.Option("--json", metavar=SWITCH, help="Print one JSON document.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or ARN of the function.")]
 ConfigFile = Annotated[

@@ -8,6 +8,7 @@ sorted, times are fixed, and of the permissions only "executable" is kept. Links
 import fnmatch
 import io
 import os
+import shutil
 import stat
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -53,6 +54,15 @@ def pack(directory: Path) -> bytes:
         if not archive.namelist():
             raise UsageError(f"cannot deploy {directory}: it holds no files")
     return packed.getvalue()
+
+
+def copy_files(directory: Path, target: Path) -> None:
+    """Copy what `pack` would pack into an empty directory. Raises `UsageError`."""
+    patterns = (*_ALWAYS_IGNORED, *_secrets(directory), *_ignore_patterns(directory))
+    for name, path in _files(directory, "", patterns, (directory.resolve(),)):
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy, follow_symlinks=path.exists())
 
 
 def left_out(directory: Path) -> list[str]:

@@ -4,13 +4,18 @@ Requests and responses have IAM's own members. The keyring follows the store, so
 force before the response is sent. https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html
 """
 
-import base64
 import dataclasses
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from lambent.control import policies
+from lambent.control.identity_paging import iam_page
+from lambent.control.identity_parts import (
+    identity_key,
+    new_id,
+    read_document,
+    require_identity,
+)
 from lambent.control.identity_tags import changed_tags, listed_tags
 from lambent.control.identity_views import encoded, identity_view, key_view
 from lambent.kit.clock import Clock
@@ -25,7 +30,6 @@ Params = Mapping[str, Any]
 Kind = Literal["user", "role"]
 
 _KEYS_MAX = 2
-_ID_BYTES = 10
 _ID_PREFIXES = {"user": "AIDA", "role": "AROA"}
 
 
@@ -38,14 +42,14 @@ class Identities:
 
     async def create(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """CreateUser, CreateRole."""
-        key = _key(scope, params, kind)
+        key = identity_key(scope, params, kind)
         if "PermissionsBoundary" in params:
             raise ApiError(
                 "InvalidInput", "Lambent does not offer permissions boundaries. Leave it out."
             )
         trust = None
         if kind == "role":
-            trust = _document(params["AssumeRolePolicyDocument"], "trust")
+            trust = read_document(params["AssumeRolePolicyDocument"], "trust")
         identity = Identity(
             key=key,
             id=new_id(_ID_PREFIXES[kind]),
@@ -72,51 +76,75 @@ class Identities:
 
     async def get(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """GetUser, GetRole."""
-        key = _key(scope, params, kind)
-        identity = await self._store.read(lambda tx: _require(tx, key))
+        key = identity_key(scope, params, kind)
+        identity = await self._store.read(lambda tx: require_identity(tx, key))
         return {kind.title(): identity_view(identity)}
 
-    async def list(self, scope: Scope, kind: Kind) -> Params:
-        """ListUsers, ListRoles: everything on one page."""
+    async def list(self, scope: Scope, params: Params, kind: Kind) -> Params:
+        """ListUsers, ListRoles."""
+        prefix = params.get("PathPrefix", "/")
         found = await self._store.read(lambda tx: tx.identities.list_of(scope.account, kind))
-        return {f"{kind.title()}s": [identity_view(entry) for entry in found], "IsTruncated": False}
+        below = [identity for identity in found if identity.path.startswith(prefix)]
+        page, more = iam_page(below, params, lambda identity: identity.key.name)
+        return {f"{kind.title()}s": [identity_view(entry) for entry in page], **more}
 
     async def delete(self, scope: Scope, params: Params, kind: Kind) -> Params:
-        """DeleteUser, DeleteRole; refused if they have keys or policies."""
-        key = _key(scope, params, kind)
+        """DeleteUser, DeleteRole; refused if they have keys or policies, inline or attached."""
+        key = identity_key(scope, params, kind)
 
         def run(tx: Transaction) -> None:
-            identity = _require(tx, key)
+            identity = require_identity(tx, key)
             has_keys = kind == "user" and tx.identities.keys(key.account, key.name)
-            if identity.policies or has_keys:
-                remaining = "access keys" if has_keys else "policies"
+            remaining = None
+            if has_keys:
+                remaining = "delete access keys"
+            elif identity.attached:
+                remaining = "detach all policies"
+            elif identity.policies:
+                remaining = "delete policies"
+            if remaining is not None:
                 raise ApiError(
-                    "DeleteConflict",
-                    f"Cannot delete entity, must delete {remaining} first.",
-                    status=409,
+                    "DeleteConflict", f"Cannot delete entity, must {remaining} first.", status=409
                 )
             tx.identities.delete(key)
 
         await self._change(scope.account, run)
         return {}
 
+    async def update_role(self, scope: Scope, params: Params) -> Params:
+        """UpdateRole, UpdateRoleDescription: change what the request has. Returns the role."""
+        key = identity_key(scope, params, "role")
+
+        def run(tx: Transaction) -> Identity:
+            tx.locks.account(scope.account)
+            role = require_identity(tx, key)
+            role = dataclasses.replace(
+                role,
+                description=params.get("Description", role.description),
+                max_session_s=params.get("MaxSessionDuration", role.max_session_s),
+            )
+            tx.identities.put(role)
+            return role
+
+        return {"Role": identity_view(await self._store.transact(run))}
+
     async def set_trust(self, scope: Scope, params: Params) -> Params:
         """UpdateAssumeRolePolicy."""
-        key = _key(scope, params, "role")
-        trust = _document(params["PolicyDocument"], "trust")
+        key = identity_key(scope, params, "role")
+        trust = read_document(params["PolicyDocument"], "trust")
 
         def run(tx: Transaction) -> None:
-            tx.identities.put(dataclasses.replace(_require(tx, key), trust=trust))
+            tx.identities.put(dataclasses.replace(require_identity(tx, key), trust=trust))
 
         await self._change(scope.account, run)
         return {}
 
     async def tag(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """TagUser, TagRole, UntagUser, UntagRole."""
-        key = _key(scope, params, kind)
+        key = identity_key(scope, params, kind)
 
         def run(tx: Transaction) -> None:
-            identity = _require(tx, key)
+            identity = require_identity(tx, key)
             tags = changed_tags(identity.tags, params)
             tx.identities.put(dataclasses.replace(identity, tags=tags))
 
@@ -125,17 +153,18 @@ class Identities:
 
     async def list_tags(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """ListUserTags, ListRoleTags."""
-        key = _key(scope, params, kind)
-        identity = await self._store.read(lambda tx: _require(tx, key))
-        return {"Tags": listed_tags(identity), "IsTruncated": False}
+        key = identity_key(scope, params, kind)
+        identity = await self._store.read(lambda tx: require_identity(tx, key))
+        page, more = iam_page(listed_tags(identity.tags), params, lambda tag: tag["Key"])
+        return {"Tags": page, **more}
 
     async def put_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """PutUserPolicy, PutRolePolicy."""
-        key = _key(scope, params, kind)
-        document = _document(params["PolicyDocument"], "identity")
+        key = identity_key(scope, params, kind)
+        document = read_document(params["PolicyDocument"], "identity")
 
         def run(tx: Transaction) -> None:
-            identity = _require(tx, key)
+            identity = require_identity(tx, key)
             changed = {**identity.policies, params["PolicyName"]: document}
             tx.identities.put(dataclasses.replace(identity, policies=changed))
 
@@ -144,8 +173,8 @@ class Identities:
 
     async def get_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """GetUserPolicy, GetRolePolicy."""
-        key, name = _key(scope, params, kind), params["PolicyName"]
-        identity = await self._store.read(lambda tx: _require(tx, key))
+        key, name = identity_key(scope, params, kind), params["PolicyName"]
+        identity = await self._store.read(lambda tx: require_identity(tx, key))
         if name not in identity.policies:
             raise _missing_policy(kind, name)
         return {
@@ -156,16 +185,17 @@ class Identities:
 
     async def list_policies(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """ListUserPolicies, ListRolePolicies."""
-        key = _key(scope, params, kind)
-        identity = await self._store.read(lambda tx: _require(tx, key))
-        return {"PolicyNames": sorted(identity.policies), "IsTruncated": False}
+        key = identity_key(scope, params, kind)
+        identity = await self._store.read(lambda tx: require_identity(tx, key))
+        page, more = iam_page(list(identity.policies), params, lambda name: name)
+        return {"PolicyNames": page, **more}
 
     async def delete_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """DeleteUserPolicy, DeleteRolePolicy."""
-        key, name = _key(scope, params, kind), params["PolicyName"]
+        key, name = identity_key(scope, params, kind), params["PolicyName"]
 
         def run(tx: Transaction) -> None:
-            identity = _require(tx, key)
+            identity = require_identity(tx, key)
             if name not in identity.policies:
                 raise _missing_policy(kind, name)
             rest = {entry: value for entry, value in identity.policies.items() if entry != name}
@@ -182,7 +212,7 @@ class Identities:
 
         def run(tx: Transaction) -> None:
             if user is not None:
-                _require(tx, IdentityKey(scope.account, "user", user))
+                require_identity(tx, IdentityKey(scope.account, "user", user))
             if len(tx.identities.keys(scope.account, user)) >= _KEYS_MAX and user is not None:
                 raise ApiError(
                     "LimitExceeded",
@@ -200,7 +230,7 @@ class Identities:
 
         def run(tx: Transaction) -> "list[AccessKey]":
             if user is not None:
-                _require(tx, IdentityKey(scope.account, "user", user))
+                require_identity(tx, IdentityKey(scope.account, "user", user))
             return tx.identities.keys(scope.account, user)
 
         keys = await self._store.read(run)
@@ -269,16 +299,6 @@ class Identities:
         await self._store.transact(run)
 
 
-def new_id(prefix: str) -> str:
-    """An identifier in IAM's form: four letters for the kind, sixteen random ones."""
-    return prefix + base64.b32encode(secrets.token_bytes(_ID_BYTES)).decode()
-
-
-def _key(scope: Scope, params: Params, kind: Kind) -> IdentityKey:
-    name: str = params[f"{kind.title()}Name"]
-    return IdentityKey(scope.account, kind, name)
-
-
 def own_name(caller: Principal) -> str:
     """The name of the user who calls. Raises `ApiError` if the caller is not a user: a role's
     session has a name too, but not a user's."""
@@ -298,30 +318,12 @@ def _user_name(params: Params, caller: Principal) -> str | None:
     return name or (None if caller.kind == "root" else own_name(caller))
 
 
-def _require(tx: Transaction, key: IdentityKey) -> Identity:
-    identity = tx.identities.get(key)
-    if identity is None:
-        raise ApiError(
-            "NoSuchEntity",
-            f"The {key.kind} with name {key.name} cannot be found.",
-            status=404,
-        )
-    return identity
-
-
 def _require_key(tx: Transaction, scope: Scope, params: Params, caller: Principal) -> AccessKey:
     wanted = params["AccessKeyId"]
     for key in tx.identities.keys(scope.account, _user_name(params, caller)):
         if key.id == wanted:
             return key
     raise ApiError("NoSuchEntity", f"The Access Key with id {wanted} cannot be found.", status=404)
-
-
-def _document(text: str, kind: policies.Kind) -> dict[str, Any]:
-    try:
-        return policies.parse(text, kind)
-    except ApiError as error:
-        raise ApiError("MalformedPolicyDocument", error.message) from error
 
 
 def _missing_policy(kind: Kind, name: str) -> ApiError:

@@ -1,11 +1,11 @@
-"""Tags of users and roles, which `aws:PrincipalTag` and `iam:ResourceTag` refer to."""
+"""Tags of users, roles and managed policies: conditions refer to them by `aws:PrincipalTag` and
+`iam:ResourceTag`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.model import limits
 from lambent.model.errors import ApiError
-from lambent.model.identity import Identity
 
 
 def changed_tags(present: Mapping[str, str], params: Mapping[str, Any]) -> Mapping[str, str]:
@@ -31,6 +31,6 @@ def changed_tags(present: Mapping[str, str], params: Mapping[str, Any]) -> Mappi
     return tags
 
 
-def listed_tags(identity: Identity) -> Sequence[Mapping[str, str]]:
+def listed_tags(tags: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
     """The tags in the form of IAM's lists."""
-    return [{"Key": key, "Value": value} for key, value in sorted(identity.tags.items())]
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]

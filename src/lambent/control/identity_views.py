@@ -15,7 +15,8 @@ def encoded(document: Mapping[str, Any]) -> str:
     return quote(json.dumps(document), safe="")
 
 
-def _instant(epoch_ms: int) -> datetime.datetime:
+def instant(epoch_ms: int) -> datetime.datetime:
+    """A time as IAM shows it: to the second."""
     return datetime.datetime.fromtimestamp(epoch_ms // 1000, datetime.UTC)
 
 
@@ -27,10 +28,10 @@ def identity_view(identity: Identity) -> Mapping[str, Any]:
         f"{kind}Name": identity.key.name,
         f"{kind}Id": identity.id,
         "Arn": identity.arn,
-        "CreateDate": _instant(identity.created_ms),
+        "CreateDate": instant(identity.created_ms),
     }
     if identity.tags:
-        members["Tags"] = listed_tags(identity)
+        members["Tags"] = listed_tags(identity.tags)
     if identity.trust is not None:
         members["AssumeRolePolicyDocument"] = encoded(identity.trust)
         members["Description"] = identity.description
@@ -44,5 +45,5 @@ def key_view(key: AccessKey) -> Mapping[str, Any]:
         "UserName": key.user_name or "root",
         "AccessKeyId": key.id,
         "Status": "Active" if key.is_active else "Inactive",
-        "CreateDate": _instant(key.created_ms),
+        "CreateDate": instant(key.created_ms),
     }

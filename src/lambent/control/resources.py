@@ -7,10 +7,12 @@ from typing import Any
 from lambent.control import policies
 from lambent.control.apis.tags import tags_of
 from lambent.control.permissions import policy_for
+from lambent.control.plain_tags import tags_of_document
 from lambent.model.arn import Arn, Scope
 from lambent.model.function import LATEST, FunctionKey
 from lambent.model.identity import Identity, IdentityKey
 from lambent.model.layer import parse_layer_version_arn
+from lambent.model.managed_policy import parse_policy_arn
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.model.policy import ResourcePolicy, statements_of
 from lambent.model.resources import (
@@ -72,6 +74,13 @@ def _policy(tx: Transaction, arn: str) -> ResourcePolicy:
         return ResourcePolicy(tags=tags_of(tx, arn))
     if parse_mapping_arn(arn) or parse_code_signing_arn(arn):
         return ResourcePolicy(tags=tx.tags.get(arn))
+    managed = parse_policy_arn(arn)
+    if managed is not None:
+        policy = tx.identities.policy(managed)
+        return ResourcePolicy(tags=policy.tags if policy is not None and policy.arn == arn else {})
+    documented = tags_of_document(tx, arn)
+    if documented:
+        return ResourcePolicy(tags=documented)
     identity = _identity(tx, arn)
     if identity is None or identity.arn != arn:
         return ResourcePolicy()

@@ -20,7 +20,10 @@ _STATUS = {"lambda": {"DeleteFunction": 204}}
 @functools.cache
 def load_model(service: str) -> ServiceModel:
     """The newest model of a service, by botocore's name for it (`lambda`, `logs`, `cloudwatch`)."""
-    description = botocore.loaders.Loader().load_service_model(service, "service-2")
+    # `Loader.load_service_model` would first look for the models of all services.
+    loader = botocore.loaders.Loader()
+    version = loader.determine_latest_version(service, "service-2")
+    description = loader.load_data(f"{service}/{version}/service-2")
     for operation, status in _STATUS.get(service, {}).items():
         description["operations"][operation]["http"]["responseCode"] = status
     return ServiceModel(description, service)

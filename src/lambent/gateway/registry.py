@@ -9,6 +9,7 @@ from lambent.gateway.services.apigateway.service import APIGATEWAY
 from lambent.gateway.services.apigatewaymanagementapi.service import APIGATEWAYMANAGEMENTAPI
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
+from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.logs.service import LOGS
@@ -23,4 +24,5 @@ SERVICES: tuple[AnyService, ...] = (
     APIGATEWAY,
     APIGATEWAYV2,
     APIGATEWAYMANAGEMENTAPI,
+    ECR,
 )

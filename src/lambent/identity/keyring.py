@@ -1,14 +1,16 @@
-"""All keys, users and roles, in memory: no request waits for the database to be authenticated.
+"""All keys, users, roles and managed policies, in memory: no request waits for the database to be
+authenticated.
 
 The keyring follows the store, which sends it everything again whenever something changes.
 """
 
 from collections.abc import Mapping, Sequence
 
+from lambent.identity.aws_policies import find_aws_policy
 from lambent.identity.session_tokens import SessionTokens
 from lambent.kit.clock import Clock
 from lambent.model.changes import Changes
-from lambent.model.identity import AccessKey, Identity, IdentityKey, key_principal
+from lambent.model.identity import AccessKey, Document, Identity, IdentityKey, key_principal
 from lambent.model.policy import Statement, statements_of
 from lambent.model.principal import Principal
 from lambent.store.store import Store
@@ -31,7 +33,7 @@ class Keyring:
         """See `ChangeListener`."""
         if changes.directory is None:
             return
-        identities, keys = changes.directory
+        identities, keys, policies = changes.directory
         users = {identity.key: identity for identity in identities}
         self._keys = {
             key.id: (key_principal(key, _user_of(key, users)), key.secret)
@@ -39,8 +41,15 @@ class Keyring:
             if key.is_active
         }
         self._identities = {identity.arn: identity for identity in identities}
+        managed = {policy.arn: policy.document for policy in policies}
         self._statements = {
-            identity.arn: statements_of(identity.policies.values()) for identity in identities
+            identity.arn: statements_of(
+                [
+                    *identity.policies.values(),
+                    *(_managed_document(arn, managed) for arn in identity.attached),
+                ]
+            )
+            for identity in identities
         }
         self.generation += 1
 
@@ -54,7 +63,8 @@ class Keyring:
         return self._keys.get(access_key_id)
 
     def statements(self, principal: Principal) -> Sequence[Statement]:
-        """The statements of the principal's own policies; none for an unknown role or user."""
+        """The statements of the principal's own policies, inline and attached; none
+        for an unknown role or user."""
         return self._statements.get(principal.role_arn or principal.arn, ())
 
     def tags(self, principal: Principal) -> Mapping[str, str]:
@@ -84,6 +94,14 @@ async def open_keyring(store: Store, clock: Clock) -> Keyring:
     keyring = Keyring(SessionTokens(key, clock))
     await store.follow(keyring)
     return keyring
+
+
+def _managed_document(arn: str, managed: Mapping[str, Document]) -> Document:
+    """The document of an attached policy. One of AWS that is not known here allows nothing."""
+    found = managed.get(arn)
+    if found is None and (aws := find_aws_policy(arn)) is not None:
+        found = aws.document
+    return {} if found is None else found
 
 
 def _user_of(key: AccessKey, users: Mapping[IdentityKey, Identity]) -> Identity | None:

@@ -6,7 +6,7 @@ _M_MMAP_THRESHOLD = -3
 _LARGE_BYTES = 256 * 1024
 
 
-def give_back_large_blocks() -> None:
+def return_large_blocks() -> None:
     """Make the C library return large blocks, such as bodies of requests, to the system as soon as
     they are freed. By default glibc begins to keep them once it has seen some, and it can never
     return one that lies below a small block in use. Does nothing with other C libraries."""

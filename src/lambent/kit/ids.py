@@ -1,11 +1,18 @@
 """Identifiers that must be unique but not secret. Making one needs no system call."""
 
+import os
 import random
 
 _random = random.Random()
+os.register_at_fork(after_in_child=_random.seed)
 _RANDOM_BITS = (1 << 128) - 1 - (0xF << 76) - (0x3 << 62)
 _VERSION_4 = (0x4 << 76) + (0x2 << 62)
 """Version and variant of a UUID."""
+
+
+def random_bits(count: int) -> int:
+    """A random number of so many bits."""
+    return _random.getrandbits(count)
 
 
 def random_hex(digits: int) -> str:

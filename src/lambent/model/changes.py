@@ -13,13 +13,15 @@ from lambent.model.concurrency import Reservation
 from lambent.model.document import Root
 from lambent.model.function import FunctionKey
 from lambent.model.identity import AccessKey, Identity
+from lambent.model.managed_policy import ManagedPolicy
 
 
 class Directory(NamedTuple):
-    """All users, roles and access keys of all accounts."""
+    """All users, roles, access keys and managed policies of all accounts."""
 
     identities: Sequence[Identity]
     keys: Sequence[AccessKey]
+    policies: Sequence[ManagedPolicy] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Users and roles of an account, as values."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from lambent.model.arn import AccountId, Arn
@@ -33,6 +33,8 @@ class Identity:
     """Of roles: who may assume it."""
     policies: Mapping[str, Document] = dataclasses.field(default_factory=dict)
     """Inline policies by name."""
+    attached: Sequence[str] = ()
+    """The ARNs of the managed policies that are attached, sorted."""
     tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property

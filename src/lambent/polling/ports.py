@@ -113,6 +113,6 @@ Serve = Callable[[Part], Awaitable[bool]]
 way are finished first. Returns whether the part was processed to its end."""
 
 
-LetGo = Callable[[Sequence[Record]], Awaitable[None]]
+Release = Callable[[Sequence[Record]], Awaitable[None]]
 """Called when reading has ended. Of the records that were read, only these are still processed and
 committed."""

@@ -14,7 +14,7 @@ from lambent.polling.batch_calls import BatchCalls
 from lambent.polling.item_failures import ReadFailures, failed_items
 from lambent.polling.lane import Lane
 from lambent.polling.on_failure import Tell
-from lambent.polling.ports import EndOfPart, LetGo, Part, PartLost, Record, SourceError
+from lambent.polling.ports import EndOfPart, Part, PartLost, Record, Release, SourceError
 from lambent.polling.progress import Progress
 from lambent.polling.record_filter import RecordFilter
 from lambent.polling.tumbling import TumblingLane
@@ -24,7 +24,7 @@ AnyLane = Lane | TumblingLane
 
 class Reader:
     """Serves the parts of one mapping. `tell` replaces the destinations that the platform delivers
-    to itself. `read_failures` knows how functions name the records of this source. `let_go` is for
+    to itself. `read_failures` knows how functions name the records of this source. `release` is for
     sources from which others read what this reader leaves."""
 
     def __init__(
@@ -32,13 +32,13 @@ class Reader:
         polled: ActiveMapping,
         tell: Tell | None = None,
         read_failures: ReadFailures = failed_items,
-        let_go: LetGo | None = None,
+        release: Release | None = None,
     ) -> None:
         self._polled = polled
         self._tell = tell
         self._calls = BatchCalls(polled, read_failures)
         self._filter = RecordFilter(polled.mapping, polled.status)
-        self._let_go = let_go
+        self._release_waiting = release
         self._new_lane = TumblingLane if polled.options.tumbling_s else Lane
 
     async def serve(self, part: Part) -> bool:
@@ -56,8 +56,8 @@ class Reader:
                 is_end = await self._read(part, lanes, progress)
             for lane in lanes:
                 lane.close(discard=not is_end)
-            if self._let_go is not None:
-                await self._let_go([record for lane in lanes for record in lane.under_way])
+            if self._release_waiting is not None:
+                await self._release_waiting([record for lane in lanes for record in lane.under_way])
         return is_end and progress.is_clear and all(lane.is_clear for lane in lanes)
 
     async def _read(self, part: Part, lanes: Sequence[AnyLane], progress: Progress) -> bool:

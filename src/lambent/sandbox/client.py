@@ -317,7 +317,7 @@ class LauncherBox:
         """Count a process's memory, too; takes ownership of the descriptor."""
         self._statuses.append(status)
 
-    def let_go(self) -> None:
+    def close_descriptors(self) -> None:
         """Close what the launcher handed over."""
         self._is_closed = True
         for sock in self._sockets.values():
@@ -329,7 +329,7 @@ class LauncherBox:
     async def close(self) -> None:
         if self._is_closed:
             return
-        self.let_go()
+        self.close_descriptors()
         await self._launcher.request_quietly("close_box", box=self.name)
         self._launcher.boxes.pop(self.name, None)
 
@@ -387,7 +387,7 @@ class Launcher:
             return box
 
         def discard(box: LauncherBox) -> None:
-            box.let_go()
+            box.close_descriptors()
             self.tell("close_box", box=box.name)
             del self.boxes[box.name]
 
@@ -437,7 +437,7 @@ class Launcher:
         def discard(started: _Started) -> None:
             assert started.process.log_pipe is not None
             messages.close_all([started.process.stdout, started.process.log_pipe])
-            started.box.let_go()
+            started.box.close_descriptors()
             self.tell("close_box", box=started.box.name)
             del self.boxes[started.box.name]
             if given is None:

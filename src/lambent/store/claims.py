@@ -54,7 +54,7 @@ class Claims:
             query = sa.delete(self._table).where(self._table.c.id == sa.bindparam("which"))
             self._connection.execute(query, which)
 
-    def give_back(self, due: Iterable[tuple[int, float]]) -> None:
+    def release_until(self, due: Iterable[tuple[int, float]]) -> None:
         """Release claims: each row, by id, becomes due at its time."""
         which = [{"which": id_, "when": at} for id_, at in due]
         if which:

@@ -1,4 +1,4 @@
-"""Users, roles, access keys and the platform's own secrets in the database."""
+"""Users, roles, managed policies, access keys and the platform's own secrets in the database."""
 
 import dataclasses
 import secrets
@@ -9,10 +9,13 @@ import sqlalchemy as sa
 from lambent.model.arn import AccountId
 from lambent.model.changes import Directory
 from lambent.model.identity import AccessKey, Identity, IdentityKey
+from lambent.model.managed_policy import ManagedPolicy, PolicyKey, PolicyVersion
 from lambent.store.tables import access_keys, identities, platform_secrets
 from lambent.store.upserts import upsert
 
 _identities = identities.c
+_POLICY = "policy"
+"""The kind of managed policies, which share the table of users and roles."""
 
 
 class IdentityRows:
@@ -21,7 +24,7 @@ class IdentityRows:
     def __init__(self, connection: sa.Connection, changed: set[str]) -> None:
         self._connection = connection
         self._changed = changed
-        """The names and ids of identities that were changed."""
+        """The names and ids of identities and policies that were changed."""
 
     def get(self, key: IdentityKey) -> Identity | None:
         """The user or role, or None if there is none."""
@@ -40,8 +43,8 @@ class IdentityRows:
         return self._select(_identities.account == account, _identities.kind == kind)
 
     def directory(self) -> Directory:
-        """All users, roles and keys in all accounts."""
-        return Directory(self._select(), self.keys())
+        """All users, roles, keys and managed policies in all accounts."""
+        return Directory(self._select(), self.keys(), self._select_policies())
 
     def put(self, identity: Identity) -> None:
         """Add a user or role, or replace it."""
@@ -55,6 +58,41 @@ class IdentityRows:
         """Delete a user or role."""
         self._changed.add(_name(key))
         self._connection.execute(sa.delete(identities).where(_is(key)))
+
+    def policy(self, key: PolicyKey) -> ManagedPolicy | None:
+        """A managed policy, or None if there is none."""
+        found = self._select_policies(
+            _identities.account == key.account, _identities.name == key.name
+        )
+        return found[0] if found else None
+
+    def is_policy_taken(self, key: PolicyKey) -> bool:
+        """Whether a managed policy of that name exists, ignoring case."""
+        same = sa.func.lower(_identities.name) == key.name.lower()
+        return bool(self._select_policies(_identities.account == key.account, same))
+
+    def policies_of(self, account: AccountId) -> list[ManagedPolicy]:
+        """An account's managed policies, by name."""
+        return self._select_policies(_identities.account == account)
+
+    def put_policy(self, policy: ManagedPolicy) -> None:
+        """Add a managed policy, or replace it."""
+        document = dataclasses.asdict(policy)
+        key = PolicyKey(*document.pop("key"))
+        self._changed.add(f"{key.account}:{_POLICY}:{key.name}")
+        row = {"account": key.account, "kind": _POLICY, "name": key.name}
+        upsert(self._connection, identities, row, {"document": document})
+
+    def delete_policy(self, key: PolicyKey) -> None:
+        """Delete a managed policy."""
+        self._changed.add(f"{key.account}:{_POLICY}:{key.name}")
+        self._connection.execute(
+            sa.delete(identities).where(
+                _identities.account == key.account,
+                _identities.kind == _POLICY,
+                _identities.name == key.name,
+            )
+        )
 
     def keys(
         self, account: AccountId | None = None, user_name: str | None = None
@@ -103,10 +141,18 @@ class IdentityRows:
     def _select(self, *where: sa.ColumnElement[bool]) -> list[Identity]:
         rows = self._connection.execute(
             sa.select(identities)
-            .where(*where)
+            .where(_identities.kind != _POLICY, *where)
             .order_by(_identities.account, _identities.kind, _identities.name)
         )
         return [_to_identity(row) for row in rows]
+
+    def _select_policies(self, *where: sa.ColumnElement[bool]) -> list[ManagedPolicy]:
+        rows = self._connection.execute(
+            sa.select(identities)
+            .where(_identities.kind == _POLICY, *where)
+            .order_by(_identities.account, _identities.name)
+        )
+        return [_to_policy(row) for row in rows]
 
 
 def _name(key: IdentityKey) -> str:
@@ -123,3 +169,12 @@ def _is(key: IdentityKey) -> sa.ColumnElement[bool]:
 
 def _to_identity(row: sa.Row[Any]) -> Identity:
     return Identity(key=IdentityKey(row.account, row.kind, row.name), **row.document)
+
+
+def _to_policy(row: sa.Row[Any]) -> ManagedPolicy:
+    document = dict(row.document)
+    versions = {
+        int(number): PolicyVersion(**version)
+        for number, version in document.pop("versions").items()
+    }
+    return ManagedPolicy(key=PolicyKey(row.account, row.name), versions=versions, **document)

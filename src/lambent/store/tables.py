@@ -176,10 +176,10 @@ identities = sa.Table(
     "identities",
     metadata,
     sa.Column("account", sa.String(12), primary_key=True),
-    # `user` or `role`.
+    # `user`, `role`, or `policy` for a managed policy.
     sa.Column("kind", sa.String(8), primary_key=True),
     sa.Column("name", sa.String(128), primary_key=True),
-    # The other fields of model.identity.Identity.
+    # The other fields of model.identity.Identity, or of model.managed_policy.ManagedPolicy.
     sa.Column("document", sa.JSON, nullable=False),
 )
 

@@ -110,7 +110,7 @@ class _Waiting:
         """It is called once."""
         self._then.append(then)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_WAIT_S, self._let_go)
+            self._timer = asyncio.get_running_loop().call_later(_WAIT_S, self._release_waiting)
 
     def tell(self) -> None:
         """They need not wait any more."""
@@ -124,7 +124,7 @@ class _Waiting:
             except Exception:
                 _logger.exception("what waited for its lines failed")
 
-    def _let_go(self) -> None:
+    def _release_waiting(self) -> None:
         self._on_late()
         self.tell()
 
@@ -230,7 +230,7 @@ class _Writer:
             return self._append(b"".join(events))
         finally:
             if self.is_closed:
-                self._let_go_of_file()
+                self._close_file()
 
     def _append(self, data: bytes) -> int:
         if data and self._file is not None and self._is_usable(self._file):
@@ -270,9 +270,9 @@ class _Writer:
     def _begin_segment(self) -> None:
         self._segment += 1
         self._segment_bytes = 0
-        self._let_go_of_file()
+        self._close_file()
 
-    def _let_go_of_file(self) -> None:
+    def _close_file(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             os.close(file)

@@ -4,7 +4,8 @@
 |---|---|
 | `<id>.lambda-url.<region>.<domain>` | function URLs |
 | `<id>.execute-api.<region>.<domain>` | APIs |
-| `cloudformation-custom-resource-response-<region>.s3.<domain>` | responses of custom resources |
+| `<bucket>.s3.<domain>`, `<bucket>.s3.<region>.<domain>` | responses of custom resources |
+| the same in `amazonaws.com` | the same, in Regions that are used here |
 | `<id>.execute-api.<region>.amazonaws.com` | an API here that has this id: code says it literally |
 | a custom domain name | the account that has made it |
 
@@ -20,6 +21,7 @@ from lambent.kit.backlog import Backlog
 from lambent.kit.tls.server_names import Subject
 from lambent.model.arn import AccountId, Region
 from lambent.model.changes import Changes
+from lambent.model.custom_resource_hosts import AWS_DOMAIN, PATTERN, hosts_of
 from lambent.model.document import Document, Root
 from lambent.store.store import Store, Transaction
 
@@ -51,10 +53,15 @@ class HostNames:
         labels = re.escape(self._domain)
         self._ours = re.compile(
             rf"[a-z0-9]{{1,64}}\.((?:lambda-url|execute-api)\.[a-z0-9-]{{1,32}}\.{labels})"
-            rf"|(cloudformation-custom-resource-response-[a-z0-9]{{1,32}}\.s3\.{labels})"
+            rf"|{PATTERN}\.{labels}"
         )
         self._apis: dict[str, Region] = {}
         """The Region of each API, by its id."""
+        self._regions: dict[Region, None] = {}
+        """The platform's own, and those in which there are APIs."""
+        self._buckets: frozenset[str] = frozenset()
+        """AWS's host names of the buckets in these."""
+        self._look_at_regions()
         self._domains: dict[str, set[AccountId]] = {}
         """The accounts that have each custom domain name."""
         self._changed = Backlog[Root]()
@@ -64,7 +71,7 @@ class HostNames:
         """Whether a host name, in lower case, leads to the platform from a box of an account. A
         custom domain name does so for the account that has made it, as Lambent does not verify that
         it is that account's: it must not take away the traffic of others."""
-        if self._ours.fullmatch(name) is not None or self._is_api(name):
+        if self._ours.fullmatch(name) is not None or self._is_literal(name):
             return True
         domain = self._domain_of(name)
         return domain is not None and account in self._domains[domain]
@@ -76,8 +83,17 @@ class HostNames:
             return Subject((f"*.{match[1]}" if match[1] else name,))
         if self._is_api(name):
             return Subject(("*." + name.partition(".")[2],))
+        if self._is_bucket(name):
+            return Subject((name,))
         domain = self._domain_of(name)
         return Subject((domain,)) if domain is not None else None
+
+    def _is_literal(self, name: str) -> bool:
+        """Whether it is a name of AWS's own that leads here."""
+        return self._is_api(name) or self._is_bucket(name)
+
+    def _is_bucket(self, name: str) -> bool:
+        return name in self._buckets
 
     def _is_api(self, name: str) -> bool:
         match = _LITERAL.fullmatch(name)
@@ -93,10 +109,12 @@ class HostNames:
     @property
     def certified(self) -> frozenset[str]:
         """The names that certificates may be needed for, with all names below them: never more of
-        `amazonaws.com` than the APIs of Regions in which there are APIs here."""
-        regions = dict.fromkeys([self._region, *self._apis.values()])
-        literal = {f"execute-api.{region}.amazonaws.com" for region in list(regions)[:_REGIONS_MAX]}
-        return frozenset({self._domain, *literal, *(d.removeprefix("*.") for d in self._domains)})
+        `amazonaws.com` than the APIs and the buckets for responses of Regions that are used
+        here."""
+        names = {self._domain, *(domain.removeprefix("*.") for domain in self._domains)}
+        for region in self._regions:
+            names |= {f"execute-api.{region}.{AWS_DOMAIN}", *hosts_of(region, AWS_DOMAIN)}
+        return frozenset(names)
 
     @property
     def is_behind(self) -> bool:
@@ -136,6 +154,7 @@ class HostNames:
                 self._add_api(api.id, api.root.region)
         elif root.id and await read(lambda tx: tx.documents.get(root, "api", root.id)) is None:
             self._apis.pop(root.id, None)
+        self._look_at_regions()
         if not root.id:
             self._take_domains(
                 await read(lambda tx: tx.documents.everywhere(_DOMAIN_SERVICE, _DOMAIN_NAME))
@@ -144,6 +163,15 @@ class HostNames:
     def _add_api(self, id: str, region: Region) -> None:
         if len(self._apis) < _APIS_MAX:
             self._apis[id] = region
+            if region not in self._regions:
+                self._look_at_regions()
+
+    def _look_at_regions(self) -> None:
+        regions = list(dict.fromkeys([self._region, *self._apis.values()]))[:_REGIONS_MAX]
+        self._regions = dict.fromkeys(regions)
+        self._buckets = frozenset(
+            host for region in regions for host in hosts_of(region, AWS_DOMAIN)
+        )
 
     def _take_domains(self, found: Iterable[Document]) -> None:
         domains: dict[str, set[AccountId]] = {}

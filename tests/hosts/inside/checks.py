@@ -17,9 +17,17 @@ from botocore.exceptions import ClientError
 
 from lambent.node.languages.interpreters import find_interpreters
 from tests.hosts.inside import functions
-from tests.hosts.inside.leftovers import family, groups_of, of_anybody, of_one, still_alive
+from tests.hosts.inside.leftovers import family, groups_of, of_all, of_one, still_alive
 from tests.hosts.inside.outcomes import NotRun, Refused
-from tests.hosts.inside.served import SERVICE, Served, call, call_well, create, wait_for
+from tests.hosts.inside.served import (
+    SERVICE,
+    Served,
+    call,
+    call_well,
+    create,
+    log_of,
+    wait_for,
+)
 
 OLD_DATA = Path(__file__).parents[1] / "fixtures" / "data-directory.tar.xz"
 BURST = 50
@@ -65,7 +73,7 @@ class Checks:
 
     def start(self) -> str:
         """`lambent up` becomes ready, with the isolation that `lambent doctor` predicted."""
-        self._before = of_anybody()
+        self._before = of_all()
         try:
             self.served.start()
         except Refused:
@@ -271,7 +279,7 @@ class Checks:
     def _left(self) -> set[str]:
         if self._is_shared:
             return of_one(self._groups, self.served.data_dir)
-        return of_anybody() - self._before
+        return of_all() - self._before
 
     def upgrade(self) -> str:
         """The data of an older Lambent is there and works; its function can be invoked."""
@@ -299,9 +307,9 @@ class Checks:
     def suite(self, name: str) -> str:
         """The tests with this name pass on this host."""
         command = [sys.executable, "-m", "pytest", f"tests/{name}", "-q", "-p", "no:cacheprovider"]
-        command += ["--timeout=600", f"--basetemp={self.work}/pytest-{name}"]
+        command += ["--timeout=600", "--tb=short", f"--basetemp={self.work}/pytest-{name}"]
         done = subprocess.run(command, capture_output=True, text=True)
-        print(done.stdout[-20000:], done.stderr[-5000:], file=sys.stderr, flush=True)
+        print(done.stdout[-60000:], done.stderr[-5000:], file=sys.stderr, flush=True)
         last = done.stdout.strip().splitlines()[-1].strip("= ") if done.stdout.strip() else ""
         failed = re.findall(r"^(?:FAILED|ERROR) tests/\S*?([^/\s]+\.py::\S+)", done.stdout, re.M)
         assert done.returncode == 0, f"{last or done.stderr[-300:]}: {', '.join(failed[:12])}"
@@ -322,10 +330,3 @@ def run_lambent(*words: str) -> subprocess.CompletedProcess[str]:
 def python_runtime() -> str:
     """The runtime identifier of the running interpreter."""
     return f"python3.{sys.version_info.minor}"
-
-
-def log_of(answer: dict[str, str]) -> str:
-    """The end of the log in a response."""
-    import base64
-
-    return base64.b64decode(answer["LogResult"]).decode()

@@ -7,7 +7,7 @@ from pathlib import Path
 UID_BASE = 1_900_000_000
 
 
-def of_anybody() -> set[str]:
+def of_all() -> set[str]:
     """Mounts, control groups, network interfaces, loop devices and processes that may belong to a
     platform. Compare it with the state before the platform started, on a host that runs nothing
     else."""

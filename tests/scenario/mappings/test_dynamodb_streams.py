@@ -58,7 +58,7 @@ def ids(found: list[Any]) -> list[str]:
     return [record["dynamodb"]["Keys"]["id"]["S"] for record in found]
 
 
-def test_events_are_as_at_aws(table: Table, new_function: NewFunction) -> None:
+def test_events_are_as_in_aws(table: Table, new_function: NewFunction) -> None:
     """Changes with typed values, binary ones in base64, and times as numbers."""
     table.put("ü", data={"B": b"\x00\xff"}, parts={"BS": [b"a"]}, deep={"M": {"x": {"NULL": True}}})
     table.put("ü", data={"B": b"\x01"})
@@ -127,7 +127,7 @@ def test_filters_are_about_changes(table: Table, new_function: NewFunction) -> N
     assert ids(wait_records(function, 2)) == ["2", "3"]
 
 
-def test_given_up_records_are_told_to_a_queue(
+def test_discarded_records_go_to_a_queue(
     table: Table, ministack: Ministack, new_function: NewFunction
 ) -> None:
     """Where they are, with times in whole seconds."""

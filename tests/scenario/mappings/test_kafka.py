@@ -91,7 +91,7 @@ def topic(tansu: Tansu, request: pytest.FixtureRequest) -> Topic:
     return Topic({"bootstrap.servers": tansu.bootstrap}, name)
 
 
-def test_records_look_as_at_aws(topic: Topic, new_function: NewFunction) -> None:
+def test_records_look_as_in_aws(topic: Topic, new_function: NewFunction) -> None:
     """Keys and values in base64, headers as bytes, nulls as nulls; offsets are committed."""
     topic.send(b"\x00\xff", key="k", headers={"h": b"\x01\xff"}, timestamp=1545084650987)
     topic.send(None)
@@ -179,7 +179,7 @@ def act(event):
 """
 
 
-def test_a_failed_batch_is_tried_again(topic: Topic, new_function: NewFunction) -> None:
+def test_a_failed_batch_is_retried(topic: Topic, new_function: NewFunction) -> None:
     """As a whole, and no later record before it."""
     topic.send(*range(5))
     function = new_function(FAILS_TWICE)
@@ -424,7 +424,7 @@ def test_a_topic_that_comes_later(tansu: Tansu, new_function: NewFunction) -> No
     assert values(function.wait_events(1)) == ["hello"]
 
 
-def test_nobody_answers(new_function: NewFunction) -> None:
+def test_no_broker_responds(new_function: NewFunction) -> None:
     """Disappearing again is not a problem either."""
     topic = Topic({"bootstrap.servers": f"127.0.0.1:{free_port()}"}, "nowhere", partitions=0)
     function = new_function()

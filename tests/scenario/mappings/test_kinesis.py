@@ -60,7 +60,7 @@ def two_shards() -> Any:
     return pytest.mark.parametrize("stream", [2], indirect=True, ids=[""])
 
 
-def test_events_are_as_at_aws(stream: Stream, new_function: NewFunction) -> None:
+def test_events_are_as_in_aws(stream: Stream, new_function: NewFunction) -> None:
     """All members of a record, for any data."""
     put = stream.client.put_record(StreamName=stream.name, PartitionKey="grüße", Data=b"\x00\xff")
     function = new_function()
@@ -160,7 +160,7 @@ def test_a_poison_record_blocks_only_its_shard(stream: Stream, new_function: New
     function.wait_result(uuid, "OK")
 
 
-def test_given_up_records_are_told_to_a_queue(
+def test_discarded_records_go_to_a_queue(
     stream: Stream, ministack: Ministack, new_function: NewFunction
 ) -> None:
     """A batch that fails is halved until the poison record is alone, which is tried as often as
@@ -235,7 +235,9 @@ def test_buckets_get_the_event_too(
     assert json.loads(record["payload"]) == function.events()[0]
 
 
-def test_topics_are_told(stream: Stream, ministack: Ministack, new_function: NewFunction) -> None:
+def test_discarded_records_go_to_a_topic(
+    stream: Stream, ministack: Ministack, new_function: NewFunction
+) -> None:
     """As queues are."""
     sns, sqs = ministack.client("sns"), ministack.client("sqs")
     topic = sns.create_topic(Name="given-up")["TopicArn"]
@@ -296,7 +298,7 @@ def test_given_up_though_the_function_succeeded(
     assert [message["Attributes"]["AWSTraceHeader"]] == function.lines("TRACE ")
 
 
-def test_a_change_is_told_when_nobody_reads_any_more(
+def test_a_change_is_reported_when_reading_has_ended(
     stream: Stream, new_function: NewFunction
 ) -> None:
     """The batch in progress has ended by then, and no record is read after it."""

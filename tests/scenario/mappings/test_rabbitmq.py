@@ -390,7 +390,7 @@ def test_what_cannot_be_read(
     function.wait_result(uuids[0], "PROBLEM: There is no queue later")
 
 
-def test_a_certificate_nobody_vouches_for(
+def test_a_certificate_of_an_unknown_authority(
     ministack: Ministack, rabbitmq: RabbitMq, secret: Secret, tmp_path: Path
 ) -> None:
     """Is not accepted: no password is sent."""

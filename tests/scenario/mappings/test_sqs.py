@@ -118,7 +118,9 @@ def test_batches_of_up_to_the_batch_size(queue: Queue, new_function: NewFunction
     assert sorted(record["body"] for record in events[1]["Records"]) == ["a", "b"]
 
 
-def test_what_failed_comes_again(ministack: Ministack, new_function: NewFunction) -> None:
+def test_failed_messages_are_delivered_again(
+    ministack: Ministack, new_function: NewFunction
+) -> None:
     """After the queue's visibility timeout, until its redrive policy moves it to another queue."""
     dead = Queue(ministack, "sqs-dead")
     redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 2})
@@ -133,7 +135,9 @@ def test_what_failed_comes_again(ministack: Ministack, new_function: NewFunction
     function.wait_result(uuid, "PROBLEM: Function call failed")
 
 
-def test_only_what_failed_comes_again(ministack: Ministack, new_function: NewFunction) -> None:
+def test_only_failed_messages_are_delivered_again(
+    ministack: Ministack, new_function: NewFunction
+) -> None:
     """ReportBatchItemFailures: messages that are not named are deleted."""
     queue = Queue(ministack, "sqs-partly", VisibilityTimeout="2")
     function = new_function(

@@ -433,7 +433,7 @@ async def test_a_loop_ends(room: Room) -> None:
     assert b"recursive_invocations_dropped_sum" in room.metrics.render(KEY.account)
 
 
-async def test_a_flood_delays_nobody_else(room: Room) -> None:
+async def test_a_flood_delays_no_other_function(room: Room) -> None:
     """The maximum is in progress and thousands wait: another function's event begins at once."""
     for number in range(300):
         room.hand_in(number, lambda _failure: None)
@@ -666,7 +666,7 @@ async def test_what_a_function_has_printed_is_written_before_its_event_is_done(r
     assert room.flushes == [1]
 
 
-async def test_what_a_lost_commit_had_claimed_is_delivered_all_the_same(
+async def test_what_a_lost_commit_had_claimed_is_delivered_anyway(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many commits succeed without a response: their events, claims and settlement are stored, and

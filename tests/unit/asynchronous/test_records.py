@@ -59,7 +59,7 @@ def test_what_is_too_large_goes_without_payloads() -> None:
     assert "x" * 100 not in repr(delivery)
 
 
-def test_nobody_is_told_of_what_is_not_theirs() -> None:
+def test_a_record_names_only_its_own_function() -> None:
     """Success and failure go to their own destinations; one that never ran has no response."""
     failure = {"DestinationConfig": {"OnFailure": {"Destination": QUEUE}}}
     outcomes: list[tuple[Outcome | None, bool]] = [

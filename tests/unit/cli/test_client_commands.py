@@ -195,7 +195,7 @@ def test_a_function_that_failed_can_be_deployed_again(code: Path) -> None:
     assert client.calls[0] == "code"
 
 
-def test_invoke_gives_payload_error_and_log() -> None:
+def test_invoke_returns_payload_error_and_log() -> None:
     """A function's error is described in one line; the log is decoded."""
     fine = invoke(FakeLambda(), "hello", b'{"a": 1}', is_tailed=True)
     assert (fine.decoded(), fine.log, fine.function_error) == ({"a": 1}, "START\n", None)

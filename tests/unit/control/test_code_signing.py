@@ -135,7 +135,7 @@ async def test_signatures_that_do_not_match_are_always_refused(
         assert await refused(signing.latest(f"f{number}"))
 
 
-async def test_without_roots_nobody_is_trusted(room: Room, signer: Signer) -> None:
+async def test_without_roots_no_signer_is_trusted(room: Room, signer: Signer) -> None:
     """A signature that leads to no root is not trusted."""
     arn = await configure(room)
     error = await refused(

@@ -67,7 +67,7 @@ async def test_how_much_must_stay_is_a_setting(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_whoever_counts_knows_before_the_answer(tmp_path: Path) -> None:
+async def test_admission_is_notified_before_the_response(tmp_path: Path) -> None:
     """Listeners get reservations within the call that changes them, and at the start."""
     reservations: list[Reservation] = []
 

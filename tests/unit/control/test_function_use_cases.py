@@ -215,7 +215,7 @@ async def test_missing_functions_are_not_found(room: Room) -> None:
         )
 
 
-async def test_blobs_live_as_long_as_somebody_refers_to_them(room: Room) -> None:
+async def test_blobs_live_as_long_as_something_refers_to_them(room: Room) -> None:
     """Functions with equal code share a blob; the last one to go takes it along."""
     await room.create_active("f")
     code_key = (await room.create_active("g")).code_key

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lambent.gateway.authorization import Authorization
+from lambent.gateway.definitions import AnyService
 from lambent.gateway.permissions.asked import Nothing
 from lambent.gateway.registry import SERVICES
 from lambent.gateway.services.lambda_.service import LAMBDA
@@ -34,6 +35,8 @@ UUID = "0b1e3c1a-5c8d-4a34-a3a5-5d2a3c1e9f10"
 MAPPING = f"{PREFIX}:event-source-mapping:{UUID}"
 CONFIG = f"{PREFIX}:code-signing-config:csc-{'a' * 17}"
 GROUP = f"arn:aws:logs:us-east-1:{HERE}:log-group:/prod/g"
+MANAGED = f"arn:aws:iam::{HERE}:policy/admins/m"
+IMAGES = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/i"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
 
@@ -64,6 +67,17 @@ class Known(Nothing):
         return [f"{LAYER}:7"]
 
 
+def meant(name: str) -> tuple[AnyService, str]:
+    """The service and the operation of a name; `iam:GetPolicy` where an earlier service has an
+    operation of the same name."""
+    prefix, _, operation = name.rpartition(":")
+    return next(
+        (service, operation)
+        for service in SERVICES
+        if operation in service.permissions and prefix in ("", service.name)
+    )
+
+
 def decision(
     operation: str,
     params: Params,
@@ -73,7 +87,7 @@ def decision(
     tags: Mapping[str, str] | None = None,
 ) -> ApiError | None:
     """Why a user with these statements may not; None if he may."""
-    service = next(each for each in SERVICES if operation in each.permissions)
+    service, operation = meant(operation)
     caller = Caller(
         principal=principal, scope=SCOPE, service=service.signing_name, access_key_id="AKIA"
     )
@@ -218,7 +232,7 @@ CASES: Mapping[str, Sequence[Case]] = {
         (
             *("CreateCodeSigningConfig", "CreateEventSourceMapping", "GetAccountSettings"),
             *("ListCodeSigningConfigs", "ListEventSourceMappings", "ListFunctions", "ListLayers"),
-            *("ListUsers", "ListRoles"),
+            *("ListUsers", "ListRoles", "ListPolicies"),
             *("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData"),
         ),
         (NEITHER,),
@@ -233,7 +247,7 @@ CASES: Mapping[str, Sequence[Case]] = {
             *("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys", "UpdateAccessKey"),
             *("DeleteUser", "GetUser", "ListAttachedUserPolicies", "ListUserTags"),
             *("DeleteUserPolicy", "GetUserPolicy", "ListUserPolicies", "PutUserPolicy"),
-            *("TagUser", "UntagUser"),
+            *("TagUser", "UntagUser", "AttachUserPolicy", "DetachUserPolicy"),
         ),
         (USERS,),
     ),
@@ -242,8 +256,31 @@ CASES: Mapping[str, Sequence[Case]] = {
             *("DeleteRole", "GetRole", "ListAttachedRolePolicies", "ListInstanceProfilesForRole"),
             *("DeleteRolePolicy", "GetRolePolicy", "ListRolePolicies", "PutRolePolicy"),
             *("ListRoleTags", "TagRole", "UntagRole", "UpdateAssumeRolePolicy"),
+            *("AttachRolePolicy", "DetachRolePolicy", "UpdateRole", "UpdateRoleDescription"),
         ),
         (ROLES,),
+    ),
+    **dict.fromkeys(
+        (
+            *("DeletePolicy", "iam:GetPolicy", "ListEntitiesForPolicy", "ListPolicyTags"),
+            *("CreatePolicyVersion", "DeletePolicyVersion", "GetPolicyVersion"),
+            *("ListPolicyVersions", "SetDefaultPolicyVersion", "TagPolicy", "UntagPolicy"),
+        ),
+        (Case((MANAGED,), [{"PolicyArn": MANAGED}]),),
+    ),
+    "CreatePolicy": (Case((MANAGED,), [{"PolicyName": "m", "Path": "/admins/"}]),),
+    **dict.fromkeys(
+        (
+            *("CreateRepository", "DeleteRepository", "DescribeRepositories"),
+            *("PutImageTagMutability", "PutImageScanningConfiguration", "SetRepositoryPolicy"),
+            *("GetRepositoryPolicy", "DeleteRepositoryPolicy", "PutLifecyclePolicy"),
+            *("GetLifecyclePolicy", "DeleteLifecyclePolicy"),
+        ),
+        (Case((IMAGES,), [{"repositoryName": "team/i", "repositoryNames": ["team/i"]}]),),
+    ),
+    **dict.fromkeys(
+        ("ecr:TagResource", "ecr:UntagResource", "ListTagsForResource"),
+        (Case((IMAGES,), [{"resourceArn": IMAGES}]),),
     ),
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),
     "CreateRole": (Case((ROLE,), [{"RoleName": "power", "Path": "/admins/"}]),),
@@ -257,6 +294,10 @@ EXTRA = {
     "RemovePermission": {"StatementId": "s"},
     "CreateFunction": {"Role": ROLE},
     "AssumeRole": {"RoleSessionName": "now"},
+    "AttachUserPolicy": {"PolicyArn": MANAGED},
+    "AttachRolePolicy": {"PolicyArn": MANAGED},
+    "DetachUserPolicy": {"PolicyArn": MANAGED},
+    "DetachRolePolicy": {"PolicyArn": MANAGED},
     "PutMetricData": {"Namespace": "n"},
 }
 """What a request has besides."""
@@ -274,15 +315,18 @@ def test_every_operation_has_its_cases() -> None:
     for service in SERVICES:
         assert set(service.permissions) == service.offered, service.name
     others = [service for service in SERVICES if not service.name.startswith("apigateway")]
-    assert set(CASES) == {name for service in others for name in service.offered}
+    found: set[str] = set()
+    for service in others:
+        found |= {f"{service.name}:{name}" if name in found else name for name in service.offered}
+    assert set(CASES) == found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", sorted(name for name, cases in CASES.items() if cases))
 def test_what_is_denied_is_denied_in_every_spelling(operation: str) -> None:
     """And what is allowed on the resource alone is allowed in every spelling, nothing else is."""
-    service = next(each for each in SERVICES if operation in each.permissions)
-    action = service.permissions[operation][0].action
+    service, name = meant(operation)
+    action = service.permissions[name][0].action
     for case in CASES[operation]:
         for spelling, arn in itertools.product(case.spellings, case.arns):
             params = {**EXTRA.get(operation, {}), **spelling}
@@ -500,7 +544,7 @@ def test_tags_of_resources_and_of_the_caller() -> None:
     assert decision("GetFunction", {"FunctionName": "f"}, allow(Condition=iam), load=tagged)
 
 
-def test_tags_are_shown_to_whom_may_list_them() -> None:
+def test_tags_are_shown_to_callers_that_may_list_them() -> None:
     """GetFunction answers everybody else without them, and says why."""
     caller = Caller(principal=USER, scope=SCOPE, service="lambda", access_key_id="AKIA")
     params = {"FunctionName": "prod-f"}
@@ -515,7 +559,7 @@ def test_tags_are_shown_to_whom_may_list_them() -> None:
         assert "lambda:ListTags on resource" in found["Tags"].message
 
 
-def test_nobody_in_particular_is_oneself() -> None:
+def test_no_user_name_means_the_caller() -> None:
     """IAM's operations without a name are about the caller."""
     own = allow("iam:*", "arn:aws:iam::*:user/${aws:username}")
     assert decision("CreateAccessKey", {}, own) is None

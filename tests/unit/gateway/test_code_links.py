@@ -56,7 +56,7 @@ async def read(code_key: str) -> bytes:
     return b"package"
 
 
-async def test_a_link_gives_the_package_until_it_expires() -> None:
+async def test_a_link_returns_the_package_until_it_expires() -> None:
     """Ten minutes, not a second more."""
     clock = ManualClock()
     async with open_code_links(read, clock, b"key") as links:
@@ -122,7 +122,7 @@ async def test_downloads_are_bounded() -> None:
         assert requests[0].answer is None
 
 
-async def test_a_package_that_cannot_be_read_is_told_and_others_can_be() -> None:
+async def test_an_unreadable_package_is_an_error_and_others_can_be_read() -> None:
     """The disk, or the rights to a file: 500, and the next download goes on."""
     failures: list[Exception] = [PermissionError("no"), OSError(5, "I/O error"), RuntimeError("x")]
 

@@ -30,7 +30,7 @@ class Request:
 
 
 @pytest.mark.parametrize("make_reply", [InvokeReply, StreamReply])
-def test_an_outcome_that_cannot_be_answered_fails_its_request(
+def test_an_outcome_that_cannot_be_sent_fails_its_request(
     make_reply: Callable[[Any, InvocationRequest], Reply], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The node that ran the function does not notice."""

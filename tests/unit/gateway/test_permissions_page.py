@@ -29,6 +29,16 @@ def test_the_page_is_current() -> None:
     assert PAGE.read_text() == render()
 
 
+def listed(action: str) -> tuple[set[str], set[str]]:
+    """The resource types and the keys of an action. Both API Gateways have the same actions, and
+    AWS lists the types of each separately: domain names and tags are in the older list only."""
+    names = (action, f"apigateway {action}", f"apigatewayv2 {action}")
+    found = [AWS["actions"][name] for name in names if name in AWS["actions"]]
+    assert found, action
+    types = {type for each in found for type in each["resources"]}
+    return types, {key for each in found for key in each["keys"]}
+
+
 def differences(service: str, operation: str, needs: Needs) -> Iterator[Found]:
     """How the permissions of an operation differ from AWS's."""
     ours: dict[str, tuple[set[str], set[str]]] = {}
@@ -40,18 +50,28 @@ def differences(service: str, operation: str, needs: Needs) -> Iterator[Found]:
     yield from ((f"action {our}", True, our) for our in ours.keys() - theirs)
     yield from ((f"action {their}", False, their) for their in theirs - ours.keys())
     for action, (types, keys) in ours.items():
-        # Both API Gateways have the same actions, and each a list of its own.
-        listed = AWS["actions"].get(f"{service} {action}") or AWS["actions"][action]
-        listed_types = set(listed["resources"])
+        listed_types, listed_keys = listed(action)
         if action.startswith("apigateway:"):
             # The types of all paths that a method has: an operation is about one of them.
             listed_types &= types
         for kind, mine, yours in (
             ("resource", types, listed_types),
-            ("key", keys, set(listed["keys"]).difference(WITH_THE_RESOURCE)),
+            ("key", keys, listed_keys.difference(WITH_THE_RESOURCE)),
         ):
             yield from ((f"{kind} {name}", True, action) for name in mine - yours)
             yield from ((f"{kind} {your}", False, action) for your in yours - mine)
+
+
+@pytest.mark.parametrize("name", ["apigateway", "apigatewayv2"])
+def test_facts_of_api_gateway_are_those_of_its_models(name: str) -> None:
+    """The action of an operation is its HTTP method; only a resource policy needs another one."""
+    (service,) = (service for service in SERVICES if service.name == name)
+    policies = {"CreateRestApi", "ImportRestApi", "PutRestApi", "UpdateRestApi"}
+    for operation, actions in AWS["operations"][name].items():
+        method = service.model.operation_model(operation).http["method"]
+        more = ["apigateway:UpdateRestApiPolicy"] if operation in policies else []
+        assert actions == [f"apigateway:{method}", *more], operation
+    assert set(AWS["operations"][name]) == set(service.permissions)
 
 
 def covers(difference: Difference, found: Found) -> bool:

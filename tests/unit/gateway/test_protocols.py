@@ -28,6 +28,7 @@ SPOKEN = [
     ("cloudwatch", "query"),
     ("cloudwatch", "smithy-rpc-v2-cbor"),
     ("dynamodb", "json"),
+    ("ecr", "json"),
     ("iam", "query"),
     ("route53", "rest-xml"),
     ("s3", "rest-xml"),

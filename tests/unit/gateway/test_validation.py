@@ -114,7 +114,7 @@ def test_one_violation(params: dict[str, Any], expected: str) -> None:
     )
 
 
-def test_several_violations_are_told_together() -> None:
+def test_several_violations_are_reported_together() -> None:
     """All of them at once, with their number."""
     text = violations("CreateFunction", {"FunctionName": "f", "Timeout": 0, "MemorySize": 1})
     assert text.startswith("4 validation errors detected: ")
@@ -216,7 +216,7 @@ def test_a_huge_value_is_not_repeated_whole() -> None:
     assert len(violations("TagResource", {"Resource": resource, "Tags": tags})) < 10_000
 
 
-def test_many_violations_are_not_all_told() -> None:
+def test_many_violations_are_not_all_reported() -> None:
     """A list of a million bad members gets a bounded answer, soon."""
     configs: list[dict[str, str]] = [{}] * 1_000_000
     started = time.thread_time()

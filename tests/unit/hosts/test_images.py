@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.images import remove_tree
+from tests.hosts.images import mirror_settings, remove_tree
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -22,3 +22,18 @@ def test_what_is_mounted_in_an_image_is_not_emptied(tmp_path: Path) -> None:
     assert not image.exists()
     assert (ours / "precious").exists()
     remove_tree(image)
+
+
+def test_an_image_uses_mirrors_as_this_machine_does() -> None:
+    dump = """Acquire "";
+Acquire::http::Proxy "http://proxy:3128";
+Acquire::https::Proxy "";
+Acquire::Check-Valid-Until "false";
+Acquire::Check-Date "false";
+Acquire::GzipIndexes "true";
+"""
+    assert mirror_settings(dump) == [
+        'Acquire::http::Proxy "http://proxy:3128";',
+        'Acquire::Check-Valid-Until "false";',
+        'Acquire::Check-Date "false";',
+    ]

@@ -54,7 +54,7 @@ def test_a_check_that_hangs_fails_at_its_deadline() -> None:
     assert run_check("next", lambda: "", 1).state == PASSED
 
 
-def test_a_line_gives_the_outcome_back() -> None:
+def test_a_line_contains_the_outcome() -> None:
     """Other output is not an outcome."""
     outcome = Outcome("kill", FAILED, 'a "quoted" note', 1.5)
     assert "\n" not in outcome.line()

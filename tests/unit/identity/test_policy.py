@@ -248,7 +248,7 @@ def test_a_trusted_principal_needs_no_more() -> None:
         assert assumes(who, {**trust, "Effect": "Deny"}, ASSUMES) is Verdict.DENIED_BY_RESOURCE
 
 
-def test_nobody_assumes_a_role_that_does_not_trust_them() -> None:
+def test_a_role_is_assumed_only_by_principals_it_trusts() -> None:
     """Whatever their own policies say; the root no less."""
     for trust in (
         {"Principal": {"AWS": STRANGER.arn}},

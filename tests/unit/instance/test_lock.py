@@ -52,7 +52,7 @@ def held(directory: Path) -> "Iterator[subprocess.Popen[bytes]]":
             process.kill()
 
 
-def test_nobody(tmp_path: Path) -> None:
+def test_a_lock_without_a_holder(tmp_path: Path) -> None:
     """No lock, no directory, a lock that no process holds: none of them is a platform."""
     for directory in (tmp_path, tmp_path / "missing"):
         with find_running(directory) as running:
@@ -83,7 +83,7 @@ def test_one_that_runs(tmp_path: Path) -> None:
         os.close(lock)
 
 
-def test_a_number_that_somebody_else_has_now(tmp_path: Path) -> None:
+def test_a_pid_that_another_process_has_now(tmp_path: Path) -> None:
     """What is held says a number that belongs to another process: no signal is sent."""
     lock = hold(tmp_path)
     assert lock is not None

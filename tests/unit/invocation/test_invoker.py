@@ -79,7 +79,7 @@ class Ends:
         return WholeReply(lambda outcome, _: self.outcomes.append(outcome))
 
 
-def test_the_invoker_gives_back_what_it_took() -> None:
+def test_the_invoker_releases_what_it_took() -> None:
     """When a call has ended, and when the node refuses it; `finish` has the count right."""
     node = FakeNode()
     invoker = make_invoker(node, limit=2)
@@ -108,7 +108,7 @@ def test_the_invoker_gives_back_what_it_took() -> None:
     call_refused()
 
 
-def test_an_outcome_that_cannot_be_told_is_nobody_elses_trouble(
+def test_an_outcome_that_cannot_be_delivered_harms_no_other_call(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The environment goes on, and the count is released."""

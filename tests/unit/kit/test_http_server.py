@@ -131,7 +131,7 @@ def answers(data: bytes) -> list[tuple[int, bytes]]:
 # -- what every client may count on ------------------------------------------------------------
 
 
-async def test_requests_of_one_connection_are_answered_in_order() -> None:
+async def test_responses_on_a_connection_are_in_order() -> None:
     """The second of two pipelined requests is handled only after the response to the first."""
     keeper = HoldingHandler()
     async with serving(keeper) as (_, port), connected(port) as (reader, writer):
@@ -145,7 +145,7 @@ async def test_requests_of_one_connection_are_answered_in_order() -> None:
         assert answers(await until_closed(reader)) == [(200, b"one"), (201, b"two")]
 
 
-async def test_thousands_of_waiting_requests_are_answered_without_recursion() -> None:
+async def test_thousands_of_waiting_requests_need_no_recursion() -> None:
     """However many requests wait behind a slow one, responding to them takes no stack."""
     recorder = Recorder()
     slow: list[Exchange] = []
@@ -207,7 +207,7 @@ async def test_targets(target: bytes, path: str, query: str) -> None:
     assert (recorder.exchanges[0].path, recorder.exchanges[0].query) == (path, query)
 
 
-async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
+async def test_a_client_that_asks_first_gets_100_continue() -> None:
     """`Expect: 100-continue` gets its response when the head has arrived."""
     recorder = Recorder()
     async with serving(recorder) as (_, port), connected(port) as (reader, writer):
@@ -251,7 +251,7 @@ async def test_an_offer_to_upgrade_is_ignored(body: bytes) -> None:
     assert got == [(200, b"/up|" + body), (200, b"/a|"), (200, b"/last|")]
 
 
-async def test_http_1_0_is_answered_and_closed() -> None:
+async def test_http_1_0_gets_a_response_and_is_closed() -> None:
     """A client of the old protocol gets one answer."""
     async with serving(Recorder()) as (_, port):
         received = await said(port, b"GET /old HTTP/1.0\r\n\r\n")
@@ -326,7 +326,9 @@ async def test_a_client_that_leaves_is_noticed() -> None:
     assert gone == ["gone"]
 
 
-async def test_a_handler_that_raises_is_logged_and_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_handler_that_raises_is_logged_and_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """A bug in a handler is our error, not the client's."""
 
     def handler(exchange: Exchange) -> None:
@@ -583,7 +585,7 @@ async def test_heads_may_be_large_but_not_larger() -> None:
         b"Content-Length: 5000000\r\nExpect: 100-continue\r\n\r\n",
     ],
 )
-async def test_a_body_too_large_is_answered_before_it_was_read(body: bytes) -> None:
+async def test_a_body_too_large_is_refused_before_it_was_read(body: bytes) -> None:
     """The client sees the answer even if it sends on regardless; nothing after it is handled."""
     recorder = Recorder()
     refused: list[Exchange] = []
@@ -691,7 +693,7 @@ async def test_requests_are_bounded_together() -> None:
         await wait_until(lambda: server.budget.held == 0)
 
 
-async def test_requests_are_held_until_they_are_answered() -> None:
+async def test_requests_are_held_until_their_response() -> None:
     """While a handler keeps large ones, there is no space for others; small ones are not
     counted."""
     keeper = HoldingHandler()
@@ -762,7 +764,7 @@ async def test_targets_that_take_long_to_read(target: str) -> None:
         assert answers(await said(port, _get(target))) == [(400, b"")]
 
 
-async def test_answers_that_nobody_takes_are_bounded_together() -> None:
+async def test_untaken_responses_are_bounded_together() -> None:
     """A client that reads too little is cut off, others are not; bytes that were read are
     released."""
     size = 32 << 20
@@ -795,7 +797,7 @@ async def test_an_answer_of_which_nothing_is_taken_ends() -> None:
         assert server.budget.held == 0
 
 
-async def test_a_body_in_tiny_pieces_arrives_whole() -> None:
+async def test_a_body_in_tiny_chunks_arrives_whole() -> None:
     """Whatever the chunks."""
     pieces = b"".join(b"2\r\n%02d\r\n" % (number % 100) for number in range(500))
     request = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + pieces
@@ -811,7 +813,7 @@ async def test_too_many_headers_are_refused() -> None:
         assert answers(await said(port, head)) == [(431, b"")]
 
 
-async def test_a_thousand_idle_connections_hold_up_nobody() -> None:
+async def test_a_thousand_idle_connections_delay_no_request() -> None:
     """Idle and half-started clients cost no more than their socket."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 4096) if hard != resource.RLIM_INFINITY else 4096
@@ -873,7 +875,7 @@ async def test_closing_ends_what_does_not_finish() -> None:
         assert await until_closed(reader) == b""
 
 
-async def test_closing_waits_for_nobody_who_is_late() -> None:
+async def test_closing_waits_for_no_late_client() -> None:
     """A client that does not send the rest of a request is given up after its deadline, as always,
     however long the grace period is."""
     async with (
@@ -889,7 +891,7 @@ async def test_closing_waits_for_nobody_who_is_late() -> None:
         assert answers(await until_closed(reader))[0][0] == 408
 
 
-async def test_closing_waits_for_nobody_who_takes_no_answer() -> None:
+async def test_closing_waits_for_no_client_that_takes_no_response() -> None:
     """Who leaves an answer lying is cut off after the deadline for idle connections."""
     keeper = HoldingHandler()
     async with (

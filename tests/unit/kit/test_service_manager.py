@@ -23,7 +23,7 @@ def news(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socke
         yield bound, address
 
 
-def test_a_start_and_an_end_are_told(news: tuple[socket.socket, str]) -> None:
+def test_a_start_and_an_end_are_reported(news: tuple[socket.socket, str]) -> None:
     """Each as one datagram; the variable is unset, so that no child process reports anything."""
     bound, address = news
     environment = {"NOTIFY_SOCKET": address, "OTHER": "stays"}
@@ -38,7 +38,7 @@ def test_a_start_and_an_end_are_told(news: tuple[socket.socket, str]) -> None:
     manager.close()
 
 
-def test_nobody_wants_to_know() -> None:
+def test_without_a_service_manager_nothing_is_sent() -> None:
     """Without a manager, and with one that cannot be reached or has gone, nothing happens."""
     ServiceManager({}).tell_ready("x")
     ServiceManager({"NOTIFY_SOCKET": "/nonexistent/socket"}).tell_ready("x")

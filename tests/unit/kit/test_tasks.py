@@ -26,7 +26,9 @@ async def _settle() -> None:
         await anyio.lowlevel.checkpoint()
 
 
-async def test_a_task_that_fails_is_told_and_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_task_that_fails_is_reported_and_others_go_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     errors: list[Exception] = []
     went_on = []
 
@@ -43,7 +45,7 @@ async def test_a_task_that_fails_is_told_and_others_go_on(caplog: pytest.LogCapt
     assert caplog.text.count("RuntimeError: on purpose") == 2
 
 
-async def test_who_cannot_be_told_of_a_failure_ends_nothing(
+async def test_a_failure_that_cannot_be_reported_ends_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def tell(_: Exception) -> None:
@@ -112,7 +114,7 @@ async def test_a_loop_tells_each_kind_of_failure_and_each_row_of_them(
     assert kinds == [OSError, ValueError, ValueError]
 
 
-async def test_what_was_reported_is_told_to_who_waits_and_not_logged(
+async def test_a_reported_failure_reaches_its_waiter_and_is_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     errors: list[Exception] = []

@@ -40,7 +40,7 @@ def test_only_so_many_are_under_way() -> None:
     assert [turn.is_waiting for turn in waiting] == [False, False, False, True, True]
 
 
-def test_whoever_asks_for_many_delays_others_by_one() -> None:
+def test_a_caller_of_many_delays_others_by_a_single_turn() -> None:
     """Another function is next but one, and another account does not wait for all functions of
     one."""
     turns = turns_of(1)
@@ -56,7 +56,7 @@ def test_whoever_asks_for_many_delays_others_by_one() -> None:
     assert [at for at in came if at < 100] == list(range(100))
 
 
-def test_nobody_holds_all_turns() -> None:
+def test_no_account_holds_all_turns() -> None:
     """However long some keep theirs: one function has at most half of them, one account three
     quarters, and others get the rest at once."""
     turns = turns_of(8)
@@ -86,7 +86,7 @@ def test_what_is_not_wanted_any_more_never_comes() -> None:
     assert not turns.ask("a", "f").is_waiting
 
 
-async def test_who_waits_hears_of_it() -> None:
+async def test_waiting_is_reported() -> None:
     """True when the turn comes, False when it is given up before."""
     turns = turns_of(1)
     first, second, third = (turns.ask("a", "f") for _ in range(3))
@@ -106,7 +106,7 @@ async def test_who_waits_hears_of_it() -> None:
     assert sorted(heard) == [("second", True), ("third", False)]
 
 
-async def test_nobody_waits_for_ever() -> None:
+async def test_every_wait_ends() -> None:
     """After the time agreed the turn is given up."""
     clock = ManualClock()
     turns = Turns(1, WAIT_S, clock)
@@ -124,7 +124,7 @@ async def test_nobody_waits_for_ever() -> None:
     assert not turns.ask("a", "f").is_waiting
 
 
-async def test_who_is_cancelled_gives_his_turn_back() -> None:
+async def test_a_cancelled_waiter_returns_its_turn() -> None:
     """Whether it had come or not."""
     turns = turns_of(1)
     first, second = turns.ask("a", "f"), turns.ask("a", "g")

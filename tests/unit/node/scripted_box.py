@@ -85,7 +85,7 @@ class Request:
             self._socket = None
 
     @property
-    def is_answered(self) -> bool:
+    def has_response(self) -> bool:
         """Whether the whole response is there."""
         self._receive()
         head, separator, body = self._received.partition(b"\r\n\r\n")
@@ -94,13 +94,13 @@ class Request:
     @property
     def status(self) -> int:
         """The response's status."""
-        assert self.is_answered
+        assert self.has_response
         return int(self._received.split(b" ", 2)[1])
 
     @property
     def body(self) -> bytes:
         """The response's body."""
-        assert self.is_answered
+        assert self.has_response
         return self._received.partition(b"\r\n\r\n")[2]
 
     @property
@@ -110,7 +110,7 @@ class Request:
 
     def header(self, name: str) -> str:
         """A header of the response; empty if it is missing."""
-        assert self.is_answered
+        assert self.has_response
         return self._header(self._received.partition(b"\r\n\r\n")[0], name.lower())
 
     @staticmethod
@@ -218,7 +218,7 @@ class Runtime(Program):
     @property
     def event(self) -> bytes | None:
         """The event it was given last; None while it waits for one."""
-        return self._poll.body if self._poll is not None and self._poll.is_answered else None
+        return self._poll.body if self._poll is not None and self._poll.has_response else None
 
     @property
     def poll(self) -> Request:
@@ -309,7 +309,7 @@ class Extension:
     @property
     def event(self) -> Any:
         """The event it was given last; None while it waits for one."""
-        return self._poll.json if self._poll is not None and self._poll.is_answered else None
+        return self._poll.json if self._poll is not None and self._poll.has_response else None
 
     def init_error(self, error_type: str) -> Request:
         return self._fails("init/error", error_type)

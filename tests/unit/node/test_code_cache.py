@@ -127,7 +127,7 @@ async def test_leftovers_are_swept(tmp_path: Path) -> None:
     assert source.fetches == 2
 
 
-async def test_what_is_not_needed_is_freed_when_nobody_uses_it(tmp_path: Path) -> None:
+async def test_unused_code_is_freed_when_its_last_user_ends(tmp_path: Path) -> None:
     """With its bytecode and its merged layers; a package in use stays until its last user has
     gone."""
     source = Source(make_zip())
@@ -218,7 +218,7 @@ async def test_freeing_follows_changes_and_ends_of_environments(tmp_path: Path) 
         tasks.cancel_scope.cancel()
 
 
-async def test_whoever_comes_while_it_is_deleted_gets_it_anew(tmp_path: Path) -> None:
+async def test_a_request_during_the_deletion_fetches_it_again(tmp_path: Path) -> None:
     """A start that begins at the same moment waits, and unpacks again."""
     source = Source(make_zip())
     async with open_code_cache(tmp_path, source.fetch) as cache:

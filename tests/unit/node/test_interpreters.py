@@ -195,7 +195,7 @@ def test_the_distributions_own_build_comes_first() -> None:
     assert best_of_each_line([system, managed]) == (system,)
 
 
-def test_what_was_answered_is_remembered(tmp_path: Path) -> None:
+def test_results_are_remembered(tmp_path: Path) -> None:
     """A program is not asked again until its file changes; a file of answers that cannot be read
     is as good as none."""
     witness = tmp_path / "asked"

@@ -247,7 +247,7 @@ def test_eleven_extensions_are_too_many(playbook: Playbook) -> None:
     assert all(box.programs == [] for box in play.boxes)
 
 
-def test_who_comes_late_is_refused(playbook: Playbook) -> None:
+def test_a_late_registration_is_refused(playbook: Playbook) -> None:
     """Registration closes when the runtime is ready."""
     play = playbook()
     play.begin_ready()
@@ -302,7 +302,7 @@ def test_an_extension_registers_once(playbook: Playbook) -> None:
         ("3f3ea0f0-0000-4000-8000-000000000000", "Extension.UnknownExtensionIdentifier"),
     ],
 )
-def test_who_has_not_registered(playbook: Playbook, id_: str, error_type: str) -> None:
+def test_a_program_that_has_not_registered(playbook: Playbook, id_: str, error_type: str) -> None:
     """Gets no events."""
     play = playbook()
     play.begin()
@@ -315,7 +315,7 @@ def test_who_has_not_registered(playbook: Playbook, id_: str, error_type: str) -
 # -- invocations -----------------------------------------------------------------------------
 
 
-def test_what_an_extension_is_told_of_an_invocation(playbook: Playbook) -> None:
+def test_the_event_that_an_extension_gets_of_an_invocation(playbook: Playbook) -> None:
     """Everything but the event."""
     play = playbook(extensions=("agent",), timeout_s=3)
     agent = start(play)
@@ -622,7 +622,7 @@ def test_an_extension_that_does_not_want_to_know(playbook: Playbook) -> None:
     assert play.heard == ["free", "gone"]
 
 
-def test_an_internal_extension_gives_the_runtime_half_a_second(playbook: Playbook) -> None:
+def test_with_an_internal_extension_the_runtime_has_half_a_second(playbook: Playbook) -> None:
     """Three tenths of it until SIGKILL."""
     play = playbook()
     play.begin()
@@ -656,7 +656,7 @@ def test_a_busy_environment_ends_after_its_invocation(playbook: Playbook) -> Non
     assert play.heard == ["free", "responded", "gone"]
 
 
-def test_who_is_told_of_the_end(playbook: Playbook) -> None:
+def test_which_programs_get_the_shutdown_event(playbook: Playbook) -> None:
     """Only an idle environment with extensions has a listener to notify."""
     play = playbook(extensions=("agent",))
     play.begin()

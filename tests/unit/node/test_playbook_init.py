@@ -355,7 +355,7 @@ def test_a_busy_launcher_is_not_asked_for_more(playbook: Playbook) -> None:
     assert play.boxes == []
 
 
-def test_the_runtime_is_told_of_its_function(playbook: Playbook) -> None:
+def test_the_runtime_gets_the_description_of_its_function(playbook: Playbook) -> None:
     """Reserved variables, the role's credentials, the log stream."""
     play = playbook(environment={"OWN": "x", "AWS_REGION": "stolen"}, memory_mb=256)
     play.begin()

@@ -68,7 +68,7 @@ def test_the_deadline_counts_from_the_assignment(playbook: Playbook) -> None:
     assert play.runtime.poll.header("Lambda-Runtime-Deadline-Ms") == "1700000013000"
 
 
-def test_the_caller_is_answered_when_its_log_is_written(playbook: Playbook) -> None:
+def test_the_caller_gets_its_response_when_its_log_is_written(playbook: Playbook) -> None:
     """Not before; the environment serves the next call meanwhile."""
     play = playbook()
     play.begin_ready()
@@ -305,7 +305,7 @@ def test_a_response_to_another_invocation(playbook: Playbook) -> None:
     assert call.outcome == Succeeded(b"1", "application/json")
 
 
-def test_tenants_are_told(playbook: Playbook) -> None:
+def test_the_runtime_gets_the_tenant(playbook: Playbook) -> None:
     """With the event, and only of a function that keeps them apart."""
     play = playbook()
     play.begin_ready()

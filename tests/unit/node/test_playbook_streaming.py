@@ -44,7 +44,7 @@ def test_chunks_are_passed_on_as_they_come(playbook: Playbook) -> None:
     assert play.state is EnvironmentState.IDLE
 
 
-def test_a_caller_who_wants_a_stream_gets_one_whatever_the_runtime_says(
+def test_a_caller_of_a_stream_gets_a_stream_whatever_the_runtime_says(
     playbook: Playbook,
 ) -> None:
     """A runtime that names no mode, as Go's client, may send more than a buffered response has."""
@@ -59,7 +59,7 @@ def test_a_caller_who_wants_a_stream_gets_one_whatever_the_runtime_says(
 
 
 @pytest.mark.parametrize("mode", ["", "streaming"])
-def test_a_caller_who_wants_the_whole_gets_it(playbook: Playbook, mode: str) -> None:
+def test_a_caller_of_a_whole_response_gets_it(playbook: Playbook, mode: str) -> None:
     """Collected."""
     play = playbook()
     play.begin_ready()

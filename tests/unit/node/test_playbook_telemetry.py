@@ -202,7 +202,7 @@ def test_the_older_logs_api(playbook: Playbook) -> None:
     ],
     ids=["exit", "timeout"],
 )
-def test_a_failure_is_told(
+def test_a_failure_is_reported(
     playbook: Playbook, fails: Callable[[Play], object], status: str, error_type: str | None
 ) -> None:
     """Before the extension receives the shutdown."""
@@ -219,7 +219,7 @@ def test_a_failure_is_told(
     assert (done["status"], done["errorType"]) == (status, error_type or "Sandbox.Timedout")
 
 
-def test_a_fault_is_told_to_the_older_api(playbook: Playbook) -> None:
+def test_a_fault_is_reported_to_the_older_api(playbook: Playbook) -> None:
     """In a separate line."""
     play = playbook(extensions=("agent",))
     agent, listener = start(play, LEGACY, LOGS)
@@ -231,7 +231,7 @@ def test_a_fault_is_told_to_the_older_api(playbook: Playbook) -> None:
     ]
 
 
-def test_an_init_that_fails_is_told(playbook: Playbook) -> None:
+def test_an_init_that_fails_is_reported(playbook: Playbook) -> None:
     """With its type; a new environment reports only its own init."""
     play = playbook(extensions=("agent",))
     play.begin()
@@ -335,7 +335,7 @@ def test_a_server_that_does_not_answer(playbook: Playbook) -> None:
     call(play, agent)
 
 
-def test_what_does_not_fit_is_dropped_and_told(playbook: Playbook) -> None:
+def test_what_does_not_fit_is_dropped_and_reported(playbook: Playbook) -> None:
     """For a slow subscriber, two batches are buffered; the rest is counted."""
     buffering = {"maxItems": 1000, "maxBytes": 262_144, "timeoutMs": 25}
     play = playbook(extensions=("agent",), timeout_s=600)
@@ -454,7 +454,7 @@ def test_one_api_of_the_two(playbook: Playbook) -> None:
         (LEGACY, LOGS, "Logs.SubscriptionClosed"),
     ],
 )
-def test_who_subscribes_late_is_refused(
+def test_a_late_subscription_is_refused(
     playbook: Playbook, subscription: dict[str, Any], path: str, error_type: str
 ) -> None:
     """Init is over."""

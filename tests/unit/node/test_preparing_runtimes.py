@@ -38,7 +38,7 @@ def fake_node(root: Path, npm: str, major: int = 20) -> Interpreter:
     )
 
 
-def test_a_directory_is_made_once_for_everybody(tmp_path: Path) -> None:
+def test_a_directory_is_made_once_for_all(tmp_path: Path) -> None:
     """Packages and our files are in it, readable by all whatever the umask; npm ran once."""
     node = fake_node(tmp_path / "node", INSTALLS)
     steps: list[tuple[str, ...]] = []
@@ -150,7 +150,7 @@ def test_two_preparers_do_not_meet(tmp_path: Path) -> None:
     assert (tmp_path / "node/runs").read_text() == "run\n"
 
 
-def test_a_failure_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failure_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
     """In one line, for that runtime alone; the next attempt starts afresh."""
     broken = fake_node(tmp_path / "broken", "#!/bin/sh\necho 'npm error no\nroute' >&2; exit 1\n")
     works = fake_node(tmp_path / "works", INSTALLS, major=22)
@@ -243,7 +243,7 @@ def fake_ruby(root: Path, gem: str) -> Interpreter:
     return an_interpreter(kind="ruby", version=(3, 3, 1), executable=root / "bin/ruby", prefix=root)
 
 
-def test_rubys_sdk_is_installed_where_gems_can_be_had(tmp_path: Path) -> None:
+def test_rubys_sdk_is_installed_where_gems_are_available(tmp_path: Path) -> None:
     """Next to the client; without it Ruby functions still run."""
     installs = '#!/bin/sh\nmkdir -p "$4/gems/$5-3.3.0/lib" "$4/specifications"\n'
     (with_sdk,) = prepare_runtimes([fake_ruby(tmp_path / "a", installs)], tmp_path / "one")

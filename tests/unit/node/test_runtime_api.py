@@ -119,7 +119,7 @@ def test_an_early_invocation_is_kept_for_the_next_poll() -> None:
     assert not runtime_api.keeps(early)
 
 
-def test_polling_again_while_running_gives_the_same_event() -> None:
+def test_polling_again_while_running_returns_the_same_event() -> None:
     """A runtime that lost its event may ask again."""
     runtime_api, _ = api()
     runtime_api.deliver(invocation(), 1)
@@ -203,7 +203,7 @@ def test_init_error_is_accepted_once_and_only_during_init() -> None:
     assert ask(later, "POST", INIT_ERROR, b"{}").status == 403
 
 
-def test_an_oversized_answer_is_refused_and_told() -> None:
+def test_an_oversized_response_is_refused_and_reported() -> None:
     """More than 6 MiB + 100 bytes: 413 to the runtime, a function error for the caller."""
     runtime_api, said = api()
     runtime_api.deliver(invocation(), 1)
@@ -266,7 +266,7 @@ def test_other_paths_and_methods() -> None:
     ("given", "payload"),
     [("eyJhIjoxfQ==", b'{"a":1}'), ("\xe9", None), ("=", None), ("e\0", None), ("", None)],
 )
-def test_an_error_at_the_end_of_a_stream_is_told_whatever_its_body_is(
+def test_an_error_at_the_end_of_a_stream_is_reported_whatever_its_body_is(
     given: str, payload: bytes | None
 ) -> None:
     """A body that is not base64 counts as none."""

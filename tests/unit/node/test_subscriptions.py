@@ -14,7 +14,7 @@ from lambent.sandbox.ports import SandboxError
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_box_that_gives_no_socket_is_asked_again() -> None:
+async def test_a_box_without_a_socket_is_asked_again() -> None:
     """The launcher may be gone, or too busy: what was offered is delivered when it is not."""
     failures: list[Exception] = [SandboxError("the launcher is gone"), OSError(24, "too many")]
     notified = anyio.Event()

@@ -53,7 +53,7 @@ class Broker(DeliveredQueue):
     async def acknowledge(self, records: Sequence[Record]) -> None:
         self.acknowledged += [record.id for record in records]
 
-    async def let_go(self, kept: Sequence[Record]) -> None:
+    async def release(self, kept: Sequence[Record]) -> None:
         """Not called here."""
 
     def deliver(self, number: int, size: int = 10) -> list[Record]:

@@ -175,7 +175,7 @@ async def test_changes_are_read_with_at_once(room: Room) -> None:
         (MappingState.DELETING, None),
     ],
 )
-async def test_a_state_is_not_told_before_reading_has_ended(
+async def test_a_state_is_not_reported_before_reading_has_ended(
     state: MappingState, settled: MappingState | None, room: Room
 ) -> None:
     """However long the work in progress takes. A stream is not read again before that, either."""
@@ -219,7 +219,7 @@ async def test_queues_are_read_on_while_the_old_reader_ends(room: Room) -> None:
     assert [mapping.options.batch_size for mapping in room.reading] == [7]
 
 
-async def test_a_source_that_fails_is_tried_again(room: Room) -> None:
+async def test_a_source_that_fails_is_retried(room: Room) -> None:
     """Ever more slowly; what is wrong is written down, and that it is over."""
     error = SourceError("PROBLEM: SASL authentication failed", reason="EVENT_SOURCE_AUTHN_ERROR")
     room.failures = [error, error]

@@ -34,7 +34,7 @@ async def reading(rig: Rig, part: FakePart) -> AsyncIterator[list[bool]]:
         assert ended
 
 
-async def test_what_is_done_with_is_committed_before_the_rest_is_tried_again() -> None:
+async def test_finished_records_are_committed_before_the_rest_is_retried() -> None:
     """So that a restart does not call the function with it once more."""
     failing = True
 
@@ -100,7 +100,7 @@ async def test_throttled_records_grow_old_but_cost_no_attempts() -> None:
         assert "responseContext" not in delivered
 
 
-async def test_what_fails_is_tried_again_ever_more_slowly() -> None:
+async def test_failures_are_retried_ever_more_slowly() -> None:
     """After one second, two, four, … up to a minute."""
     rig, part = make_rig(lambda _: FAILED), FakePart()
     async with reading(rig, part):
@@ -113,7 +113,7 @@ async def test_what_fails_is_tried_again_ever_more_slowly() -> None:
             assert len(rig.function.batches) == number + 1
 
 
-async def test_records_that_nobody_wants_are_committed() -> None:
+async def test_unwanted_records_are_committed() -> None:
     """When those before them are done with."""
     pattern = {"data": {"wanted": [True]}}
     rig = make_rig(

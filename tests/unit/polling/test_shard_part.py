@@ -225,7 +225,7 @@ async def test_after_a_problem_reading_goes_on_where_it_was() -> None:
     assert await reading.read() == ["00002"]
 
 
-async def test_credentials_that_are_wrong_are_told() -> None:
+async def test_wrong_credentials_are_reported() -> None:
     """With AWS's code for it."""
     kinesis = Kinesis(1)
     kinesis.refusals["GetRecords"] = ["UnrecognizedClientException"]

@@ -37,7 +37,7 @@ def test_children_wait_for_their_parents() -> None:
     assert names(startable(TREE, {"a", "a1", "b"}, set())) == ["ab"]
 
 
-def test_parents_that_are_gone_hold_nobody_back() -> None:
+def test_parents_that_are_gone_hold_no_child_back() -> None:
     """Unless they are still being read."""
     assert names(startable(TREE[2:], set(), set())) == ["a1"]
     assert names(startable(TREE[2:], set(), {"a"})) == []
@@ -228,7 +228,7 @@ async def test_shards_that_open_again_are_read_again() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_list_that_fails_stops_nobody() -> None:
+async def test_a_list_that_fails_stops_no_shard() -> None:
     """Readers continue, and the list is requested again; without a reader, the mapping reports
     it."""
     rig, stream = make_rig(), FakeStream(Shard("a"))

@@ -218,7 +218,7 @@ async def test_partial_failures_keep_the_state_of_what_was_done() -> None:
         assert shown(rig) == [(["1", "2"], {}, ""), (["2"], {"n": 1}, "")]
 
 
-async def test_windows_end_though_nobody_wants_what_comes_later() -> None:
+async def test_windows_end_when_later_records_are_filtered_out() -> None:
     """Records that are filtered out advance the time, too; committing them keeps the state."""
     rig = make_rig(
         count,

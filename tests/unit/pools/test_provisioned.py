@@ -156,7 +156,7 @@ async def test_they_are_renewed_before_they_are_too_old() -> None:
     assert 9 <= len(house.started) <= 15
 
 
-async def test_failures_are_told_and_tried_again() -> None:
+async def test_failures_are_reported_and_retried() -> None:
     """With growing pauses, one at a time; when it works again, all start."""
     house = House()
     house.scheduler.provision(function("p"), 2)

@@ -99,7 +99,7 @@ def test_own_scopes(host: Host) -> None:
     assert find_place(NAME, host.proc).home == scope
 
 
-def test_trees_that_nobody_manages(host: Host) -> None:
+def test_trees_without_a_manager(host: Host) -> None:
     """Without systemd a directory of our own is the place, below what is seen of the tree."""
     mount = host.v2("cpu memory pids", systemd=False, root="/docker/1")
     host.be_in("0::/docker/1")

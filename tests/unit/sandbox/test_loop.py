@@ -38,7 +38,7 @@ def test_what_was_cancelled_is_not_done() -> None:
     assert loop.wait(0) == []
 
 
-def test_descriptors_are_told_with_what_to_call() -> None:
+def test_descriptors_are_registered_with_a_callback() -> None:
     """Whatever is due at the same time."""
     loop = Loop()
     done: list[str] = []

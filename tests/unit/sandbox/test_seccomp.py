@@ -104,7 +104,7 @@ def test_calls_that_reach_out_of_a_box_are_refused(machine: str) -> None:
         assert answer in refusals, name
 
 
-def test_numbers_nobody_knows_yet_do_not_exist(machine: str) -> None:
+def test_unknown_numbers_do_not_exist(machine: str) -> None:
     """Programs that probe for a newer call fall back, and x32's numbers are no way around."""
     program = seccomp.assemble(machine)
     for number in (

@@ -19,7 +19,7 @@ def test_places(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(places) + 1000 <= 60_000
 
 
-def test_nobody_takes_what_another_has() -> None:
+def test_no_user_is_taken_twice() -> None:
     """Two launchers do not use the same numbers: each ends all processes that have them."""
     firsts = [2_000_000_000, 2_000_001_000]
     one, first = take_users(firsts)

@@ -170,7 +170,9 @@ URL = f"http://127.0.0.1:5262/{ACCOUNT}/q"
         ),
     ],
 )
-def test_what_can_be_told(service: str, request_: Foreign, action: str, resource: str) -> None:
+def test_actions_that_are_known(
+    service: str, request_: Foreign, action: str, resource: str
+) -> None:
     """The action is the operation, the resource what a parameter names."""
     found = accesses_of(service, request_, SCOPE)
     assert found is not None
@@ -240,7 +242,7 @@ def test_what_can_be_told(service: str, request_: Foreign, action: str, resource
         ("kafka", Foreign("GET", "/v1/clusters")),
     ],
 )
-def test_what_cannot_be_told(service: str, request_: Foreign) -> None:
+def test_actions_that_are_unknown(service: str, request_: Foreign) -> None:
     """What could be understood otherwise by its server is for the root alone."""
     assert accesses_of(service, request_, SCOPE) is None
 

@@ -24,7 +24,7 @@ OURS = ("lambda", "logs")
 OWN = AwsSettings(sqs=ServiceSettings(endpoint_url="http://sqs.test/", deadline_s=7))
 
 
-def test_who_serves_a_service() -> None:
+def test_which_server_serves_a_service() -> None:
     """Settings come first, then the emulator; DynamoDB Streams has its own settings."""
     own = find_endpoint(OWN, STAND_IN, "sqs", "AmazonSQS.ListQueues")
     assert own is not None
@@ -82,7 +82,7 @@ def test_headers_of_the_connection_stay() -> None:
     assert headers_of(exchange) == {"host": "h", "x-amz-meta-a": "ä"}
 
 
-def test_the_local_services_is_told_no_secrets() -> None:
+def test_the_local_services_get_no_secrets() -> None:
     """Neither signatures nor tokens nor keys; the account replaces the key, in the header also for
     a link."""
     signed = {

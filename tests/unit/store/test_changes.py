@@ -12,11 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from lambent.control.identities import Identities
+from lambent.control.managed_policies import ManagedPolicies
 from lambent.identity.keyring import open_keyring
 from lambent.kit.clock import ManualClock, SystemClock
 from lambent.kit.tasks import start_loop
 from lambent.model.changes import Changes
 from lambent.model.concurrency import Reservation
+from lambent.model.identity import session_principal
 from lambent.store import changes as feed_table
 from lambent.store.feed import Feed
 from lambent.store.function_settings import Kind
@@ -27,6 +29,8 @@ from tests.databases import PostgreSql
 from tests.unit.store.test_store import KEY, version
 
 pytestmark = pytest.mark.anyio
+TRUST = '{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}}'
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
 class Listener:
@@ -72,7 +76,7 @@ async def test_a_listener_begins_with_everything(
         (first,) = listener.heard
         assert first.is_everything
         assert first.functions == {KEY: Reservation(3)}
-        assert first.directory == ([], [])
+        assert first.directory == ([], [], [])
         await store.transact(partial(reserve, 4))
         assert listener.heard[1] == Changes(functions={KEY: Reservation(4)})
         await store.transact(lambda tx: tx.functions.delete(KEY))
@@ -80,7 +84,7 @@ async def test_a_listener_begins_with_everything(
         await store.transact(lambda tx: tx.mappings.delete("uuid"))
         assert listener.heard[3] == Changes(mappings={"uuid"})
         key = await Identities(store, ManualClock()).create_root_key(KEY.scope)
-        assert listener.heard[4] == Changes(directory=([], [key]))  # type: ignore[arg-type]
+        assert listener.heard[4] == Changes(directory=([], [key], []))  # type: ignore[arg-type]
 
 
 async def test_what_is_read_is_in_force(
@@ -221,8 +225,8 @@ async def test_no_change_is_missed_in_a_crowd(tmp_path: Path, shared: StoreSetti
 
 
 async def test_the_bell_is_heard_within_a_second(tmp_path: Path, shared: StoreSettings) -> None:
-    """Including a revoked key. It takes much less than the interval at which the table is
-    polled."""
+    """Including a revoked key and a detached policy. It takes much less than the interval at which
+    the table is polled."""
     async with two(shared, tmp_path) as (one, other), anyio.create_task_group() as tasks:
         feed = Feed(other, SystemClock())
         start_loop(tasks, SystemClock(), feed.run)
@@ -234,6 +238,19 @@ async def test_the_bell_is_heard_within_a_second(tmp_path: Path, shared: StoreSe
             while keyring.find(key, None) is None:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.01)
         await one.transact(lambda tx: tx.identities.delete_key(key))
+        policies = ManagedPolicies(one, ManualClock())
+        role = {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "PolicyArn": ADMINISTRATOR}
+        await identities.create(KEY.scope, role, "role")
+        await policies.attach(KEY.scope, role, "role")
+        arn = f"arn:aws:iam::{KEY.account}:role/r"
+        principal = session_principal(arn, "session", role_id="AROA")
+        with anyio.fail_after(5):
+            while not keyring.statements(principal):  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.01)
+        await policies.detach(KEY.scope, role, "role")
+        with anyio.fail_after(5):
+            while keyring.statements(principal):  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.01)
         with anyio.fail_after(5):
             while keyring.find(key, None) is not None:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.01)
@@ -269,7 +286,9 @@ async def test_what_happens_during_an_outage_is_heard_after_it(
         tasks.cancel_scope.cancel()
 
 
-async def test_sharing_is_for_those_who_all_want_it(tmp_path: Path, postgresql: PostgreSql) -> None:
+async def test_a_database_is_shared_only_if_all_platforms_say_so(
+    tmp_path: Path, postgresql: PostgreSql
+) -> None:
     """A platform that wants the database for itself is refused while others share it, and admits
     none; SQLite cannot be shared."""
     alone = StoreSettings(url=postgresql.new_database())

@@ -90,7 +90,9 @@ async def test_listeners_hear_of_roots(settings: StoreSettings, tmp_path: Path) 
         assert await store.transact(lambda tx: tx.documents.all_of(ONE)) == []
 
 
-async def test_another_platform_hears_of_roots(postgresql: PostgreSql, tmp_path: Path) -> None:
+async def test_another_platform_is_notified_of_roots(
+    postgresql: PostgreSql, tmp_path: Path
+) -> None:
     """An id with colons included."""
     settings = StoreSettings(url=postgresql.new_database(), shared=True)
     root = ONE._replace(id="a:b:c")

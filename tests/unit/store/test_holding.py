@@ -27,7 +27,7 @@ def shared(tmp_path: Path, database: Callable[..., StoreSettings]) -> StoreSetti
     return settings if settings.url else StoreSettings(url=f"sqlite:///{tmp_path}/shared.db")
 
 
-async def test_a_second_platform_is_refused_and_told_who_is_first(
+async def test_a_second_platform_is_refused_with_the_name_of_the_first(
     tmp_path: Path, shared: StoreSettings
 ) -> None:
     """By host, process, data directory and time; when the first has gone it may."""

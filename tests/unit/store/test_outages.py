@@ -65,7 +65,7 @@ async def returns(store: Store) -> None:
 
 
 @pytest.mark.timeout(90)
-async def test_a_server_that_stops_is_told_of_once_and_comes_back(
+async def test_a_server_that_stops_is_reported_once_and_comes_back(
     tmp_path: Path, own_postgresql: PostgreSql, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = StoreSettings(url=own_postgresql.new_database())
@@ -119,7 +119,7 @@ async def test_who_waits_for_a_silent_server_waits_once_and_together(
 
 
 @pytest.mark.timeout(90)
-async def test_a_change_whose_commit_was_never_confirmed_is_told_of(
+async def test_a_change_whose_commit_was_never_confirmed_is_announced(
     tmp_path: Path, own_postgresql: PostgreSql
 ) -> None:
     """The network fails as the commit is sent, which arrives anyway. No caller knows that it

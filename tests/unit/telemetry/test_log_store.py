@@ -421,7 +421,7 @@ def written(root: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(root.rglob("*.log")))
 
 
-async def test_who_waits_for_lines_is_told_at_once_when_they_are_written(tmp_path: Path) -> None:
+async def test_waiters_for_lines_are_notified_when_they_are_written(tmp_path: Path) -> None:
     """Of a stream whose file is open that is before the call returns, of a new one soon."""
     async with opened(tmp_path) as logs:
         writer = logs.open_stream(*SCOPE, GROUP, STREAM)
@@ -443,7 +443,7 @@ async def test_who_waits_for_lines_is_told_at_once_when_they_are_written(tmp_pat
         assert await messages(logs) == [b"first", b"line 0", b"line 1", b"line 2"]
 
 
-async def test_lines_stay_in_order_whoever_writes_them(tmp_path: Path) -> None:
+async def test_lines_of_several_writers_stay_in_order(tmp_path: Path) -> None:
     """What comes while the flusher is writing waits for it."""
     async with opened(tmp_path) as logs:
         writer = logs.open_stream(*SCOPE, GROUP, STREAM)
@@ -473,7 +473,7 @@ async def test_lines_stay_in_order_whoever_writes_them(tmp_path: Path) -> None:
         assert await messages(logs) == [b"one", b"two"]
 
 
-async def test_a_disk_that_hangs_keeps_nobody_waiting(tmp_path: Path) -> None:
+async def test_a_disk_that_hangs_delays_no_call(tmp_path: Path) -> None:
     """The answer comes without its lines, after a moment; what must not be forgotten can settle."""
     async with opened(tmp_path) as logs:
         writer = logs.open_stream(*SCOPE, GROUP, STREAM)

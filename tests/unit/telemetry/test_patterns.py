@@ -139,7 +139,7 @@ def test_any_pattern_is_used_or_refused(pattern: str, message: str) -> None:
         ('{ $.x = "*a*a*a*a*a*a*a*a*b" }', json.dumps({"x": "a" * 250_000})),
     ],
 )
-def test_no_pattern_takes_for_ever(pattern: str, message: str) -> None:
+def test_every_pattern_ends_in_time(pattern: str, message: str) -> None:
     """Patterns that a backtracking engine would be busy with for years."""
     assert compile_pattern(pattern)(message) is False
 

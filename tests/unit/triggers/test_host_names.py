@@ -79,6 +79,14 @@ async def rig(tmp_path: Path) -> Iterator[Rig]:  # type: ignore[misc]
             "cloudformation-custom-resource-response-useast1.s3.dev.test",
             "cloudformation-custom-resource-response-useast1.s3.dev.test",
         ),
+        (
+            "cloudformation-custom-resource-response-useast1.s3.us-east-1.dev.test",
+            "cloudformation-custom-resource-response-useast1.s3.us-east-1.dev.test",
+        ),
+        (
+            "cloudformation-custom-resource-response-useast1.s3.amazonaws.com",
+            "cloudformation-custom-resource-response-useast1.s3.amazonaws.com",
+        ),
     ],
 )
 async def test_names_below_the_domain(name: str, certified: str, rig: Rig) -> None:
@@ -99,6 +107,11 @@ async def test_names_below_the_domain(name: str, certified: str, rig: Rig) -> No
         f"{URL}.lambda-url.us-east-1.devxtest",
         "a.b.execute-api.us-east-1.dev.test",
         "bucket.s3.dev.test",
+        "s3.us-east-1.amazonaws.com",
+        "cloudformation-custom-resource-response-euwest1.s3.amazonaws.com",
+        "cloudformation-custom-resource-response-useast1.s3.eu-west-1.amazonaws.com",
+        "x.cloudformation-custom-resource-response-useast1.s3.amazonaws.com",
+        "cloudformation-custom-resource-response-useast1.s3.dev.test.example.com",
         "abc123.execute-api.eu-west-1.amazonaws.com",
         "execute-api.eu-west-1.amazonaws.com",
         f"{URL}.lambda-url.us-east-1.dev.test\n",
@@ -123,10 +136,15 @@ async def test_names_of_aws_of_our_apis(service: str, rig: Rig) -> None:
     assert not rig.names.is_ours("abc123.execute-api.us-east-1.amazonaws.com", OWNER)
     assert rig.names.subject_of(name) == Subject(("*.execute-api.eu-west-1.amazonaws.com",))
     assert "execute-api.eu-west-1.amazonaws.com" in rig.certified.names
+    bucket = "cloudformation-custom-resource-response-euwest1.s3.eu-west-1.amazonaws.com"
+    assert rig.names.is_ours(bucket, STRANGER)
+    assert bucket in rig.certified.names
     await rig.change(lambda tx: tx.documents.put(api, "route", "r1", {}))
     assert rig.names.is_ours(name, STRANGER)
     await rig.change(lambda tx: tx.documents.delete_all(api))
     assert not rig.names.is_ours(name, STRANGER)
+    assert not rig.names.is_ours(bucket, STRANGER)
+    assert bucket not in rig.certified.names
 
 
 async def test_custom_domain_names(rig: Rig) -> None:
@@ -154,6 +172,8 @@ async def test_custom_domain_names(rig: Rig) -> None:
         "api.example.com",
         "example.org",
         "execute-api.us-east-1.amazonaws.com",
+        "cloudformation-custom-resource-response-useast1.s3.amazonaws.com",
+        "cloudformation-custom-resource-response-useast1.s3.us-east-1.amazonaws.com",
     }
     await rig.change(lambda tx: tx.documents.delete(account, "domain_name", "api.example.com"))
     assert not names.is_ours("api.example.com", OWNER)
@@ -198,4 +218,4 @@ async def test_memory_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> N
 def test_no_name_breaks_it(name: str) -> None:
     """A name comes from the function's code; only the known forms are ours."""
     names = HostNames("dev.test", REGION, None, Certified())  # type: ignore[arg-type]
-    assert not names.is_ours(name, OWNER) or name.endswith("dev.test")
+    assert not names.is_ours(name, OWNER) or name.endswith(("dev.test", ".amazonaws.com"))

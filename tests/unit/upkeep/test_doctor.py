@@ -247,7 +247,7 @@ def test_one_sentence() -> None:
     assert set(report.as_json()["checks"][0]) == {"name", "state", "found", "fix", "ms", "section"}
 
 
-def test_what_a_trial_leaves_is_told_of(tmp_path: Path) -> None:
+def test_what_a_trial_leaves_is_reported(tmp_path: Path) -> None:
     """Files that stay are named."""
     (tmp_path / "left").mkdir()
     with pytest.raises(Failed, match="left behind"):

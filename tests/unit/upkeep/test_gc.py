@@ -165,7 +165,7 @@ def test_a_platform_that_does_not_answer(settings: Settings) -> None:
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs files of another user")
-def test_what_belongs_to_somebody_else(settings: Settings) -> None:
+def test_what_belongs_to_another_user(settings: Settings) -> None:
     """Stays, even if root could remove it."""
     directory = Path(settings.worker.runtimes_dir) / f"java17-{OLD}"
     directory.mkdir()

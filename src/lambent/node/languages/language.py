@@ -144,9 +144,10 @@ class Language(ABC):
         """Whether this version of the platform prepares interpreters of a version."""
         return True
 
-    def client_files(self) -> list[Path]:
-        """Our own files that are added to what is installed."""
-        return [file for file in sorted((CLIENTS / self.folder).iterdir()) if file.is_file()]
+    def client_files(self) -> Mapping[str, Path]:
+        """Our own files that are added to what is installed, by their places there."""
+        files = sorted((CLIENTS / self.folder).iterdir())
+        return {file.name: file for file in files if file.is_file()}
 
     def obstacle(self, interpreter: Interpreter) -> str | None:
         """Why an interpreter cannot be prepared, and what to do about it; None if no reason is

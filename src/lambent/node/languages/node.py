@@ -104,6 +104,13 @@ class Node(Language):
         names = (CLIENTS / "nodejs_sdk.txt").read_text().split()
         return tuple(f"@aws-sdk/{name}@{_SDK_RANGE}" for name in names)
 
+    def client_files(self) -> Mapping[str, Path]:
+        """Includes packages that functions can import."""
+        packages = CLIENTS / self.folder / "packages"
+        files = [file for file in sorted(packages.rglob("*")) if file.is_file()]
+        shown = {f"node_modules/{file.relative_to(packages)}": file for file in files}
+        return {**super().client_files(), **shown}
+
     def missing_tools(self) -> Iterator[Missing]:
         """Distributions have a separate package for npm."""
         if shutil.which("npm") is None:

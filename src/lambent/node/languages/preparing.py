@@ -104,8 +104,8 @@ def _key(interpreter: Interpreter) -> str:
 
 def _is_current(interpreter: Interpreter, directory: Path) -> bool:
     return directory.exists() and all(
-        _has(directory / file.name, file.read_bytes())
-        for file in language_of(interpreter).client_files()
+        _has(directory / place, file.read_bytes())
+        for place, file in language_of(interpreter).client_files().items()
     )
 
 
@@ -115,10 +115,13 @@ def _has(path: Path, content: bytes) -> bool:
 
 def _copy_client(interpreter: Interpreter, directory: Path) -> None:
     """Add our own files to the packages; each is replaced by rename while functions run."""
-    for file in language_of(interpreter).client_files():
-        content = file.read_bytes()
-        if not _has(directory / file.name, content):
-            partial_file = directory / f".{file.name}.{uuid.uuid4().hex}"
+    for place, file in language_of(interpreter).client_files().items():
+        content, target = file.read_bytes(), directory / place
+        if not _has(target, content):
+            for parent in reversed(Path(place).parents[:-1]):
+                (directory / parent).mkdir(exist_ok=True)
+                (directory / parent).chmod(0o755)
+            partial_file = target.with_name(f".{file.name}.{uuid.uuid4().hex}")
             partial_file.write_bytes(content)
             partial_file.chmod(0o644)
-            partial_file.rename(directory / file.name)
+            partial_file.rename(target)

@@ -82,7 +82,7 @@ class Ruby(Language):
     def requirements(self, interpreter: Interpreter) -> tuple[str, ...]:
         """The SDK and our own files belong together, so each version of them has its own
         directory."""
-        return (_SDK, *fingerprints(self.client_files()))
+        return (_SDK, *fingerprints(self.client_files().values()))
 
     def prepare(self, interpreter: Interpreter, target: Path) -> None:
         """Install the SDK if gems are available. A function can contain it, so its absence is not a

@@ -268,7 +268,7 @@ class HostResources:
                 network.close()
             if group is not None:
                 group.close()
-                self._remove(group, _nobody)
+                self._remove(group, _ignore_end)
             raise
         finally:
             messages.close_all(list(copies.values()))
@@ -360,7 +360,7 @@ class HostResources:
         """Everything in the box is dead: release all of it."""
         del self.boxes[box.name]
         box.close()
-        on_closed = box.on_closed or _nobody
+        on_closed = box.on_closed or _ignore_end
         if box.group is not None:
             self._remove(box.group, on_closed)
         else:
@@ -379,7 +379,7 @@ class HostResources:
         on_removed()
 
 
-def _nobody() -> None:
+def _ignore_end() -> None:
     """Ignore the end of a process."""
 
 

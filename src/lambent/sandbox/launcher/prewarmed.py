@@ -272,12 +272,12 @@ class Builder:
             self._loop.unregister(prepared.control)
         prepared.close()
 
-        def give_back() -> None:
+        def close_volume() -> None:
             if prepared.owns_volume:
                 self._host.close_volume(prepared.volume)
 
         if prepared.box.name in self._host.boxes:
-            prepared.box.on_closed = give_back
+            prepared.box.on_closed = close_volume
             self._host.kill(prepared.box)
         else:
-            give_back()
+            close_volume()

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import struct
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from pathlib import Path
 from lambent.sandbox.launcher import linux
 
 _LOOP_CTL_GET_FREE, _LOOP_CONFIGURE, _LO_FLAGS_AUTOCLEAR = 0x4C82, 0x4C0A, 4
-_LOOP_ATTEMPTS = 16
+_LOOP_ATTEMPTS, _LOOP_MAJOR = 16, 7
 _BLOCK_BYTES = 4096
 _TEMPLATES_MAX = 32
 _RESTRICTED = linux.MS_NOSUID | linux.MS_NODEV
@@ -185,7 +186,7 @@ def _attach(image: Path) -> tuple[str, int]:
         for _ in range(_LOOP_ATTEMPTS):
             number = fcntl.ioctl(control, _LOOP_CTL_GET_FREE)
             device = f"/dev/loop{number}"
-            fd = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+            fd = _open_loop(device, number)
             # struct loop_config: fd, block size, loop_info64 (flags at 52 of 232 bytes), reserve.
             info = bytearray(232)
             struct.pack_into("=I", info, 52, _LO_FLAGS_AUTOCLEAR)
@@ -200,3 +201,13 @@ def _attach(image: Path) -> tuple[str, int]:
                 continue
             return device, fd
     raise OSError("cannot find a free loop device")
+
+
+def _open_loop(device: str, number: int) -> int:
+    """Open a loop device. A container's /dev has those of its start; a newer one is made there."""
+    try:
+        return os.open(device, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        with contextlib.suppress(FileExistsError):
+            os.mknod(device, 0o600 | stat.S_IFBLK, os.makedev(_LOOP_MAJOR, number))
+        return os.open(device, os.O_RDWR | os.O_CLOEXEC)

@@ -15,6 +15,8 @@ What the kinds share:
 
 - `calls.FunctionCalls` calls functions, as API Gateway or with an integration's role.
 - `authorizers/` says who calls: JWTs, functions that decide, and the cache of their decisions.
+- `backends/` sends requests to servers and to other services, for integrations.
+- `parameters` says where mappings take values from, `vtl/` renders templates.
 - `throttling` has the token buckets of accounts, stages and routes.
 - `access_logs` writes a stage's access log into CloudWatch Logs.
 - `outbound` makes connections to servers, and passes their responses on.

@@ -1,13 +1,11 @@
 """A request for a stage, with what is known around it."""
 
 import base64
-import random
 from typing import NamedTuple
 
 from lambent.kit.http.messages import Exchange
+from lambent.kit.ids import random_bits
 from lambent.triggers.apis.api import Stage
-
-_random = random.Random()
 
 
 class ApiRequest(NamedTuple):
@@ -33,4 +31,4 @@ class ApiRequest(NamedTuple):
 
 def new_extended_id() -> str:
     """Sixteen characters; the last is `=`."""
-    return base64.b64encode(_random.getrandbits(88).to_bytes(11, "big")).decode()
+    return base64.b64encode(random_bits(88).to_bytes(11, "big")).decode()

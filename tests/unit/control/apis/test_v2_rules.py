@@ -40,6 +40,13 @@ URL = {
     "IntegrationMethod": "ANY",
     "IntegrationUri": "https://h.example/{proxy}",
 }
+POST = {**URL, "IntegrationMethod": "POST"}
+QUEUE = {
+    "IntegrationType": "AWS",
+    "IntegrationMethod": "POST",
+    "IntegrationUri": "arn:aws:apigateway:us-east-1:sqs:path/111111111111/queue",
+    "CredentialsArn": ROLE,
+}
 
 
 class Apis:
@@ -90,6 +97,32 @@ ACCEPTED: list[tuple[str, str, dict[str, Any]]] = [
         "integration",
         "WEBSOCKET",
         {"IntegrationType": "AWS", "IntegrationUri": URI, "RequestTemplates": {"a": "b"}},
+    ),
+    ("integration", "WEBSOCKET", {**POST, "IntegrationType": "HTTP"}),
+    (
+        "integration",
+        "WEBSOCKET",
+        {
+            **POST,
+            "RequestParameters": {
+                "integration.request.header.connectionId": "context.connectionId",
+                "integration.request.querystring.token": "route.request.querystring.token",
+                "integration.request.header.all": "method.request.multivalueheader.X-All",
+                "integration.request.path.proxy": "route.request.body.items[0].id",
+                "integration.request.header.fixed": "'fixed'",
+                "integration.request.header.stage": "stageVariables.stage",
+            },
+        },
+    ),
+    ("integration", "WEBSOCKET", QUEUE),
+    (
+        "integration",
+        "WEBSOCKET",
+        {
+            "IntegrationType": "AWS",
+            "IntegrationUri": URI,
+            "RequestParameters": {"integration.request.header.X-Amz-Invocation-Type": "'Event'"},
+        },
     ),
     ("integration", "HTTP", {**URL, "CredentialsArn": "arn:aws:iam::*:user/*"}),
     ("authorizer", "HTTP", JWT),
@@ -143,8 +176,48 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("integration", "WEBSOCKET", {**PROXY, "TimeoutInMillis": 29_001}, "Timeout"),
     ("integration", "WEBSOCKET", {**PROXY, "PayloadFormatVersion": "2.0"}, "must be 1.0"),
     ("integration", "WEBSOCKET", {"IntegrationType": "AWS", "IntegrationUri": "x"}, "Lambda"),
-    ("integration", "WEBSOCKET", {**URL, "IntegrationType": "HTTP"}, "HTTP servers"),
-    ("integration", "WEBSOCKET", {**PROXY, "RequestParameters": {"a": "b"}}, "RequestParameters"),
+    ("integration", "WEBSOCKET", {**URL, "IntegrationType": "HTTP"}, "ANY"),
+    ("integration", "WEBSOCKET", {**POST, "IntegrationUri": "ftp://h"}, "HTTP endpoint"),
+    ("integration", "WEBSOCKET", {**POST, "IntegrationMethod": None}, "HttpMethod"),
+    ("integration", "WEBSOCKET", {**QUEUE, "CredentialsArn": None}, "CredentialsArn"),
+    (
+        "integration",
+        "WEBSOCKET",
+        {
+            "IntegrationType": "AWS",
+            "IntegrationUri": "arn:aws:apigateway:us-east-1:s3:path/:lambda:path/x",
+        },
+        "CredentialsArn",
+    ),
+    (
+        "integration",
+        "WEBSOCKET",
+        {**QUEUE, "IntegrationUri": "arn:aws:apigateway:us-east-1:ec2:action/RunInstances"},
+        "does not support",
+    ),
+    ("integration", "WEBSOCKET", {**PROXY, "RequestParameters": {"a": "b"}}, "AWS_PROXY"),
+    *(
+        ("integration", "WEBSOCKET", {**POST, "RequestParameters": {target: source}}, "mapping")
+        for target, source in (
+            ("integration.request.header.a", "b"),
+            ("integration.request.header.a", "route.request.path.a"),
+            ("integration.request.header.a", "'a\r\nb: c'"),
+            ("integration.request.header.a b", "'a'"),
+            ("integration.request.cookie.a", "'a'"),
+            ("append:header.a", "'a'"),
+        )
+    ),
+    (
+        "integration",
+        "WEBSOCKET",
+        {
+            "IntegrationType": "AWS",
+            "IntegrationUri": URI,
+            "RequestParameters": {"integration.request.header.x-amz-invocation-type": "'DryRun'"},
+        },
+        "invocation type",
+    ),
+    ("integration", "WEBSOCKET", {**POST, "ResponseParameters": {"200": {"a": "b"}}}, "responses"),
     (
         "integration",
         "WEBSOCKET",
@@ -239,6 +312,33 @@ async def test_what_is_refused(apis: Apis) -> None:
         assert word in error.message, (kind, members, error.message)
     for kind in ("integration", "authorizer", "route", "stage", "model"):
         assert await apis.documents(kind) == []
+
+
+RESPONSES: list[tuple[dict[str, Any], str]] = [
+    ({"method.response.header.Set-Cookie": "'a'"}, "Set-Cookie"),
+    ({"method.response.querystring.a": "'a'"}, "mapping"),
+    ({"method.response.header.Content-Type": "route.request.header.a"}, "mapping"),
+    ({"method.response.header.Content-Type": "'a\nb'"}, "mapping"),
+]
+
+
+@pytest.mark.anyio
+async def test_responses_of_integrations(apis: Apis) -> None:
+    """Have the two headers that can reach a client."""
+    integration = await apis.create("integration", "WEBSOCKET", **QUEUE)
+    given = {"IntegrationId": integration["IntegrationId"], "IntegrationResponseKey": "$default"}
+
+    async def create(mappings: dict[str, str]) -> Params:
+        return await apis.create(
+            "integration_response", "WEBSOCKET", **given, ResponseParameters=mappings
+        )
+
+    for mappings, word in RESPONSES:
+        error = await refused(create(mappings))
+        assert (error.code, word in error.message) == ("BadRequestException", True), error.message
+    header = "method.response.header.Sec-WebSocket-Protocol"
+    made = await create({header: "integration.response.body.protocol"})
+    assert made["ResponseParameters"] == {header: "integration.response.body.protocol"}
 
 
 @pytest.mark.anyio

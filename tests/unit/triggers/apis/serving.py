@@ -29,6 +29,7 @@ from lambent.model.alias import Route
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.document import Body, Root
 from lambent.model.function import FunctionKey, FunctionVersion
+from lambent.model.identity import AccessKey, Identity, IdentityKey
 from lambent.model.invocation import (
     NOT_RUN,
     FunctionFailed,
@@ -41,7 +42,7 @@ from lambent.model.names import FunctionReference
 from lambent.model.policy import ResourcePolicy, statements_of
 from lambent.sandbox.egress_policy import EgressSettings
 from lambent.store.settings import StoreSettings
-from lambent.store.store import Store, open_store
+from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.queries import Bounds
 from lambent.telemetry.segments import LogEvent
@@ -165,6 +166,35 @@ class Served:
             return [event.message.decode().rstrip("\n") for event in found]
 
         return self.portal.call(read)
+
+    def user(
+        self, action: str, resource: str, *, account: AccountId = ACCOUNT, key: str = "AKIAEXAMPLE"
+    ) -> None:
+        """A user `ann` with a key, whose secret is `secret`, who may do this."""
+        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+        user = Identity(
+            key=IdentityKey(account, "user", "ann"),
+            id=key.replace("AKIA", "AIDA"),
+            created_ms=0,
+            policies={"p": {"Statement": [statement]}},
+        )
+        access = AccessKey(
+            id=key,
+            secret="secret",
+            account=account,
+            user_name="ann",
+            is_active=True,
+            created_ms=0,
+        )
+
+        def write(tx: Transaction) -> None:
+            tx.identities.put(user)
+            tx.identities.put_key(access)
+
+        async def put() -> None:
+            await self.store.transact(write)
+
+        self.portal.call(put)
 
     def request(
         self,

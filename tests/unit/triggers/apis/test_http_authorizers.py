@@ -10,8 +10,6 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from lambent.control.apis.v2.room import ApisV2
-from lambent.model.identity import AccessKey, Identity, IdentityKey
-from lambent.store.store import Transaction
 
 from .http_apis import HttpApi, claims_of, serving_http
 from .issuer import URL, Issuer, make_key
@@ -347,34 +345,9 @@ def test_signatures_on_a_strict_platform(tmp_path: Any) -> None:
         assert signed(api, key="AKIAEXAMPLE").status == 403
         arn = f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api.id}/$default/POST/"
         for resource, status in ((f"{arn}b", 403), (f"{arn}a", 200), ("*", 200)):
-            _put_user(served, resource)
+            served.user("execute-api:Invoke", resource)
             assert signed(api, key="AKIAEXAMPLE").status == status, resource
         assert signed(api, key="AKIAEXAMPLE", secret="other").status == 403
-
-
-def _put_user(served: Served, resource: str) -> None:
-    """A user `ann` with a key who may invoke this."""
-    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": resource}
-    key = IdentityKey(ACCOUNT, "user", "ann")
-    policies = {"p": {"Statement": [statement]}}
-    user = Identity(key=key, id="AIDAEXAMPLE", created_ms=0, policies=policies)
-    access = AccessKey(
-        id="AKIAEXAMPLE",
-        secret="secret",
-        account=ACCOUNT,
-        user_name="ann",
-        is_active=True,
-        created_ms=0,
-    )
-
-    def write(tx: Transaction) -> None:
-        tx.identities.put(user)
-        tx.identities.put_key(access)
-
-    async def put() -> None:
-        await served.store.transact(write)
-
-    served.portal.call(put)
 
 
 def test_role_of_the_caller(served: Served) -> None:

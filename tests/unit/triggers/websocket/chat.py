@@ -159,14 +159,12 @@ class Chat:
 
 
 @contextmanager
-def chatting(
-    directory: Path, *, is_strict: bool = False, connections_max: int = 8192
-) -> Iterator[Chat]:
-    """A data plane that serves WebSocket APIs."""
+def chatting(directory: Path, *, connections_max: int = 8192, **options: Any) -> Iterator[Chat]:
+    """A data plane that serves WebSocket APIs; `options` are those of `serving`."""
     settings = dataclasses.replace(SETTINGS, connections_max=connections_max)
     kept: list[Any] = []
     with ExitStack() as stack:
-        served = stack.enter_context(serving(directory, kept.append, is_strict=is_strict))
+        served = stack.enter_context(serving(directory, kept.append, **options))
         (apis,) = kept
         dispatcher = Dispatcher(Authorization(apis.context.authorizer, None))
         opened = open_websocket_apis(settings, served.store, dispatcher, apis)

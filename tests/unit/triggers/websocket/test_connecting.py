@@ -138,7 +138,7 @@ def test_a_signature_lets_clients_connect(chat: Chat) -> None:
         assert len(chat.wait(1)) == 1
 
 
-def test_a_route_that_asks_for_a_key_lets_nobody_in(chat: Chat) -> None:
+def test_a_route_that_requires_a_key_refuses_all(chat: Chat) -> None:
     """Keys are not offered for WebSocket APIs."""
     chat.deploy({"$connect": {"route": {"ApiKeyRequired": True}}})
     assert chat.refused(additional_headers={"x-api-key": "anything"}) == 403
@@ -277,7 +277,7 @@ def test_what_an_authorizer_may_say(chat: Chat, authorizer: Any, status: int | N
     assert chat.sessions.pending == 0
 
 
-def test_an_authorizer_that_is_not_there_lets_nobody_in(chat: Chat) -> None:
+def test_a_missing_authorizer_refuses_all(chat: Chat) -> None:
     """Nor does one whose function is gone."""
     connect = {"route": {"AuthorizationType": "CUSTOM", "AuthorizerId": "a1"}}
     chat.deploy({"$connect": connect})

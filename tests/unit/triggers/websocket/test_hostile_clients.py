@@ -108,14 +108,14 @@ def test_a_message_in_many_empty_frames(chat: Chat) -> None:
         assert text_of(client) == "ab"
 
 
-def test_answers_that_nobody_reads(chat: Chat) -> None:
+def test_responses_that_the_client_does_not_read(chat: Chat) -> None:
     """A client that sends and does not read is not read either: little of it is held."""
     with socket.create_connection(("127.0.0.1", chat.served.port)) as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         raw.sendall(_offer())
         raw.recv(4096)
         raw.settimeout(0.5)
-        message, sent = masked(Opcode.TEXT, b"x" * KB) * 64, 0
+        message, sent = masked(Opcode.TEXT, b"x" * 16 * KB) * 4, 0
         try:
             while sent < 256 << 20:
                 sent += raw.send(message)
@@ -135,12 +135,47 @@ def test_half_an_offer_and_half_a_frame(chat: Chat) -> None:
     chat.until(lambda: not chat.sessions.by_id)
 
 
+KEY = b"Sec-WebSocket-Key: MDAwMDAwMDAwMDAwMDAwMA==\r\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "status"),
+    [
+        ("test", KEY, 400),
+        ("test", b"Sec-WebSocket-Version: 8\r\n", 426),
+        ("test", b"Content-Length: 1\r\n\r\nx", 426),
+        ("test", b"Transfer-Encoding: chunked\r\n\r\n0\r\n", 426),
+        ("test", b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", 400),
+        ("test", b"a: b\r\n" * 5000, 431),
+        ("test", b"a: " + b"b" * 100_000 + b"\r\n", 431),
+        ("test", b"Sec-WebSocket-Protocol: " + b"a," * 4000 + b"\r\n", 101),
+        ("test?%zz&%ff=%00&=&%", b"", 101),
+        ("te%73t", b"", 403),
+        ("other/../test", b"", 403),
+        ("test/..", b"", 403),
+        ("test/%40connections/../x", b"", 400),
+        ("test%2f@connections", b"", 403),
+    ],
+)
+def test_offers_that_are_tricks(chat: Chat, path: str, more: bytes, status: int) -> None:
+    """Repeated and large headers, bodies, paths that lead elsewhere when they are resolved, and
+    broken encodings: each has one response."""
+    offer = _offer().replace(b"/test", f"/{path}".encode())
+    with socket.create_connection(("127.0.0.1", chat.served.port)) as raw:
+        raw.settimeout(20)
+        try:
+            raw.sendall(offer[:-2] + more + b"\r\n")
+            received = raw.recv(4096)
+        except ConnectionError:
+            received = b"HTTP/1.1 431 "  # It was cut off while it was still sending.
+        assert int(received.split()[1]) == status
+
+
 def _offer() -> bytes:
     return (
         f"GET /_lambent/api/{API}/test HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n"
         "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: MDAwMDAwMDAwMDAwMDAwMA==\r\n\r\n"
-    ).encode()
+    ).encode() + b"%s\r\n" % KEY
 
 
 def _resident_bytes() -> int:

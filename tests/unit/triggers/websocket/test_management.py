@@ -8,7 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 from websockets.exceptions import ConnectionClosed
 
-from tests.unit.triggers.websocket.chat import GOOD, Chat, chatting, text_of
+from lambent.model.arn import AccountId
+from tests.unit.triggers.apis.serving import ACCOUNT
+from tests.unit.triggers.websocket.chat import API, GOOD, Chat, chatting, text_of
 
 KB = 1024
 
@@ -100,6 +102,44 @@ def test_connections_belong_to_their_stage(chat: Chat) -> None:
         assert chat.management("other").get_connection(ConnectionId=id)["ConnectedAt"]
         foreign = chat.management("other", key="111122223333")
         assert refused(foreign.get_connection, ConnectionId=id)[0] == 403
+
+
+def test_permissions_on_a_strict_platform(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A caller needs `execute-api:ManageConnections` on the method of this stage. What another
+    account allows its users does not count."""
+    with chatting(tmp_path_factory.mktemp("strict"), is_strict=True) as chat:
+        chat.deploy({})
+        arn = f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{API}/test"
+        api, action = chat.management(key="AKIAEXAMPLE"), "execute-api:ManageConnections"
+        other, foreign = AccountId("111122223333"), chat.management(key="AKIAFOREIGN")
+        calls = {
+            "POST": lambda of: refused(of.post_to_connection, ConnectionId=id, Data=b"x"),
+            "GET": lambda of: refused(of.get_connection, ConnectionId=id),
+            "DELETE": lambda of: refused(of.delete_connection, ConnectionId=id),
+        }
+        id = "a" * 15 + "="
+        gone, denied = (410, "GoneException"), (403, "AccessDeniedException")
+        assert refused(api.get_connection, ConnectionId=id)[0] == 403, "the key is not known"
+        for allowed, resource, passes in (
+            (action, f"{arn}/POST/@connections/*", ["POST"]),
+            (action, f"{arn}/GET/@connections/{id}", ["GET"]),
+            (action, f"{arn}/*", ["POST", "GET", "DELETE"]),
+            (action, f"{arn}x/*", []),
+            ("execute-api:Invoke", f"{arn}/*", []),
+        ):
+            chat.served.user(allowed, resource)
+            found = {method: call(api) for method, call in calls.items()}
+            wanted = {method: gone if method in passes else denied for method in calls}
+            assert found == wanted, (allowed, resource)
+        chat.served.user(action, "*", account=other, key="AKIAFOREIGN")
+        assert {call(foreign) for call in calls.values()} == {denied}
+        with chat.client() as client:
+            chat.until(lambda: len(chat.sessions.by_id) == 1)
+            (id,) = chat.sessions.by_id
+            assert calls["POST"](foreign) == denied
+            chat.served.user(action, f"{arn}/POST/@connections/*")
+            api.post_to_connection(ConnectionId=id, Data=b"allowed")
+            assert text_of(client) == "allowed"
 
 
 def test_a_client_that_does_not_read(chat: Chat) -> None:

@@ -154,7 +154,7 @@ def test_templates_are_bounded(chat: Chat, template: str) -> None:
     assert json.loads(got.pop())["message"] == "Internal server error"
 
 
-def test_failures_of_functions_are_told(chat: Chat) -> None:
+def test_failures_of_functions_are_reported(chat: Chat) -> None:
     """A function that raises does not let a client connect, whatever its templates are."""
 
     def fails(event: Any) -> Any:

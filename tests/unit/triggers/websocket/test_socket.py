@@ -145,7 +145,7 @@ def test_messages_before_a_close_are_served() -> None:
     assert len(peer.how) == 1
 
 
-def test_the_code_of_the_end_says_who_closed() -> None:
+def test_the_close_code_says_which_side_closed() -> None:
     """The client with its own code, the client without one, the platform, neither."""
     peer = Peer()
     peer.client.send_close(1000, "bye")

@@ -177,7 +177,7 @@ def test_a_result_that_is_none_is_an_error(chat: Chat, result: Any) -> None:
         assert json_of(client)["message"] == "Internal server error"
 
 
-def test_failures_of_functions_are_told_without_details(chat: Chat) -> None:
+def test_failures_of_functions_are_reported_without_details(chat: Chat) -> None:
     """A function that raises, one that does not exist, and an integration that does not."""
 
     def fails(event: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from lambent.control.apis.errors import bad_request, unsupported
 from lambent.control.apis.kinds import Draft
 from lambent.control.apis.v2.texts import check_lengths, check_pattern, is_http, parsed
-from lambent.control.apis.v2.websockets import check_response, check_served
+from lambent.control.apis.v2.websockets import check_response, check_served, is_service
 from lambent.model.document import Body, Document
 from lambent.model.function_uris import inner_arn
 from lambent.model.parameter_mapping import parse_request_changes, parse_response_changes
@@ -25,7 +25,6 @@ _FUNCTION = re.compile(
 )
 _URL = re.compile(r"https?://[^\s/?#]+[^\s#]*")
 ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]+")
-_TEMPLATE_BYTES_MAX = 300 * 1024
 
 
 def check_integration(draft: Draft) -> Body:
@@ -110,13 +109,10 @@ def _check_of_websocket_api(body: dict[str, object]) -> Body:
     if not isinstance(timeout, int) or timeout > 29_000:
         raise bad_request("Timeout should be between 50 ms and 29000 ms")
     body.setdefault("PassthroughBehavior", "WHEN_NO_MATCH")
-    templates = body.get("RequestTemplates") or {}
-    assert isinstance(templates, Mapping)
-    for template in templates.values():
-        if len(template.encode()) > _TEMPLATE_BYTES_MAX:
-            raise bad_request("Templates must be smaller than 300 KB")
     check_served(body)
-    if kind in ("AWS", "AWS_PROXY"):
+    if kind in ("HTTP", "HTTP_PROXY"):
+        _check_url(body, uri)
+    elif kind == "AWS_PROXY" or (kind == "AWS" and not is_service(uri)):
         check_function(uri)
         body["IntegrationMethod"] = "POST"
     body["IntegrationResponseSelectionExpression"] = "${integration.response.statuscode}"

@@ -19,6 +19,13 @@ APIGATEWAYV2: ServiceDefinition[ApiGatewayV2Rooms] = ServiceDefinition(
             "An API uses the role for everyone who calls it, so its creator must be allowed to"
             " pass it. AWS's guide asks for it; its list does not.",
         ),
+        Difference(
+            "resource Tags",
+            True,
+            "TagResource of HTTP and WebSocket APIs is a POST on the path of tags. AWS's list has"
+            " tags with PUT only, which is TagResource of REST APIs.",
+            ("apigateway:POST",),
+        ),
     ),
     coverage=Coverage(
         note="HTTP and WebSocket APIs, domain names and their mappings. Portals, VPC links, routing"
@@ -33,16 +40,40 @@ APIGATEWAYV2: ServiceDefinition[ApiGatewayV2Rooms] = ServiceDefinition(
                 "DomainNameConfigurations.SecurityPolicy",
             ),
             "CreateModel": ("all",),
+            "CreateRoute": ("RequestParameters",),
+            "UpdateRoute": ("RequestParameters",),
+            "CreateRouteResponse": ("ResponseParameters",),
+            "UpdateRouteResponse": ("ResponseParameters",),
             "CreateStage": ("DefaultRouteSettings.DetailedMetricsEnabled",),
             "UpdateStage": ("DefaultRouteSettings.DetailedMetricsEnabled",),
         },
         refused={
-            "CreateIntegrationResponse": ("ContentHandlingStrategy", "ResponseParameters"),
-            "UpdateIntegrationResponse": ("ContentHandlingStrategy", "ResponseParameters"),
+            "CreateIntegrationResponse": (
+                "ContentHandlingStrategy",
+                "ResponseParameters=headers but Sec-WebSocket-Protocol and Content-Type",
+            ),
+            "UpdateIntegrationResponse": (
+                "ContentHandlingStrategy",
+                "ResponseParameters=headers but Sec-WebSocket-Protocol and Content-Type",
+            ),
             "CreateDomainName": ("MutualTlsAuthentication", "RoutingMode"),
             "UpdateDomainName": ("MutualTlsAuthentication", "RoutingMode"),
-            "CreateIntegration": ("ConnectionId", "ConnectionType=VPC_LINK", "TlsConfig"),
-            "UpdateIntegration": ("ConnectionId", "ConnectionType=VPC_LINK", "TlsConfig"),
+            "CreateIntegration": (
+                "ConnectionId",
+                "ConnectionType=VPC_LINK",
+                "ContentHandlingStrategy=CONVERT_TO_BINARY",
+                "IntegrationMethod=ANY of WebSocket APIs",
+                "RequestParameters=those of AWS_PROXY of WebSocket APIs",
+                "TlsConfig",
+            ),
+            "UpdateIntegration": (
+                "ConnectionId",
+                "ConnectionType=VPC_LINK",
+                "ContentHandlingStrategy=CONVERT_TO_BINARY",
+                "IntegrationMethod=ANY of WebSocket APIs",
+                "RequestParameters=those of AWS_PROXY of WebSocket APIs",
+                "TlsConfig",
+            ),
             "CreateRoute": ("ApiKeyRequired", "ModelSelectionExpression", "RequestModels"),
             "UpdateRoute": ("ApiKeyRequired", "ModelSelectionExpression", "RequestModels"),
             "CreateRouteResponse": ("ModelSelectionExpression", "ResponseModels"),

@@ -8,12 +8,16 @@ from lambent.gateway.permissions.needs import (
     TAG_KEYS,
     TAGS,
     Difference,
+    Key,
     Need,
     Needs,
     Resource,
+    Values,
     each,
 )
+from lambent.model.errors import ApiError
 from lambent.model.identity import IdentityKey
+from lambent.model.managed_policy import AWS, parse_policy_arn
 from lambent.model.resources import IdentityName
 
 Find = Callable[[Asked], Awaitable[Sequence[Target]]]
@@ -48,6 +52,28 @@ def _new_identity(kind: str) -> Find:
     return find
 
 
+async def _policy(asked: Asked) -> Sequence[Target]:
+    """A managed policy by its ARN. One of AWS belongs to every account."""
+    arn = asked.params["PolicyArn"]
+    key = parse_policy_arn(arn)
+    if key is None:
+        raise ApiError("InvalidInput", f"ARN {arn} is not valid.")
+    return [Target(arn, asked.scope.account if key.account == AWS else key.account)]
+
+
+async def _new_policy(asked: Asked) -> Sequence[Target]:
+    account, params = asked.scope.account, asked.params
+    name = IdentityName(account, "policy", params.get("Path", "/"), params["PolicyName"])
+    return [Target(name.arn, account)]
+
+
+async def _policy_arn(asked: Asked) -> Values:
+    return {"iam:policyarn": [asked.params["PolicyArn"]]}
+
+
+_POLICY = Resource(("policy",), _policy)
+_NEW_POLICY = Resource(("policy",), _new_policy)
+_ATTACHED = Key("iam:PolicyARN", _policy_arn)
 _USER = Resource(("user",), _identity("user"))
 _ROLE = Resource(("role",), _identity("role"))
 _NEW_USER = Resource(("user",), _new_identity("user"))
@@ -61,13 +87,27 @@ _OF_USERS = (
 _OF_ROLES = (
     *("DeleteRole", "GetRole", "ListAttachedRolePolicies", "ListInstanceProfilesForRole"),
     *("DeleteRolePolicy", "GetRolePolicy", "ListRolePolicies", "PutRolePolicy"),
-    *("ListRoleTags", "UpdateAssumeRolePolicy"),
+    *("ListRoleTags", "UpdateAssumeRolePolicy", "UpdateRole", "UpdateRoleDescription"),
+)
+_OF_POLICIES = (
+    *("CreatePolicyVersion", "DeletePolicyVersion", "GetPolicyVersion", "ListPolicyVersions"),
+    *("DeletePolicy", "GetPolicy", "ListEntitiesForPolicy", "ListPolicyTags"),
+    "SetDefaultPolicyVersion",
 )
 
 PERMISSIONS: Mapping[str, Needs] = {
     **each("iam", _OF_USERS, _USER),
     **each("iam", _OF_ROLES, _ROLE),
-    **each("iam", ("ListRoles", "ListUsers"), NOTHING),
+    **each("iam", _OF_POLICIES, _POLICY),
+    **each("iam", ("AttachUserPolicy", "DetachUserPolicy"), _USER, _ATTACHED),
+    **each("iam", ("AttachRolePolicy", "DetachRolePolicy"), _ROLE, _ATTACHED),
+    **each("iam", ("ListPolicies", "ListRoles", "ListUsers"), NOTHING),
+    **each("iam", ("TagPolicy",), _POLICY, *TAGS),
+    **each("iam", ("UntagPolicy",), _POLICY, TAG_KEYS),
+    "CreatePolicy": (
+        Need("iam:CreatePolicy", _NEW_POLICY, TAGS),
+        Need("iam:TagPolicy", _NEW_POLICY, TAGS, only_with="Tags"),
+    ),
     **each("iam", ("TagUser",), _USER, *TAGS),
     **each("iam", ("TagRole",), _ROLE, *TAGS),
     **each("iam", ("UntagUser",), _USER, TAG_KEYS),
@@ -86,8 +126,10 @@ _GUIDE = "AWS's guide asks for it, its list does not."
 DIFFERENCES = (
     Difference("action iam:TagUser", True, _GUIDE),
     Difference("action iam:TagRole", True, _GUIDE),
+    Difference("action iam:TagPolicy", True, _GUIDE),
     Difference("key iam:PermissionsBoundary", False, "Permissions boundaries are not offered."),
 )
 RESOURCE_NAMES = (
     ("user, role", "`arn:aws:iam::ACCOUNT:user/PATH/NAME`, `arn:aws:iam::ACCOUNT:role/PATH/NAME`"),
+    ("policy", "`arn:aws:iam::ACCOUNT:policy/PATH/NAME`, `arn:aws:iam::aws:policy/PATH/NAME`"),
 )

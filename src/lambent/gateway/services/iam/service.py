@@ -1,11 +1,10 @@
 """AWS Identity and Access Management: users, roles, their policies and keys."""
 
-from lambent.control.identities import Identities
 from lambent.gateway.definitions import Coverage, ServiceDefinition
-from lambent.gateway.services.iam.operations import OPERATIONS
+from lambent.gateway.services.iam.operations import OPERATIONS, IamRooms
 from lambent.gateway.services.iam.permissions import DIFFERENCES, PERMISSIONS, RESOURCE_NAMES
 
-IAM: ServiceDefinition[Identities] = ServiceDefinition(
+IAM: ServiceDefinition[IamRooms] = ServiceDefinition(
     name="iam",
     operations=OPERATIONS,
     permissions=PERMISSIONS,
@@ -13,7 +12,8 @@ IAM: ServiceDefinition[Identities] = ServiceDefinition(
     differences=DIFFERENCES,
     resource_names=RESOURCE_NAMES,
     coverage=Coverage(
-        note="Users and roles with inline policies and tags, and users' keys: the parts that"
-        " control access to this platform. Permissions boundaries are refused."
+        note="Users and roles with inline and managed policies and tags, and users' keys: the"
+        " parts that control access to this platform. Groups, permissions boundaries, instance"
+        " profiles (the list of a role's is empty) and service-linked roles are refused."
     ),
 )

@@ -64,8 +64,8 @@ class ActiveQueue(DeliveredQueue):
         except ConnectionEnded as error:
             raise PartLost from error
 
-    async def let_go(self, kept: Sequence[Record]) -> None:
-        """See `ports.LetGo`. ActiveMQ delivers the others again when the connection ends."""
+    async def release(self, kept: Sequence[Record]) -> None:
+        """See `ports.Release`. ActiveMQ delivers the others again when the connection ends."""
 
     async def receive(self) -> None:
         """Take frames until the connection ends."""

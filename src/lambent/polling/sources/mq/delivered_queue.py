@@ -54,8 +54,8 @@ class DeliveredQueue(ABC):
         """Acknowledge the oldest messages that were delivered. Raises `PartLost`."""
 
     @abstractmethod
-    async def let_go(self, kept: Sequence[Record]) -> None:
-        """See `ports.LetGo`."""
+    async def release(self, kept: Sequence[Record]) -> None:
+        """See `ports.Release`."""
 
     async def open(self) -> None:
         """Ask for the first messages. Raises `SourceError`."""

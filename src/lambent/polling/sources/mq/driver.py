@@ -28,7 +28,7 @@ async def poll(polled: ActiveMapping) -> None:
         try:
             async with _OPENS[endpoint.engine](polled, endpoint, access) as queue:
                 polled.status.note_source_works()
-                await Reader(polled, let_go=queue.let_go).serve(queue)
+                await Reader(polled, release=queue.release).serve(queue)
         except Unreachable:
             if not endpoints:
                 raise

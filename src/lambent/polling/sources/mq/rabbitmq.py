@@ -88,8 +88,8 @@ class RabbitQueue(DeliveredQueue):
         except _ERRORS as error:
             raise PartLost from error
 
-    async def let_go(self, kept: Sequence[Record]) -> None:
-        """See `ports.LetGo`."""
+    async def release(self, kept: Sequence[Record]) -> None:
+        """See `ports.Release`."""
         if not kept or self.failure is not None:
             return  # When the connection ends, RabbitMQ delivers all again.
         try:

@@ -174,7 +174,7 @@ class SqsPoller:
             if called.outcome.has_run or called.is_loop:
                 break
             if not await self._wait_for_room():
-                await self._received.give_back(records)
+                await self._received.release(records)
                 return ()
         self._throttled.succeeded()
         done = await self._done(called, records)

@@ -48,7 +48,7 @@ class ReceivedMessages:
                     if number in self._held:
                         self._held[number] = (records, now)
 
-    async def give_back(self, records: Sequence[Record]) -> None:
+    async def release(self, records: Sequence[Record]) -> None:
         """Make messages visible to others now."""
         await self._hide(records, 0)
 

@@ -6,18 +6,18 @@ from typing import Any
 
 from lambent.identity.authorizer import Caller
 from lambent.model.document import Body
+from lambent.triggers.apis.parameters import (
+    Parameters,
+    context_value,
+    parse_query,
+    source_value,
+)
 from lambent.triggers.apis.request import ApiRequest
 from lambent.triggers.apis.rest.binary import is_binary, media_type_of
 from lambent.triggers.apis.rest.call_log import SECRET_HEADERS, CallLog, shown_data
 from lambent.triggers.apis.rest.gateway_responses import (
     GatewayError,
     gateway_response,
-)
-from lambent.triggers.apis.rest.parameters import (
-    Parameters,
-    context_value,
-    parse_query,
-    source_value,
 )
 from lambent.triggers.apis.rest.proxy_event import event_path
 from lambent.triggers.log_time import log_time

@@ -21,10 +21,10 @@ from lambent.triggers.apis.authorizers.functions import (
     read_policy,
 )
 from lambent.triggers.apis.context import ApiContext
+from lambent.triggers.apis.parameters import source_value
 from lambent.triggers.apis.rest.authorization import DENIED, conditions_of
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
-from lambent.triggers.apis.rest.parameters import source_value
 from lambent.triggers.apis.rest.proxy_event import request_members
 
 _CACHED_MAX = 4_096

@@ -6,13 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lambent.kit.linear_regex import PatternError, Work, compile_pattern
-from lambent.kit.strict_json import parse_plain
 from lambent.model.document import Body
+from lambent.triggers.apis.parameters import Multi, Parameters, body_value, source_value
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
-from lambent.triggers.apis.rest.parameters import Multi, Parameters, source_value
-from lambent.triggers.apis.vtl.budget import Budget, TemplateError
-from lambent.triggers.apis.vtl.json_path import find
-from lambent.triggers.apis.vtl.values import to_json
 
 _JSON = "application/json"
 _HEADER = "method.response.header."
@@ -74,7 +70,7 @@ def mapped_headers(
         if not target.startswith(_HEADER):
             continue
         if source.startswith("integration.response.body"):
-            value = _of_body(result.body, source.removeprefix("integration.response.body"))
+            value = body_value(result.body, source.removeprefix("integration.response.body"))
         else:
             value = source_value(
                 source, of_integration, context, variables, prefix="integration.response"
@@ -82,12 +78,3 @@ def mapped_headers(
         if value is not None:
             headers.append((target.removeprefix(_HEADER), value))
     return headers
-
-
-def _of_body(body: bytes, path: str) -> str | None:
-    budget = Budget()
-    try:
-        value = find(parse_plain(body.decode()), f"${path}", budget)
-    except (TemplateError, ValueError):
-        return None
-    return value if isinstance(value, str) or value is None else to_json(value, budget)

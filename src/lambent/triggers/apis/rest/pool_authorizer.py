@@ -22,9 +22,9 @@ from lambent.triggers.apis.authorizers.tokens import (
 )
 from lambent.triggers.apis.authorizers.verifier import TokenVerifier
 from lambent.triggers.apis.context import ApiContext
+from lambent.triggers.apis.parameters import source_value
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
-from lambent.triggers.apis.rest.parameters import source_value
 
 _SOURCE = "method.request.header.Authorization"
 _MOMENTS = frozenset({"exp", "iat"})

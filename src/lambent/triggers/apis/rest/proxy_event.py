@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.kit import quick_json
-from lambent.triggers.apis.rest.parameters import Parameters, last_values
+from lambent.triggers.apis.parameters import Parameters, last_values
 
 
 def make_proxy_event(

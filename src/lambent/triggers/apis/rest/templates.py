@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from lambent.kit.computing import LOOP_BYTES_MAX, computed
+from lambent.triggers.apis.parameters import Parameters
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
-from lambent.triggers.apis.rest.parameters import Parameters
 from lambent.triggers.apis.vtl.budget import (
     STEPS_MAX,
     Budget,

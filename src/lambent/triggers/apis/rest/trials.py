@@ -23,6 +23,7 @@ from lambent.model.traces import trace_id_of
 from lambent.store.store import Store
 from lambent.triggers.apis.api import Stage
 from lambent.triggers.apis.context import ApiContext
+from lambent.triggers.apis.inner_exchange import InnerExchange
 from lambent.triggers.apis.loading import load_current
 from lambent.triggers.apis.request import ApiRequest, new_extended_id
 from lambent.triggers.apis.rest.call import RestCall
@@ -30,7 +31,6 @@ from lambent.triggers.apis.rest.call_log import CallLog
 from lambent.triggers.apis.rest.execution_logs import note_start
 from lambent.triggers.apis.rest.function_authorizer import FunctionAuthorizer
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
-from lambent.triggers.apis.rest.inner_exchange import InnerExchange
 from lambent.triggers.apis.rest.methods import Method, MethodCompiler
 from lambent.triggers.apis.rest.pool_authorizer import PoolAuthorizer
 from lambent.triggers.apis.rest.routes import Routes

@@ -18,8 +18,8 @@ from referencing.jsonschema import DRAFT4
 from lambent.kit import strict_json
 from lambent.kit.linear_regex import PatternError, Work, compile_pattern
 from lambent.model.document import Body
+from lambent.triggers.apis.parameters import Parameters
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
-from lambent.triggers.apis.rest.parameters import Parameters
 
 DEPTH_MAX = 100
 """How deeply a body may be nested that is validated."""

@@ -26,6 +26,8 @@ class Answer(NamedTuple):
     """By lower-case name."""
     error: str = ""
     """What the client receives if the integration failed; else empty."""
+    detail: str = ""
+    """Why it failed, for the access log."""
 
     @property
     def is_good(self) -> bool:

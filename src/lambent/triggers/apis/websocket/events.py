@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocke
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl
 
 from websockets.frames import Close
 
 from lambent.kit import quick_json
 from lambent.kit.http.messages import Exchange
 from lambent.model.arn import AccountId
+from lambent.triggers.apis.parameters import Parameters, last_values, parse_query
 from lambent.triggers.log_time import log_time
 
 _OF_THE_CONNECTION = frozenset({"connection", "upgrade", "content-length"})
@@ -63,6 +63,11 @@ class RouteRequest:
     """As they appear in the event."""
     query: str = ""
     stage_variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def parameters(self) -> Parameters:
+        """Headers and query of a client that connects; of other events empty."""
+        headers = self.headers if self.kind == "CONNECT" else ()
+        return Parameters(_by_name(headers), parse_query(self.query), {})
 
     def context(self) -> JsonObject:
         """`requestContext`, and what templates know as `$context`."""
@@ -162,21 +167,24 @@ def disconnect_headers(connection: Connection) -> Sequence[tuple[str, str]]:
 
 def _header_members(lines: Sequence[tuple[str, str]]) -> JsonObject:
     """Of several values of a header, `headers` has the last."""
+    several = _by_name(lines)
+    return {"headers": last_values(several), "multiValueHeaders": several}
+
+
+def _by_name(lines: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """The values of each header, under its name as it is spelled first."""
     several: dict[str, list[str]] = {}
     spelled: dict[str, str] = {}
     for name, value in lines:
         several.setdefault(spelled.setdefault(name.lower(), name), []).append(value)
-    single = {name: values[-1] for name, values in several.items()}
-    return {"headers": single, "multiValueHeaders": several}
+    return several
 
 
 def _query_members(query: str) -> JsonObject:
-    several: dict[str, list[str]] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
-        several.setdefault(name, []).append(value)
+    several = parse_query(query)
     if not several:
         return {}
     return {
-        "queryStringParameters": {name: values[-1] for name, values in several.items()},
+        "queryStringParameters": last_values(several),
         "multiValueQueryStringParameters": several,
     }

@@ -9,6 +9,7 @@
 | `socket.py`, `outgoing.py`, `limits.py` | the protocol of one connection, with its limits |
 | `events.py`, `selection.py`, `answers.py` | events, keys of routes, results: no I/O |
 | `integrations.py` | what serves the events |
+| `mapped.py`, `mapping.py`, `backends.py` | templates and mappings; what is behind them |
 
 A message is served by the stage as it is deployed at that moment, not as it was when the client
 connected. As in AWS, messages of one client are served concurrently, and nothing keeps their order.

@@ -17,7 +17,8 @@ def record(log: AccessLog | None, request: RouteRequest, answer: Answer, now: fl
         "status": answer.status,
         "error": {"message": answer.error, "messageString": f'"{answer.error}"'},
         "integrationLatency": int((now - request.now) * 1000),
-        "integration": {"status": answer.status, "error": answer.error},
+        "integration": {"status": answer.status, "error": answer.detail or answer.error},
+        "integrationErrorMessage": answer.detail or answer.error,
     }
     if not answer.error:
         del context["error"]

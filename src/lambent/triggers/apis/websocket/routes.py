@@ -6,20 +6,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.model.document import Body, Root
-from lambent.model.function_uris import parse_function_uri
+from lambent.model.function_uris import expand_variables, parse_function_uri
+from lambent.model.rest_services import SERVICE_URI
 from lambent.model.selection_expressions import Selection, parse_selection
 from lambent.triggers.apis.access_logs import AccessLog
 from lambent.triggers.apis.api import Stage
+from lambent.triggers.apis.backends.server import Server
+from lambent.triggers.apis.backends.service import Service
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.throttling import TokenBucket
 from lambent.triggers.apis.websocket.authorizing import FunctionAuthorizer, compile_authorizer
+from lambent.triggers.apis.websocket.backends import (
+    FunctionBackend,
+    NoBackend,
+    ServerBackend,
+    ServiceBackend,
+)
 from lambent.triggers.apis.websocket.integrations import (
     AlwaysGood,
     Integration,
     LambdaProxy,
     Unusable,
 )
-from lambent.triggers.apis.websocket.mapped import FunctionBackend, MappedIntegration, NoBackend
+from lambent.triggers.apis.websocket.mapped import MappedIntegration
 
 logger = logging.getLogger(__name__)
 
@@ -151,16 +160,32 @@ def _usable(
         for key, response in stage.of("integration_response").items()
         if key.partition("/")[0] == id
     ]
+    uri = expand_variables(body.get("IntegrationUri") or "", variables)
     if kind == "MOCK":
         if not body.get("RequestTemplates"):
             return AlwaysGood()
         return MappedIntegration(context, NoBackend(), body, responses)
-    if kind not in ("AWS", "AWS_PROXY"):
-        raise ValueError(f"{kind} is not supported")
-    function = parse_function_uri(body.get("IntegrationUri") or "", variables)
+    if kind in ("HTTP", "HTTP_PROXY"):
+        is_proxy, method = kind == "HTTP_PROXY", body.get("IntegrationMethod") or "POST"
+        server = Server(context.outbound, uri, timeout_s)
+        backend = ServerBackend(server, method, is_proxy=is_proxy)
+        return MappedIntegration(context, backend, body, responses, is_proxy=is_proxy)
+    if kind == "AWS" and SERVICE_URI.fullmatch(uri):
+        service = Service(
+            context,
+            scope,
+            uri,
+            role=role or "",
+            method=body.get("IntegrationMethod") or "POST",
+            timeout_s=timeout_s,
+        )
+        return MappedIntegration(context, ServiceBackend(service), body, responses)
+    function = parse_function_uri(uri, variables)
     if kind == "AWS":
-        backend = FunctionBackend(context.calls, scope, function, arn, role, timeout_s)
-        return MappedIntegration(context, backend, body, responses)
+        called = FunctionBackend(context.calls, scope, function, arn, role, timeout_s)
+        return MappedIntegration(context, called, body, responses)
+    if kind != "AWS_PROXY":
+        raise ValueError(f"{kind} is not supported")
     return LambdaProxy(
         context.calls,
         context.tasks,

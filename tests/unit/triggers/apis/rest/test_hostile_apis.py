@@ -120,3 +120,57 @@ def test_templates_end(served: Served, template: str) -> None:
         assert len(response.body) <= 10 * 1024 * 1024
         assert time.monotonic() - began < 15
     assert api.request("/stage/").status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/stage/%", "/stage/%zz", "/stage/%ff%fe", "/stage/%00", "/stage/a?%", "/stage/a?&&=&a%zz=%"],
+)
+def test_broken_encodings(served: Served, path: str) -> None:
+    """The function gets an event, with the path as it was sent; the client gets a response."""
+    api = RestApi(served)
+    api.deploy({"GET /{proxy+}": api.proxy(lambda event: {"body": json.dumps(event["path"])})})
+    response = api.request(path)
+    assert (response.status, response.json()) == (
+        200,
+        path.partition("?")[0].removeprefix("/stage"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/stage/public/../secret", 200),
+        ("/stage/public/%2e%2e/secret", 200),
+        ("/stage/%73ecret", 403),
+        ("/stage/secret%2f", 403),
+        ("/%73tage/secret", 403),
+        ("/stage/../stage/secret", 403),
+    ],
+)
+def test_paths_are_not_resolved(served: Served, path: str, status: int) -> None:
+    """What looks like a way around a method's authorization leads to no method, or is a text for
+    the function that it does lead to."""
+    api = RestApi(served)
+    public = api.proxy(lambda event: {"body": event["pathParameters"]["proxy"]})
+    secret = api.proxy(lambda event: {"body": "secret"}, "secret")
+    api.deploy(
+        {"GET /public/{proxy+}": public, "GET /secret": {"authorizationType": "AWS_IAM", **secret}}
+    )
+    response = api.request(path)
+    assert response.status == status
+    assert response.body != b"secret"
+    assert api.request("/stage/secret").status == 403
+
+
+def test_many_and_large_headers(served: Served) -> None:
+    """More than 10,240 bytes are refused. Headers that are there several times all count, and all
+    arrive."""
+    api = RestApi(served)
+    api.deploy({"GET /": api.proxy(lambda event: {"body": json.dumps(event["multiValueHeaders"])})})
+    repeated = [("a", "x")] * 90
+    assert api.request("/stage/", headers=repeated).json()["a"] == ["x"] * 90
+    for headers in ([("a", "x" * 11_000)], [("a", "x" * 100)] * 120):
+        response = api.request("/stage/", headers=headers)
+        assert (response.status, len(response.body) < 500) == (413, True)
+    assert api.request("/stage/?" + "a" * 11_000).status == 413

@@ -165,7 +165,7 @@ def test_several_pools(served: Served) -> None:
     assert ask(api, "a.b.c").status == 401
 
 
-def test_an_authorizer_that_names_no_pool_lets_nobody_pass(served: Served) -> None:
+def test_an_authorizer_without_a_pool_refuses_all(served: Served) -> None:
     """500."""
     for arns in ([], ["arn:aws:cognito-idp:us-east-1:000000000000:userpool/../x_y"]):
         assert ask(deploy(served, providerARNs=arns), token()).status == 500

@@ -101,7 +101,7 @@ def test_a_deny_is_explicit(served: Served) -> None:
     assert response.headers["x-amzn-errortype"] == "AccessDeniedException"
 
 
-def test_without_a_usable_token_nobody_is_asked(served: Served) -> None:
+def test_without_a_usable_token_no_function_is_called(served: Served) -> None:
     """It is missing, or does not match the expression."""
     asked = Asked(policy())
     api = deploy(served, asked, **TOKEN, identityValidationExpression="Bearer [a-z]+")

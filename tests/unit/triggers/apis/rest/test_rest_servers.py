@@ -1,5 +1,6 @@
 """REST APIs in front of servers: HTTP and HTTP_PROXY."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,50 @@ def test_a_proxy_passes_all_on(served: Served, backend: str) -> None:
     assert seen["headers"]["x-stage"] == "stage"
     assert seen["headers"]["host"] == backend.removeprefix("http://")
     assert api.request("/stage/missing").status == 404
+
+
+@pytest.mark.parametrize("kind", ["HTTP", "HTTP_PROXY"])
+@pytest.mark.parametrize("more", ["", "x" * 100_000], ids=["small", "large"])
+def test_parts_of_the_body_become_parameters(
+    served: Served, backend: str, kind: str, more: str
+) -> None:
+    """By JSONPath; a body that is not JSON has no parts. All of it can be a parameter, too, if it
+    is one line."""
+    mapped = {
+        "integration.request.header.item": "method.request.body.items[1]",
+        "integration.request.querystring.name": "method.request.body.name",
+        "integration.request.header.none": "method.request.body.none",
+    }
+    responses = {"200": {"statusCode": "200"}}
+    api = deploy(
+        served,
+        f"{backend}/fixed",
+        kind,
+        httpMethod="POST",
+        requestParameters=mapped,
+        integrationResponses=responses,
+    )
+    body = {"items": [1, {"x": 2}], "name": "a b", "more": more}
+    headers = {"Content-Type": "application/json"}
+    seen = api.request("/stage/x", "POST", body=json.dumps(body).encode(), headers=headers).json()
+    assert seen["path"] == "/fixed?name=a+b"
+    assert seen["headers"]["item"] == '{"x":2}'
+    assert "none" not in seen["headers"]
+    assert (
+        api.request("/stage/x", "POST", body=b"{" + more.encode(), headers=headers).json()["path"]
+        == "/fixed"
+    )
+    whole = {"integration.request.header.all": "method.request.body"}
+    api = deploy(
+        served,
+        f"{backend}/fixed",
+        kind,
+        httpMethod="POST",
+        requestParameters=whole,
+        integrationResponses=responses,
+    )
+    assert api.request("/stage/x", "POST", body=b"one line").json()["headers"]["all"] == "one line"
+    assert api.request("/stage/x", "POST", body=b"a\r\nb: c" + more.encode()).status == 500
 
 
 def test_a_server_behind_templates(served: Served, backend: str) -> None:

@@ -5,11 +5,14 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings.htm
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from lambent.kit.computing import LOOP_BYTES_MAX, computed
 from lambent.kit.tasks import start_task
 from lambent.model.document import Body
+from lambent.triggers.apis.backends.exchange import Prepared
 from lambent.triggers.apis.context import ApiContext
+from lambent.triggers.apis.parameters import body_value, source_value
 from lambent.triggers.apis.rest.binary import (
     UndecodableError,
     converted_request,
@@ -25,7 +28,6 @@ from lambent.triggers.apis.rest.integration_responses import (
     choose_template,
     mapped_headers,
 )
-from lambent.triggers.apis.rest.parameters import source_value
 from lambent.triggers.apis.rest.templates import (
     Rendered,
     Rendering,
@@ -38,15 +40,7 @@ from lambent.triggers.apis.vtl.budget import TemplateError
 from lambent.triggers.url_response import is_sendable_header
 
 _REQUEST = "integration.request."
-
-
-class Prepared(NamedTuple):
-    """The request for a backend."""
-
-    body: bytes
-    parameters: Mapping[str, Mapping[str, str]]
-    """By `header`, `querystring` and `path`."""
-    content_type: str
+_BODY = "method.request.body"
 
 
 Done = Callable[[RestCall, IntegrationResult], None]
@@ -61,13 +55,26 @@ class Backend(Protocol):
         ...
 
 
+def takes_long_to_map(body: Body, call: RestCall) -> bool:
+    """Whether a large body is read for the `requestParameters` of an integration."""
+    return len(call.request.exchange.body) > LOOP_BYTES_MAX and any(
+        source.startswith(_BODY) for source in (body.get("requestParameters") or {}).values()
+    )
+
+
 def mapped_parameters(body: Body, call: RestCall) -> dict[str, dict[str, str]]:
-    """What the `requestParameters` of an integration make, by `header`, `querystring` and
-    `path`."""
+    """What the `requestParameters` of an integration make, by `header`, `querystring` and `path`.
+    May run in a thread; see `takes_long_to_map`."""
     mapped: dict[str, dict[str, str]] = {"header": {}, "querystring": {}, "path": {}}
+    sent = call.request.exchange.body
     for target, source in (body.get("requestParameters") or {}).items():
         place, _, name = target.removeprefix(_REQUEST).partition(".")
-        value = source_value(source, call.parameters, call.context, call.variables)
+        if source == _BODY:
+            value: str | None = sent.decode("utf-8", "replace")
+        elif source.startswith(_BODY):
+            value = body_value(sent, source.removeprefix(_BODY))
+        else:
+            value = source_value(source, call.parameters, call.context, call.variables)
         if value is not None and place in mapped:
             mapped[place][name] = value
     return mapped
@@ -94,22 +101,22 @@ class CustomIntegration:
             kind,
             self._body.get("passthroughBehavior") or "WHEN_NO_MATCH",
         )
-        if template is None:
-            self._send(call, None)
-            return
-        rendering = self._rendering(call, template)
+        rendering = None if template is None else self._rendering(call, template)
         try:
-            rendered = render_nowait(rendering)
+            rendered = None if rendering is None else render_nowait(rendering)
         except TemplateError as error:
             raise request_error(error) from None
-        if rendered is not None:
-            self._send(call, rendered)
+        is_rendered = rendering is None or rendered is not None
+        if is_rendered and not takes_long_to_map(self._body, call):
+            self._send(call, rendered, mapped_parameters(self._body, call))
         else:
             start_task(self._context.tasks, call.fail, self._handle_slowly, call, rendering)
 
-    async def _handle_slowly(self, call: RestCall, rendering: Rendering) -> None:
+    async def _handle_slowly(self, call: RestCall, rendering: Rendering | None) -> None:
         try:
-            self._send(call, await render(rendering))
+            rendered = None if rendering is None else await render(rendering)
+            mapped = await computed(mapped_parameters, self._body, call)
+            self._send(call, rendered, mapped)
         except TemplateError as error:
             call.refuse(request_error(error))
         except GatewayError as error:
@@ -134,8 +141,9 @@ class CustomIntegration:
         except UndecodableError as error:
             raise GatewayError("API_CONFIGURATION_ERROR", str(error)) from None
 
-    def _send(self, call: RestCall, rendered: Rendered | None) -> None:
-        mapped = mapped_parameters(self._body, call)
+    def _send(
+        self, call: RestCall, rendered: Rendered | None, mapped: dict[str, dict[str, str]]
+    ) -> None:
         if rendered is None:
             body = self._converted(call)
         else:

@@ -1,56 +1,31 @@
-"""`HTTP` and `HTTP_PROXY`: servers. The platform makes the connections, by the rules of `[egress]`.
+"""`HTTP` and `HTTP_PROXY`: servers.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/setup-http-integrations.html
 """
 
-import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from functools import partial
+from urllib.parse import urlencode
 
-import aiohttp
 import anyio
 
+from lambent.kit.computing import computed
 from lambent.kit.tasks import start_task
 from lambent.model.document import Body
 from lambent.model.function_uris import expand_variables
+from lambent.triggers.apis.backends.exchange import BackendError, Prepared
+from lambent.triggers.apis.backends.server import HOP_BY_HOP, Server, ServerRequest, ServerStream
 from lambent.triggers.apis.context import ApiContext
-from lambent.triggers.apis.outbound import PassedBody, cancel_when_gone
+from lambent.triggers.apis.outbound import cancel_when_gone
+from lambent.triggers.apis.parameters import Multi
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.integration_responses import IntegrationResult
-from lambent.triggers.apis.rest.integrations.custom import Done, Prepared, mapped_parameters
-from lambent.triggers.apis.rest.integrations.integration import TIMEOUT_MS
-from lambent.triggers.apis.rest.parameters import Multi
-
-RESPONSE_BYTES_MAX = 10 * 1024 * 1024
-_CHUNK_BYTES = 64 * 1024
-_ID = f"lambent-{secrets.token_hex(8)}"
-"""This platform, in `Via`."""
-_HOPS_MAX = 8
-"""As often a request may pass this platform before it is taken for a loop."""
-_VARIABLE = re.compile(r"\{([^{}+]{1,128})\+?\}")
-_SAFE = "!$&'()*+,:;=@~-._/%"
-_HOP_BY_HOP = frozenset(
-    {
-        *("connection", "content-length", "expect", "host", "keep-alive", "proxy-authenticate"),
-        *("proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding"),
-        "upgrade",
-    }
+from lambent.triggers.apis.rest.integrations.custom import (
+    Done,
+    mapped_parameters,
+    takes_long_to_map,
 )
-
-
-_Take = Callable[[aiohttp.ClientResponse], Awaitable[None]]
-"""Takes a response whose head has come."""
-
-
-class _Sent(NamedTuple):
-    """The request for the server."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
+from lambent.triggers.apis.rest.integrations.integration import TIMEOUT_MS
 
 
 class HttpServer:
@@ -60,104 +35,99 @@ class HttpServer:
         """Raises ValueError for a URI that is none."""
         self._context = context
         self._body = body
-        self._uri = expand_variables(body.get("uri") or "", variables)
-        parts = urlsplit(self._uri)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "{" in parts.netloc:
-            raise ValueError(f"{self._uri[:256]!r} is not the address of a server")
         self._method = body.get("httpMethod") or "ANY"
-        self._timeout_s = (body.get("timeoutInMillis") or TIMEOUT_MS) / 1000
-
-    # -- as a backend, behind templates ----------------------------------------------------------
+        timeout_s = (body.get("timeoutInMillis") or TIMEOUT_MS) / 1000
+        uri = expand_variables(body.get("uri") or "", variables)
+        self._server = Server(context.outbound, uri, timeout_s)
 
     def begin(self, call: RestCall, prepared: Prepared, done: Done) -> None:
         """See `Backend`."""
-        given = prepared.parameters
-        headers = {"Content-Type": prepared.content_type, **given["header"]}
-        query = urlencode(list(given["querystring"].items()))
-        self._begin(call, self._sent(call, headers, query, given["path"], prepared.body), done)
-
-    # -- as a proxy --------------------------------------------------------------------------------
+        self._start(call, partial(self._request_of, call, prepared), done)
 
     def handle(self, call: RestCall) -> None:
         """See `Integration`: the request goes to the server as it is, and so does the response."""
-        self._begin(call, self._passed(call), _pass_back)
+        self._start(call, partial(self._same_request, call), _pass_back)
 
     def handle_stream(self, call: RestCall, idle_s: float) -> None:
         """As `handle`, but the response is passed on chunk by chunk; between two chunks at most
         `idle_s` pass."""
-        sent = self._passed(call)
-        start_task(self._context.tasks, call.fail, self._exchange_stream, call, sent, idle_s)
+        start_task(self._context.tasks, call.fail, self._exchange_stream, call, idle_s)
 
-    def _passed(self, call: RestCall) -> _Sent:
-        """The client's request for the server, with what is mapped. Raises `GatewayError`."""
-        exchange = call.request.exchange
+    # -- the request ---------------------------------------------------------------------------
+
+    def _request_of(self, call: RestCall, prepared: Prepared) -> ServerRequest:
+        """What the templates have made. Raises `BackendError`."""
+        given = prepared.parameters
+        headers = {"Content-Type": prepared.content_type, **given["header"]}
+        query = urlencode(list(given["querystring"].items()))
+        return self._request(call, headers, query, given["path"], prepared.body)
+
+    def _same_request(self, call: RestCall) -> ServerRequest:
+        """What the client has sent, with mapped parameters. Raises `BackendError`."""
         mapped = mapped_parameters(self._body, call)
         headers = {
             name: ",".join(values)
             for name, values in call.parameters.headers.items()
-            if name.lower() not in _HOP_BY_HOP
+            if name.lower() not in HOP_BY_HOP
         }
-        query = {**call.parameters.query, **mapped["querystring"]}
-        return self._sent(
-            call,
-            headers | mapped["header"],
-            urlencode(query, doseq=True),
-            mapped["path"],
-            exchange.body,
-        )
+        query = urlencode({**call.parameters.query, **mapped["querystring"]}, doseq=True)
+        body = call.request.exchange.body
+        return self._request(call, headers | mapped["header"], query, mapped["path"], body)
 
-    # -- both --------------------------------------------------------------------------------------
-
-    def _sent(
+    def _request(
         self,
         call: RestCall,
         headers: Mapping[str, str],
         query: str,
         path: Mapping[str, str],
         body: bytes,
-    ) -> _Sent:
-        """Raises `GatewayError`."""
-        via = call.request.exchange.headers.get("via", "")
-        if via.count(_ID) >= _HOPS_MAX:
-            raise GatewayError("INTEGRATION_FAILURE", "The request goes round in circles.")
-        parts = urlsplit(_VARIABLE.sub(lambda found: _variable(path, found[1]), self._uri))
-        queries = "&".join(text for text in (parts.query, query) if text)
-        method = call.request.exchange.method if self._method == "ANY" else self._method
-        url = f"{parts.scheme}://{parts.netloc}{parts.path or '/'}{'?' if queries else ''}{queries}"
-        ours = {"Via": f"{via + ', ' if via else ''}1.1 {_ID}"}
-        return _Sent(method, url, {**headers, **ours}, body)
+    ) -> ServerRequest:
+        exchange = call.request.exchange
+        method = exchange.method if self._method == "ANY" else self._method
+        via = exchange.headers.get("via", "")
+        return self._server.request(method, headers, query, path, body, via=via)
 
-    def _begin(self, call: RestCall, sent: _Sent, done: Done) -> None:
-        start_task(self._context.tasks, call.fail, self._exchange, call, sent, done)
+    # -- the exchange --------------------------------------------------------------------------
 
-    async def _exchange(self, call: RestCall, sent: _Sent, done: Done) -> None:
-        async def take(response: aiohttp.ClientResponse) -> None:
-            done(call, await _read(response))
+    def _start(self, call: RestCall, make: Callable[[], ServerRequest], done: Done) -> None:
+        start_task(self._context.tasks, call.fail, self._exchange, call, make, done)
 
-        await self._send(call, sent, self._timeout_s, take)
+    async def _exchange(
+        self, call: RestCall, make: Callable[[], ServerRequest], done: Done
+    ) -> None:
+        async def send(request: ServerRequest) -> None:
+            response = await self._server.exchange(request)
+            done(call, IntegrationResult(*response, str(response.status)))
 
-    async def _exchange_stream(self, call: RestCall, sent: _Sent, idle_s: float) -> None:
-        async def take(response: aiohttp.ClientResponse) -> None:
-            await _stream(call, response)
+        await self._send(call, make, send)
 
-        await self._send(call, sent, min(self._timeout_s, idle_s), take)
+    async def _exchange_stream(self, call: RestCall, idle_s: float) -> None:
+        async def send(request: ServerRequest) -> None:
+            exchange = call.request.exchange
+            async with self._server.streamed(request, exchange, idle_s=idle_s) as stream:
+                await _pass_on(call, stream)
 
-    async def _send(self, call: RestCall, sent: _Sent, idle_s: float, take: _Take) -> None:
-        """Send a request and take the response, for as long as the client is there. Until the
-        response begins, and between two chunks, at most `idle_s` pass."""
-        call.note(f"Sending request to {sent.url}")
+        await self._send(call, partial(self._same_request, call), send)
+
+    async def _send(
+        self,
+        call: RestCall,
+        make: Callable[[], ServerRequest],
+        send: Callable[[ServerRequest], Awaitable[None]],
+    ) -> None:
+        """Make and send a request, for as long as the client is there."""
         scope = anyio.CancelScope()
         try:
-            with anyio.fail_after(self._timeout_s), scope:
+            takes_long = takes_long_to_map(self._body, call)
+            request = await computed(make) if takes_long else make()
+            call.note(f"Sending request to {request.url}")
+            with scope:
                 cancel_when_gone(call.request.exchange, scope)
-                async with self._context.outbound.request(*sent, deadline_s=idle_s) as response:
-                    await take(response)
+                await send(request)
+        except BackendError as error:
+            call.refuse(GatewayError(error.type, str(error)))
         except GatewayError as error:
             call.refuse(error)
-        except TimeoutError:
-            call.refuse(GatewayError("INTEGRATION_TIMEOUT", "The integration has timed out."))
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            call.refuse(GatewayError("INTEGRATION_FAILURE", f"The server fails: {error!r}"))
         if scope.cancelled_caught:
             call.abandoned()
 
@@ -174,38 +144,6 @@ class StreamedServer:
         self._server.handle_stream(call, self._idle_s)
 
 
-def _variable(path: Mapping[str, str], name: str) -> str:
-    """The value of a variable of the URI, encoded. Raises `GatewayError` for one that would lead
-    out of the URI's path."""
-    value = path.get(name)
-    if value is None:
-        raise GatewayError(
-            "API_CONFIGURATION_ERROR", f"Nothing is mapped to the variable {name!r}."
-        )
-    if any(segment in (".", "..") for segment in re.split(r"[/\\]", unquote(value))):
-        raise GatewayError("BAD_REQUEST_PARAMETERS", "A path leads out of the server's.")
-    return quote(value, safe=_SAFE)
-
-
-def _headers_of(response: aiohttp.ClientResponse) -> dict[str, list[str]]:
-    headers: dict[str, list[str]] = {}
-    for name, value in response.raw_headers:
-        lowered = name.decode("latin-1").lower()
-        if lowered not in _HOP_BY_HOP:
-            headers.setdefault(lowered, []).append(value.decode("latin-1"))
-    return headers
-
-
-async def _read(response: aiohttp.ClientResponse) -> IntegrationResult:
-    body = bytearray()
-    while chunk := await response.content.read(_CHUNK_BYTES):
-        body += chunk
-        if len(body) > RESPONSE_BYTES_MAX:
-            raise GatewayError("INTEGRATION_FAILURE", "The response is larger than 10 MB.")
-    status = response.status
-    return IntegrationResult(status, _headers_of(response), bytes(body), str(status))
-
-
 def _noted(call: RestCall, status: int, headers: Multi) -> list[tuple[str, str]]:
     """The headers for the client; the log learns of the response."""
     call.integration_status = status
@@ -219,23 +157,19 @@ def _pass_back(call: RestCall, result: IntegrationResult) -> None:
     call.respond(result.status, _noted(call, result.status, result.headers), result.body)
 
 
-async def _stream(call: RestCall, response: aiohttp.ClientResponse) -> None:
-    """Pass a response on. If it breaks off, so does the client's."""
-    exchange, status = call.request.exchange, response.status
-    headers = _noted(call, status, _headers_of(response))
+async def _pass_on(call: RestCall, stream: ServerStream) -> None:
+    """Pass a response on. If it breaks off, or takes too long, so does the client's."""
+    exchange, status = call.request.exchange, stream.status
+    headers = _noted(call, status, stream.headers)
     if exchange.method == "HEAD" or status in (204, 304):
         call.respond(status, headers)
         return
-    body = PassedBody(exchange, response)
-    call.start(status, headers, length=response.content_length)
+    call.start(status, headers, length=stream.length)
     try:
-        await body.run()
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        call.cut(GatewayError("INTEGRATION_FAILURE", f"It broke off: {error!r}"), body.sent_bytes)
+        await stream.body.run()
     except BaseException:
-        # The client has gone, or the time is over.
-        call.cut(GatewayError("INTEGRATION_TIMEOUT"), body.sent_bytes)
+        error = GatewayError("INTEGRATION_FAILURE", "The response has broken off.")
+        call.cut(error, stream.body.sent_bytes)
         raise
-    else:
-        exchange.finish()
-        call.ended(body.sent_bytes)
+    exchange.finish()
+    call.ended(stream.body.sent_bytes)

@@ -12,11 +12,12 @@ from lambent.model.invocation import (
     Succeeded,
     TimedOut,
 )
+from lambent.triggers.apis.backends.exchange import Prepared
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.integration_responses import IntegrationResult
-from lambent.triggers.apis.rest.integrations.custom import Done, Prepared
+from lambent.triggers.apis.rest.integrations.custom import Done
 from lambent.triggers.apis.rest.integrations.functions import FunctionCaller, refusal
 
 _TYPE = "x-amz-invocation-type"
@@ -54,10 +55,7 @@ class LambdaBackend:
 
 def _invocation_type(prepared: Prepared) -> str:
     """`Event` or `RequestResponse`. Raises `GatewayError` for others."""
-    kind = "RequestResponse"
-    for name, value in prepared.parameters["header"].items():
-        if name.lower() == _TYPE:
-            kind = value
+    kind = prepared.header(_TYPE) or "RequestResponse"
     if kind not in ("Event", "RequestResponse"):
         raise GatewayError(
             "API_CONFIGURATION_ERROR", f"The invocation type {kind[:32]!r} is not supported."

@@ -4,10 +4,11 @@ of every framework is one."""
 import json
 import re
 
+from lambent.triggers.apis.backends.exchange import Prepared
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.integration_responses import IntegrationResult
-from lambent.triggers.apis.rest.integrations.custom import Done, Prepared
+from lambent.triggers.apis.rest.integrations.custom import Done
 
 _STATUS = re.compile(rb"""["']?statusCode["']?\s{0,100}:\s{0,100}["']?(\d{3})(?!\d)""")
 _BYTES_MAX = 64 * 1024

@@ -5,6 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+from lambent.kit.strict_json import parse_plain
+from lambent.triggers.apis.vtl.budget import Budget, TemplateError
+from lambent.triggers.apis.vtl.json_path import find
+from lambent.triggers.apis.vtl.values import to_json
+
 Multi = Mapping[str, Sequence[str]]
 
 
@@ -89,6 +94,17 @@ def source_value(
         values = many.get(place, {}).get(name)
         return None if values is None else ",".join(values)
     return None
+
+
+def body_value(body: bytes, path: str) -> str | None:
+    """The value of a mapping's right side that is a part of a JSON body: `path` follows `$` in
+    JSONPath. None if there is none, or the body is no JSON."""
+    budget = Budget()
+    try:
+        value = find(parse_plain(body.decode()), f"${path}", budget)
+        return value if isinstance(value, str) or value is None else to_json(value, budget)
+    except (TemplateError, ValueError):
+        return None
 
 
 def _text(value: Any) -> str | None:

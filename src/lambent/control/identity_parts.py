@@ -1,0 +1,46 @@
+"""What the use cases of users, roles and managed policies share."""
+
+import base64
+import secrets
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from lambent.control import policies
+from lambent.model.arn import Scope
+from lambent.model.errors import ApiError
+from lambent.model.identity import Identity, IdentityKey
+from lambent.store.store import Transaction
+
+_ID_BYTES = 10
+
+
+def new_id(prefix: str) -> str:
+    """An identifier in IAM's form: four letters for the kind, sixteen random ones."""
+    return prefix + base64.b32encode(secrets.token_bytes(_ID_BYTES)).decode()
+
+
+def identity_key(
+    scope: Scope, params: Mapping[str, Any], kind: Literal["user", "role"]
+) -> IdentityKey:
+    """The user or role that a request names."""
+    return IdentityKey(scope.account, kind, params[f"{kind.title()}Name"])
+
+
+def require_identity(tx: Transaction, key: IdentityKey) -> Identity:
+    """The user or role. Raises `NoSuchEntity`."""
+    identity = tx.identities.get(key)
+    if identity is None:
+        raise ApiError(
+            "NoSuchEntity",
+            f"The {key.kind} with name {key.name} cannot be found.",
+            status=404,
+        )
+    return identity
+
+
+def read_document(text: str, kind: policies.Kind) -> dict[str, Any]:
+    """A policy document. Raises `MalformedPolicyDocument`."""
+    try:
+        return policies.parse(text, kind)
+    except ApiError as error:
+        raise ApiError("MalformedPolicyDocument", error.message) from error

@@ -1,0 +1,1 @@
+"""Types of resources as data, and the driver that makes them through AWS's APIs."""

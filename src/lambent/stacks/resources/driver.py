@@ -1,0 +1,317 @@
+"""Makes a type of resource of a row."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lambent.model.errors import ApiError
+from lambent.stacks.ports import AwsApi
+from lambent.stacks.resources.expressions import Values, at, expand
+from lambent.stacks.resources.inputs import changed_parts, input_for, patches, prepared, tags_of
+from lambent.stacks.resources.resource_type import Made, Properties, Step, Unfinished
+from lambent.stacks.resources.row_type import Call, Op, Part, Row
+from lambent.stacks.resources.schema import check_properties, given, replaced_by
+from lambent.stacks.resources.stability import Stability, is_gone, is_taken
+
+_PAGES = {
+    "NextToken": "NextToken",
+    "nextToken": "nextToken",
+    "NextMarker": "Marker",
+    "Marker": "Marker",
+    "position": "position",
+}
+"""Members of a response that lead to its next page, and where the next request has them."""
+
+
+class Driver:
+    """A `ResourceType` whose operations a row names."""
+
+    def __init__(self, row: Row, api: AwsApi, stability: Stability) -> None:
+        self.row = row
+        self.name = row.name
+        self._api = api
+        self._stability = stability
+
+    def check(self, properties: Properties) -> None:
+        check_properties(self.row, properties)
+
+    def replaces(self, old: Properties, new: Properties) -> frozenset[str]:
+        return replaced_by(self.row, old, new)
+
+    def custom_name(self, properties: Properties) -> str | None:
+        rule = self.row.named
+        if rule is None or rule.is_shared:
+            return None
+        name = properties.get(rule.property)
+        if not isinstance(name, str):
+            return None
+        return f"{properties.get(rule.parent)}/{name}" if rule.parent else name
+
+    async def create(self, step: Step, properties: Properties) -> Made:
+        wanted = await self._prepare(step, properties)
+        is_named = self.row.named is not None and self.row.named.property in properties
+        return await self._create(step, wanted, may_take=step.is_repeated or not is_named)
+
+    async def _create(self, step: Step, wanted: dict[str, Any], *, may_take: bool) -> Made:
+        row = self.row
+        values = Values(step=step, properties=wanted)
+        created: Mapping[str, Any] = {}
+        physical_id = await self._found(values) if step.is_repeated else None
+        if physical_id is None:
+            try:
+                if row.create is not None:
+                    created = await self._call(row.create, values)
+            except ApiError as error:
+                if is_taken(error) and may_take:
+                    physical_id = await self._found(values, is_taken=True)
+                if physical_id is None:
+                    raise
+            else:
+                physical_id = self._physical(values, created)
+        values = Values(step=step, properties=wanted, response=created, physical_id=physical_id)
+        more = expand(row.created, values)
+        try:
+            await self._settled(values)
+            for part in row.parts:
+                if part.on_create and given(wanted, part.of):
+                    for item in _items(part, wanted):
+                        await self._call(part.put, _about(values, item, more))
+                        await self._settled(values)
+            if given(wanted, row.resets):
+                await self._change(values, None, is_reset=True)
+            elif row.patch is not None:
+                await self._patch(values, patches({}, row.patch.on_create(wanted)))
+            return await self._made(values, more, created)
+        except ApiError as error:
+            raise Unfinished(error, Made(physical_id, more)) from error
+
+    async def find(self, step: Step, properties: Properties) -> Made | None:
+        wanted = await self._prepare(step, properties, is_leaving=True)
+        physical_id = await self._found(Values(step=step, properties=wanted))
+        return None if physical_id is None else Made(physical_id, {})
+
+    async def update(self, step: Step, made: Made, old: Properties, new: Properties) -> Made:
+        row = self.row
+        before = await self._prepare(step, old, is_leaving=True)
+        after = await self._prepare(step, new)
+        for name, value in row.defaults.items():
+            if name in before and name not in after:
+                after[name] = value
+        was = _values(step, made, before)
+        values = _values(step, made, after)
+        if row.is_remade:
+            if before != after:
+                assert row.delete is not None
+                await self._remove(row.delete, was)
+                return await self._create(step, after, may_take=True)
+            return made
+        changes = list(changed_parts(row, before, after))
+        for change in changes:
+            if change.part.remove is not None:
+                for item in change.removed:
+                    await self._remove(change.part.remove, _about(was, item, made.attributes))
+        is_reset = given(after, row.resets) and any(
+            before.get(name) != after.get(name) for name in row.resets
+        )
+        if not is_reset:
+            await self._change(values, was)
+        for change in changes:
+            for item in change.put:
+                await self._call(change.part.put, _about(values, item, made.attributes))
+                await self._settled(values)
+        if is_reset:
+            await self._change(values, was, is_reset=True)
+        await self._retag(values, was)
+        if row.after_update is not None and before != after:
+            await row.after_update(self._caller(step), made.physical_id, after)
+        kept = {name: made.attributes.get(name) for name in row.created}
+        return await self._made(values, kept, {}, made)
+
+    async def _change(self, values: Values, was: Values | None, *, is_reset: bool = False) -> None:
+        """Change properties that differ from those that were; with `is_reset` change all."""
+        row = self.row
+        for op in row.update:
+            wanted = input_for(row, op, values)
+            if is_reset or was is None or wanted != input_for(row, op, was):
+                await self._api.call(row.service, op.name, wanted, values.step.caller)
+                await self._settled(values)
+        if row.patch is not None:
+            before = {} if is_reset or was is None else row.patch.paths(was.properties)
+            await self._patch(values, patches(before, row.patch.paths(values.properties)))
+
+    async def _patch(self, values: Values, operations: list[Mapping[str, str]]) -> None:
+        if operations:
+            assert self.row.patch is not None
+            op = self.row.patch.op
+            named = {**op.members, "patchOperations": operations}
+            await self._call(Op(op.name, named, copies=False), values)
+
+    async def delete(self, step: Step, made: Made, properties: Properties) -> None:
+        row = self.row
+        values = _values(step, made, await self._prepare(step, properties, is_leaving=True))
+        for part in row.parts:
+            if part.is_deleted_first and part.remove and given(values.properties, part.of):
+                for item in _items(part, values.properties):
+                    await self._remove(part.remove, _about(values, item, made.attributes))
+        if row.before_delete is not None:
+            try:
+                await row.before_delete(self._caller(step), made.physical_id, values.properties)
+            except ApiError as error:
+                if not is_gone(error):
+                    raise
+        if row.delete is None:
+            return
+        await self._remove(row.delete, values)
+        if row.waits_gone and row.read is not None:
+            await self._stability.await_gone(self._reading(values))
+
+    async def read(self, step: Step, made: Made, properties: Properties) -> Made | None:
+        if self.row.read is None:
+            return made
+        values = _values(step, made, await self._prepare(step, properties, is_leaving=True))
+        kept = {name: made.attributes.get(name) for name in self.row.created}
+        try:
+            return await self._made(values, kept, {}, made)
+        except ApiError as error:
+            if is_gone(error):
+                return None
+            raise
+
+    async def _prepare(
+        self, step: Step, properties: Properties, *, is_leaving: bool = False
+    ) -> dict[str, Any]:
+        """`is_leaving`: the properties are old ones. What they refer to may be gone; it counts as
+        changed."""
+        more: Mapping[str, Any] = {}
+        if self.row.fetch is not None and not is_leaving:
+            more = await self.row.fetch(self._caller(step), properties)
+        return prepared(self.row, {**properties, **more}, step)
+
+    def _caller(self, step: Step) -> Call:
+        async def call(
+            service: str, operation: str, params: Mapping[str, Any]
+        ) -> Mapping[str, Any]:
+            return await self._api.call(service, operation, params, step.caller)
+
+        return call
+
+    async def _call(self, op: Op, values: Values) -> Mapping[str, Any]:
+        wanted = input_for(self.row, op, values)
+        return await self._api.call(self.row.service, op.name, wanted, values.step.caller)
+
+    async def _remove(self, op: Op, values: Values) -> None:
+        try:
+            await self._call(op, values)
+        except ApiError as error:
+            if not is_gone(error):
+                raise
+
+    def _physical(self, values: Values, response: Any) -> str:
+        values = Values(step=values.step, properties=values.properties, response=response)
+        return str(expand(self.row.physical, values))
+
+    async def _found(self, values: Values, *, is_taken: bool = False) -> str | None:
+        """The physical id of the resource that this step made before; None if there is none.
+        `is_taken`: the API says that there is one."""
+        row = self.row
+        find = row.find
+        try:
+            if find is None:
+                known = expand(row.physical, values)
+                if known is None or row.read is None:
+                    return str(known) if known is not None and is_taken else None
+                about = Values(step=values.step, properties=values.properties, physical_id=known)
+                await self._call(row.read, about)
+                return str(known)
+            params = dict(input_for(row, find.list, values))
+            while True:
+                response = await self._api.call(
+                    row.service, find.list.name, params, values.step.caller
+                )
+                for item in at(response, find.items) or () if find.items else (response,):
+                    if all(at(item, path) == expand(t, values) for path, t in find.match.items()):
+                        return self._physical(values, item)
+                page = {_PAGES[name]: response[name] for name in _PAGES if response.get(name)}
+                if not page:
+                    return None
+                params.update(page)
+        except ApiError as error:
+            if is_gone(error):
+                return None
+            raise
+
+    def _reading(self, values: Values) -> Any:
+        async def read() -> Mapping[str, Any]:
+            assert self.row.read is not None
+            return await self._call(self.row.read, values)
+
+        return read
+
+    async def _settled(self, values: Values) -> None:
+        """Wait until the resource can be used, or changed again."""
+        if self.row.wait is not None:
+            await self._stability.await_ready(
+                self._reading(values), self.row.wait, values.physical_id
+            )
+
+    async def _made(
+        self,
+        values: Values,
+        more: Mapping[str, Any],
+        created: Mapping[str, Any],
+        before: Made | None = None,
+    ) -> Made:
+        row = self.row
+        response: Mapping[str, Any] = created
+        if row.read is not None:
+            response = await self._call(row.read, values)
+        elif before is not None:
+            return before
+        values = Values(
+            step=values.step,
+            properties=values.properties,
+            response=response,
+            physical_id=values.physical_id,
+        )
+        attributes = {**expand(row.attributes, values), **more}
+        ref = expand(row.ref, values) if row.ref else None
+        return Made(values.physical_id, attributes, None if ref is None else str(ref))
+
+    async def _retag(self, values: Values, was: Values) -> None:
+        row, retag = self.row, self.row.retag
+        if retag is None:
+            return
+        before = tags_of(row, was.properties, values.step)
+        after = tags_of(row, values.properties, values.step)
+        gone = sorted(set(before) - set(after))
+        named = Op(retag.untag, {**retag.resource, "$untag": gone}, copies=False)
+        if gone:
+            await self._call(named, values)
+        if after and (before != after or values.step.tags):
+            await self._call(Op(retag.tag, {**retag.resource, "$tag": after}, copies=False), values)
+
+
+def _values(step: Step, made: Made, properties: Mapping[str, Any]) -> Values:
+    return Values(
+        step=step,
+        properties=properties,
+        attributes=made.attributes,
+        physical_id=made.physical_id,
+    )
+
+
+def _items(part: Part, properties: Mapping[str, Any]) -> Iterator[Any]:
+    if not part.is_each:
+        yield None
+    else:
+        yield from properties.get(part.of[0]) or ()
+
+
+def _about(values: Values, item: Any, attributes: Mapping[str, Any]) -> Values:
+    return Values(
+        step=values.step,
+        properties=values.properties,
+        response=values.response,
+        attributes=attributes,
+        physical_id=values.physical_id,
+        item=item,
+    )

@@ -1,0 +1,44 @@
+"""All types of resources that stacks can have."""
+
+from collections.abc import Mapping
+
+from lambent.kit.clock import Clock
+from lambent.stacks.ports import AwsApi
+from lambent.stacks.resources.driver import Driver
+from lambent.stacks.resources.resource_type import ResourceType
+from lambent.stacks.resources.row_type import Row
+from lambent.stacks.resources.rows import (
+    apigateway,
+    apigatewayv2,
+    functions,
+    iam,
+    lambda_,
+    logs,
+    sqs,
+)
+from lambent.stacks.resources.stability import Stability
+
+_MODULES = (apigateway, apigatewayv2, functions, iam, lambda_, logs, sqs)
+
+ROWS: Mapping[str, Row] = {row.name: row for module in _MODULES for row in module.ROWS}
+"""By name."""
+
+STORED_ONLY: frozenset[str] = frozenset()
+"""Types that a stack may have and that do nothing."""
+
+OFFERED = frozenset(ROWS) | STORED_ONLY
+"""Names of types. Those of CloudFormation itself and of custom resources are the engine's."""
+
+
+class ResourceTypes:
+    """The types, each of which calls AWS's APIs through the port."""
+
+    def __init__(self, api: AwsApi, clock: Clock) -> None:
+        stability = Stability(clock)
+        self._types: Mapping[str, ResourceType] = {
+            name: Driver(row, api, stability) for name, row in ROWS.items()
+        }
+
+    def find_type(self, name: str) -> ResourceType | None:
+        """The type with this name; None if it is not offered."""
+        return self._types.get(name)

@@ -1,0 +1,93 @@
+"""What GetTemplateSummary and ValidateTemplate say of a template."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from lambent.stacks.template.sections import LOOP
+from lambent.stacks.template.template import Parameter, Template
+
+CAPABILITY_IAM: Final = "CAPABILITY_IAM"
+CAPABILITY_NAMED_IAM: Final = "CAPABILITY_NAMED_IAM"
+CAPABILITY_AUTO_EXPAND: Final = "CAPABILITY_AUTO_EXPAND"
+_IAM_NAMES: Mapping[str, str | None] = {
+    "AWS::IAM::AccessKey": None,
+    "AWS::IAM::Group": "GroupName",
+    "AWS::IAM::GroupPolicy": None,
+    "AWS::IAM::InstanceProfile": "InstanceProfileName",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::Policy": None,
+    "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::RolePolicy": None,
+    "AWS::IAM::User": "UserName",
+    "AWS::IAM::UserPolicy": None,
+    "AWS::IAM::UserToGroupAddition": None,
+}
+"""Types that change rights, and the property that is a name of the user's choice."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A template in short."""
+
+    description: str | None
+    metadata: Any
+    parameters: tuple[Parameter, ...]
+    capabilities: tuple[str, ...]
+    capabilities_reason: str | None
+    resource_types: tuple[str, ...]
+    """Each once, in the order of the template."""
+    transforms: tuple[str, ...]
+
+
+def summary(template: Template) -> Summary:
+    """The summary of a template, with the resources in its loops."""
+    resources = list(_resources(template.document["Resources"]))
+    transforms = tuple(dict.fromkeys((*template.transforms, *_embedded(template.document))))
+    iam = [(kind, properties) for kind, properties in resources if kind in _IAM_NAMES]
+    capabilities = []
+    reasons = []
+    if iam:
+        is_named = any(_IAM_NAMES[kind] in properties for kind, properties in iam)
+        capabilities.append(CAPABILITY_NAMED_IAM if is_named else CAPABILITY_IAM)
+        needing = ", ".join(dict.fromkeys(kind for kind, _ in iam))
+        reasons.append(f"The following resource(s) require capabilities: [{needing}]")
+    if transforms:
+        capabilities.append(CAPABILITY_AUTO_EXPAND)
+        reasons.append(
+            f"The following transform(s) require capabilities: [{', '.join(transforms)}]"
+        )
+    return Summary(
+        description=template.description,
+        metadata=template.metadata,
+        parameters=tuple(template.parameters.values()),
+        capabilities=tuple(capabilities),
+        capabilities_reason=". ".join(reasons) or None,
+        resource_types=tuple(dict.fromkeys(kind for kind, _ in resources)),
+        transforms=transforms,
+    )
+
+
+def _resources(section: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Type and properties of each resource, also in loops that are not written out."""
+    for name, written in section.items():
+        if name.startswith(LOOP):
+            body = written[2] if isinstance(written, list) and len(written) == 3 else None
+            yield from _resources(body if isinstance(body, dict) else {})
+        elif isinstance(written, dict) and isinstance(written.get("Type"), str):
+            properties = written.get("Properties", {})
+            yield written["Type"], properties if isinstance(properties, dict) else {}
+
+
+def _embedded(value: Any) -> Iterator[str]:
+    """Names of the macros that Fn::Transform calls."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if name == "Fn::Transform":
+                called = member.get("Name") if isinstance(member, dict) else member
+                if isinstance(called, str):
+                    yield called
+            yield from _embedded(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _embedded(item)

@@ -1,0 +1,1 @@
+"""What integrations of REST and of WebSocket APIs send requests to: servers, and other services."""
