@@ -1,13 +1,13 @@
 """How much one evaluation may take."""
 
-from typing import Final
+from typing import Any, Final
 
 from lambent.stacks.template.errors import TemplateError
 
-STEPS_MAX: Final = 1_000_000
-"""Values that are looked at: a second or two."""
+STEPS_MAX: Final = 300_000
+"""Values that are looked at: more than a template may have. They take less than a second."""
 CHARACTERS_MAX: Final = 4_000_000
-"""Characters that functions make."""
+"""Characters of all texts: four times the largest template."""
 
 
 class Budget:
@@ -34,3 +34,18 @@ class Budget:
             raise TemplateError(
                 f"Template error: Functions make more than {CHARACTERS_MAX:,} characters."
             )
+
+    def copy(self, value: Any) -> Any:
+        """Take what a value has that is made already; returns the value. Raises `TemplateError` if
+        too few are left."""
+        if isinstance(value, str):
+            self.make(len(value))
+        elif isinstance(value, list | tuple):
+            self.step(len(value))
+            for item in value:
+                self.copy(item)
+        elif isinstance(value, dict):
+            self.step(len(value))
+            for member in value.values():
+                self.copy(member)
+        return value

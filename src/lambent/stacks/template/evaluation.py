@@ -12,6 +12,7 @@ from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS, exp
 from lambent.stacks.template.references import references
 from lambent.stacks.template.rules import check_rules
 from lambent.stacks.template.runs import TemplateRun
+from lambent.stacks.template.sections import check_policy
 from lambent.stacks.template.template import Resource, Template, parse_template
 from lambent.stacks.template.values import UNKNOWN, Unknown
 
@@ -90,11 +91,12 @@ class Evaluation:
 
     def deletion_policy(self, logical_id: str) -> str:
         """`Delete` unless a wanted resource says something else."""
-        return self._policy(self._wanted[logical_id].deletion_policy)
+        return self._policy(logical_id, "DeletionPolicy", self._wanted[logical_id].deletion_policy)
 
     def update_replace_policy(self, logical_id: str) -> str:
         """`Delete` unless a wanted resource says something else."""
-        return self._policy(self._wanted[logical_id].update_replace_policy)
+        written = self._wanted[logical_id].update_replace_policy
+        return self._policy(logical_id, "UpdateReplacePolicy", written)
 
     def outputs(self, known: Mapping[str, Known]) -> dict[str, Value]:
         """The outputs whose condition holds."""
@@ -256,11 +258,12 @@ class Evaluation:
             raise TemplateError("Template format error: Any Properties member must be an object.")
         return value
 
-    def _policy(self, raw: Any) -> str:
-        value = self._optional(raw, {})
-        if not isinstance(value, str | None):
-            raise TemplateError("Template format error: Every policy must be a string.")
-        return value or "Delete"
+    def _policy(self, logical_id: str, name: str, written: Any) -> str:
+        value = self._optional(written, {})
+        if value is None:
+            return "Delete"
+        check_policy(logical_id, name, value)
+        return str(value)
 
 
 def _attribute(resource: Resource, name: str, attributes: Mapping[str, Any] | Unknown) -> Any:

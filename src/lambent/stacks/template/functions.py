@@ -163,8 +163,7 @@ def _looked_up(run: Run, lookup: shapes.Lookup) -> Any:
     mapping, top, second = (text_of(name, complaint) for name in names)
     found = run.mappings.get(mapping, {}).get(top, {}).get(second)
     if found is not None:
-        run.budget.step(len(found) if isinstance(found, list) else 1)
-        return found
+        return run.budget.copy(found)
     if lookup.has_default:
         return run.value(lookup.default)
     if mapping not in run.mappings:
@@ -198,7 +197,7 @@ def _import_value(run: Run, raw: Any) -> Any:
             "Template error: the attribute in Fn::ImportValue must not depend on any resources,"
             " imported values, or Fn::GetAZs"
         )
-    return run.exported(name)
+    return run.budget.copy(run.exported(name))
 
 
 def _zones(run: Run, raw: Any) -> Any:
@@ -232,6 +231,7 @@ def _cidr(run: Run, raw: Any) -> Any:
             f"Template error: Fn::Cidr cannot make {wanted} blocks of {host_bits} bits from"
             f" {block}."
         )
+    run.budget.step(20 * wanted)  # since writing an address takes that much longer
     first = int(network.network_address)
     address = type(network.network_address)
     return [f"{address(first + (number << host_bits))}/{length}" for number in range(wanted)]

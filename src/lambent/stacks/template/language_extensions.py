@@ -9,7 +9,7 @@ from lambent.stacks.template import functions
 from lambent.stacks.template.errors import TemplateError
 from lambent.stacks.template.inputs import Inputs
 from lambent.stacks.template.runs import TemplateRun
-from lambent.stacks.template.sections import LOOP, mappings
+from lambent.stacks.template.sections import LOOP, mappings, written_out
 from lambent.stacks.template.shape import Document
 
 LANGUAGE_EXTENSIONS: Final = "AWS::LanguageExtensions"
@@ -99,8 +99,10 @@ class _Expansion:
         if not isinstance(items, list):
             raise _failed(f"The collection of {name} is not a list.")
         flat = [inner for item in items for inner in (item if isinstance(item, list) else [item])]
-        complaint = f"The collection of {name} has an item that is not a string."
-        return [functions.text_of(item, complaint) for item in flat]
+        try:
+            return [written_out(item) for item in flat]
+        except TypeError:
+            raise _failed(f"The collection of {name} has an item that is not a string.") from None
 
     def _value(self, raw: Any, bound: _Bound, loops: int) -> Any:
         self._run.budget.step()

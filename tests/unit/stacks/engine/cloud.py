@@ -15,11 +15,11 @@ from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.document import Root
 from lambent.model.errors import ApiError
 from lambent.model.principal import root_of
+from lambent.model.stack_documents import SERVICE
 from lambent.stacks.engine.ports import EngineContext
 from lambent.stacks.engine.run import StackRun
 from lambent.stacks.plan import Wanted
 from lambent.stacks.records import (
-    SERVICE,
     WANTED,
     Deployment,
     Operation,
@@ -205,6 +205,9 @@ class World:
         self.name = name
         killable: Any = KillableStore(store, self.cloud)
 
+        async def make_blueprint(_: Stack, deployment: Deployment, __: Any) -> FakeBlueprint:
+            return FakeBlueprint(json.loads(deployment.template))
+
         async def resolve(value: Any, _: Caller) -> Any:
             return value
 
@@ -212,7 +215,7 @@ class World:
             store=killable,
             clock=self.clock,
             find_type=lambda name: FakeType(self.cloud, name, self.clock),
-            make_blueprint=lambda _, deployment, __: FakeBlueprint(json.loads(deployment.template)),
+            make_blueprint=make_blueprint,
             resolve=resolve,
         )
 
