@@ -1,5 +1,6 @@
 """What integrations may be: proxies that stream their responses, and URIs of functions."""
 
+import json
 from typing import Any
 
 import pytest
@@ -74,3 +75,32 @@ async def test_a_proxy_begins_to_stream(call: Call) -> None:
     changed = await call("UpdateIntegration", **at, patchOperations=patches)
     assert changed["responseTransferMode"] == "STREAM"
     assert changed["timeoutInMillis"] == 900_000
+
+
+@pytest.mark.anyio
+async def test_a_document_has_the_transfer_mode(call: Call) -> None:
+    """In any case of its letters, and again in an export."""
+    name = "x-amazon-apigateway-integration"
+    members = {"type": "aws_proxy", "responseTransferMode": "stream", "timeoutInMillis": 60_000}
+    integration = {**members, "httpMethod": "POST", "uri": STREAM}
+    document = {
+        "openapi": "3.0.1",
+        "info": {"title": "streams", "version": "1"},
+        "paths": {"/": {"get": {"responses": {}, name: integration}}},
+    }
+    id = (await call("ImportRestApi", body=json.dumps(document).encode()))["id"]
+    (root,) = (await call("GetResources", restApiId=id))["items"]
+    at = {"restApiId": id, "resourceId": root["id"], "httpMethod": "GET"}
+    found = await call("GetIntegration", **at)
+    assert (found["responseTransferMode"], found["timeoutInMillis"]) == ("STREAM", 60_000)
+    await call("CreateDeployment", restApiId=id, stageName="dev")
+    export = await call(
+        "GetExport",
+        restApiId=id,
+        stageName="dev",
+        exportType="oas30",
+        parameters={"extensions": "apigateway"},
+        accepts="application/json",
+    )
+    shown = json.loads(export["body"])["paths"]["/"]["get"][name]
+    assert (shown["responseTransferMode"], shown["uri"]) == ("STREAM", STREAM)
