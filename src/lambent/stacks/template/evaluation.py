@@ -9,7 +9,7 @@ from lambent.stacks.template.errors import TemplateError
 from lambent.stacks.template.functions import NO_VALUE
 from lambent.stacks.template.inputs import Inputs, Known
 from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS, expand
-from lambent.stacks.template.references import references
+from lambent.stacks.template.references import Reference, references
 from lambent.stacks.template.rules import check_rules
 from lambent.stacks.template.runs import TemplateRun
 from lambent.stacks.template.sections import check_policy
@@ -66,6 +66,14 @@ class Evaluation:
         """The logical ids that must exist before a wanted resource: those that it refers to, apart
         from branches of Fn::If that are not taken, and DependsOn."""
         return self._dependencies[logical_id]
+
+    def sources(self, logical_id: str) -> dict[str, list[Reference]]:
+        """What each property of a wanted resource is computed from: parameters, resources and their
+        attributes."""
+        properties = self._wanted[logical_id].properties
+        return {
+            name: references(written, self._condition).names for name, written in properties.items()
+        }
 
     def properties(self, logical_id: str, known: Mapping[str, Known]) -> dict[str, Any]:
         """The properties of a wanted resource. What depends on a resource that is not in `known` is

@@ -90,6 +90,8 @@ def _sub(run: Run, raw: Any) -> Any:
         if value is UNKNOWN:
             known = False
             continue
+        if value is NO_VALUE:
+            continue
         written = text_of(
             value,
             "Template error: Fn::Sub expression does not resolve to a string: the value of"
@@ -182,7 +184,7 @@ def _base64(run: Run, raw: Any) -> Any:
         text, "Template error: every Fn::Base64 object must have a String-typed value."
     )
     run.budget.make(2 * len(written))
-    return base64.b64encode(written.encode("utf-8", "surrogatepass")).decode()
+    return base64.b64encode(written.encode(errors="replace")).decode()
 
 
 def _if(run: Run, raw: Any) -> Any:

@@ -19,6 +19,7 @@ from lambent.stacks.template.references import (
 from lambent.stacks.template.shape import Document, check_document
 
 __all__ = [
+    "LANGUAGE_EXTENSIONS",
     "Assertion",
     "Mappings",
     "Output",
@@ -33,9 +34,11 @@ RESOURCES_MAX = 500
 OTHERS_MAX = 200
 """Parameters, and the same of outputs."""
 _SECTIONS = frozenset({
-    "AWSTemplateFormatVersion", "Conditions", "Description", "Globals", "Hooks", "Mappings",
-    "Metadata", "Outputs", "Parameters", "Resources", "Rules", "Transform",
+    "AWSTemplateFormatVersion", "Conditions", "Description", "Mappings", "Metadata", "Outputs",
+    "Parameters", "Resources", "Rules", "Transform",
 })  # fmt: skip
+_OF_MACROS = frozenset({"Globals"})
+"""A section that macros take away."""
 _DESCRIPTION_BYTES_MAX = 1_024
 
 
@@ -100,7 +103,8 @@ def parse_template(document: Any, *, is_extended: bool = False) -> Template:
 
 
 def _check_sections(document: Document) -> None:
-    unknown = [name for name in document if name not in _SECTIONS and name != "Fn::Transform"]
+    known = _SECTIONS | _OF_MACROS if "Transform" in document else _SECTIONS
+    unknown = [name for name in document if name not in known and name != "Fn::Transform"]
     if unknown:
         raise TemplateError(f"Invalid template property or properties [{', '.join(unknown)}]")
     version = document.get("AWSTemplateFormatVersion", "2010-09-09")
@@ -144,6 +148,7 @@ def _check_references(template: Template) -> None:
     unresolved: list[str] = []
     dependencies: dict[str, set[str]] = {}
     for resource in template.resources.values():
+        _check_policies(template, resource)
         names = _referred(template, _values(resource), resource.condition)
         unresolved += _unresolved(template, names)
         unresolved += [name for name in resource.depends_on if name not in template.resources]
@@ -157,6 +162,16 @@ def _check_references(template: Template) -> None:
         names = _referred(template, [output.value, output.export_name], output.condition)
         unresolved += _unresolved(template, names)
     _refuse_unresolved(unresolved, "Outputs")
+
+
+def _check_policies(template: Template, resource: Resource) -> None:
+    """Only language extensions allow functions there."""
+    policies = (resource.deletion_policy, resource.update_replace_policy)
+    if not template.is_extended and any(isinstance(policy, dict) for policy in policies):
+        raise TemplateError(
+            "Template format error: Every DeletionPolicy and UpdateReplacePolicy member must be a"
+            " string."
+        )
 
 
 def _values(resource: Resource) -> list[Any]:

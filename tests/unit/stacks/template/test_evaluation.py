@@ -126,6 +126,7 @@ def test_a_template() -> None:
         ("!Sub ['${x}${Text}${x.y}', {x: !Ref Number, x.y: 2, Text: own}]", "1own2"),
         ("!Sub 'a $b {c} ${unclosed'", "a $b {c} ${unclosed"),
         ("!Sub ['${x}', {x: true}]", "true"),
+        ("!Sub 'a${AWS::NoValue}b'", "ab"),
         ("!Join ['-', [a, 1, true, 1.5, !Ref Text]]", "a-1-true-1.5-text"),
         ("!Join [',', !Ref List]", "a,b"),
         ("!Join [',', [a, !Ref AWS::NoValue, b]]", "a,b"),
@@ -227,7 +228,6 @@ def test_what_is_known(written: str, meant: Any) -> None:
         ("!Ref R", "Unresolved resource dependencies [R] in the Resources block of the template"),
         ("!Sub '${R.Arn}'", "Unresolved resource dependencies [R] in the Resources block of the"),
         ("!Sub '${List}'", "Template error: Fn::Sub expression does not resolve to a string"),
-        ("!Sub ['${x}', {x: !Ref AWS::NoValue}]", "Template error: Fn::Sub expression does not"),
         ("!Join ['', [[a]]]", "Template error: every Fn::Join object requires a list of strings"),
         ("!Join ['', !Ref Text]", "Template error: every Fn::Join object requires two parameters"),
         ("!Split ['-', !Ref List]", "Template error: every Fn::Split object requires two"),
@@ -350,6 +350,16 @@ Resources:
       s: !Sub ["${D} ${E} ${P} ${AWS::Region}", {E: !GetAtt F.y}]
 """)
     assert evaluation.dependencies("Z") == {"A", "B", "C", "D", "F"}
+
+
+def test_sources() -> None:
+    """Each property says what it is computed from."""
+    evaluation = evaluate(SHOP)
+    assert evaluation.sources("Queue") == {
+        "QueueName": [("AWS::StackName", None, True), ("Stage", None, True)],
+        "DelaySeconds": [("AWS::NoValue", None, True)],
+    }
+    assert evaluation.sources("Function") == {"Queue": [("Queue", "Arn", True)], "Topic": []}
 
 
 def test_outputs_that_are_wrong() -> None:

@@ -158,6 +158,8 @@ WELL_FORMED = "Template format error: YAML not well-formed."
         ('{"a": 1', "Template format error: JSON not well-formed. (line 1, column 8)"),
         ('{"a": 1, "a": 2}', "Template format error: Duplicate key found: a"),
         ('{"a": null}', "[/a] 'null' values are not allowed in templates"),
+        ('{"a": ["\\ud800"]}', "Template format error: [/a/0] A text has a character that is not"),
+        ('{"\\ud800": 1}', "Template format error: [/] A text has a character that is not"),
         ('{"a": NaN}', "Template format error: [/a] nan is not a value of JSON."),
         ('{"a": 1e999}', "Template format error: [/a] inf is not a value of JSON."),
         ('{"a": ' + "1" * 5000 + "}", "Template format error: JSON not well-formed."),

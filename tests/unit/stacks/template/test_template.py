@@ -72,6 +72,8 @@ Outputs: {O: {Description: d, Value: !Ref Q, Export: {Name: n}, Condition: C}}
     [
         ("Resources: {}", "At least one Resources member must be defined."),
         ("Resources: [a]", "At least one Resources member must be defined."),
+        ("Hooks: {}", "Invalid template property or properties [Hooks]"),
+        ("Globals: {}", "Invalid template property or properties [Globals]"),
         ("Nonsense: 1", "Invalid template property or properties [Nonsense]"),
         (
             "AWSTemplateFormatVersion: 2010-09-10",
@@ -95,6 +97,7 @@ Outputs: {O: {Description: d, Value: !Ref Q, Export: {Name: n}, Condition: C}}
         ("Resources: {Q: {Type: T, DependsOn: {}}}", "Every DependsOn value must be a string."),
         ("Resources: {Q: {Type: T, Condition: []}}", "Every Condition member must be a string."),
         ("Resources: {Q: {Type: T, DeletionPolicy: Keep}}", "Unrecognized DeletionPolicy Keep"),
+        ("Resources: {Q: {Type: T, DeletionPolicy: !Ref Q}}", "Every DeletionPolicy and"),
         ("Resources: {Q: {Type: T, DeletionPolicy: [a]}}", "Unrecognized DeletionPolicy"),
         (
             "Resources: {Q: {Type: T, DependsOn: X}}",
@@ -302,6 +305,8 @@ Parameters: {P: {Type: String}}
 Resources: {A: {Type: AWS::SQS::Queue}, B: {Type: AWS::SNS::Topic}, C: {Type: AWS::SQS::Queue}}
 """)
     )
+    assert found.resources == {"AWS::SQS::Queue": ("A", "C"), "AWS::SNS::Topic": ("B",)}
     assert found.resource_types == ("AWS::SQS::Queue", "AWS::SNS::Topic")
+    assert found.version is None
     assert [parameter.name for parameter in found.parameters] == ["P"]
     assert (found.description, found.metadata, found.transforms) == ("d", {"a": "b"}, ())
