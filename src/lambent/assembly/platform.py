@@ -20,6 +20,7 @@ from lambent.assembly.front import (
 from lambent.assembly.names import open_names, register_custom_resources
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
+from lambent.assembly.stacks import register_stacks
 from lambent.assembly.storage import open_storage
 from lambent.assembly.websocket_apis import open_websocket_apis
 from lambent.control.activation import prepare_deployed
@@ -80,6 +81,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         dispatcher = api.gateway.dispatcher
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
+        register_stacks(settings, storage, api, events)
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()

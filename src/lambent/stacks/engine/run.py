@@ -295,7 +295,7 @@ class StackRun:
             return rows.deployment(self.root, which), values
 
         deployment, exports = await self._context.store.read(run)
-        return self._context.make_blueprint(self._journal.stack, deployment, exports)
+        return await self._context.make_blueprint(self._journal.stack, deployment, exports)
 
     def _known(self) -> Mapping[str, State]:
         return {

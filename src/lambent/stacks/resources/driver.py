@@ -1,5 +1,6 @@
 """Makes a type of resource of a row."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -56,7 +57,15 @@ class Driver:
         values = Values(step=step, properties=wanted)
         created: Mapping[str, Any] = {}
         physical_id = await self._found(values) if step.is_repeated else None
+        if physical_id is not None and row.is_remade:
+            # Parts that exist cannot be put again.
+            assert row.delete is not None
+            await self._remove(row.delete, dataclasses.replace(values, physical_id=physical_id))
+            physical_id = None
         if physical_id is None:
+            if row.is_idempotent and not may_take and await self._found(values) is not None:
+                name = wanted[row.named.property] if row.named is not None else ""
+                raise ApiError("AlreadyExistsException", f"{name} already exists", status=409)
             try:
                 if row.create is not None:
                     created = await self._call(row.create, values)
@@ -67,7 +76,7 @@ class Driver:
                     raise
             else:
                 physical_id = self._physical(values, created)
-        values = Values(step=step, properties=wanted, response=created, physical_id=physical_id)
+        values = dataclasses.replace(values, response=created, physical_id=physical_id)
         more = expand(row.created, values)
         try:
             await self._settled(values)
@@ -92,7 +101,7 @@ class Driver:
     async def update(self, step: Step, made: Made, old: Properties, new: Properties) -> Made:
         row = self.row
         before = await self._prepare(step, old, is_leaving=True)
-        after = await self._prepare(step, new)
+        after = await self._prepare(step, new, old)
         for name, value in row.defaults.items():
             if name in before and name not in after:
                 after[name] = value
@@ -138,7 +147,7 @@ class Driver:
             before = {} if is_reset or was is None else row.patch.paths(was.properties)
             await self._patch(values, patches(before, row.patch.paths(values.properties)))
 
-    async def _patch(self, values: Values, operations: list[Mapping[str, str]]) -> None:
+    async def _patch(self, values: Values, operations: list[dict[str, str]]) -> None:
         if operations:
             assert self.row.patch is not None
             op = self.row.patch.op
@@ -177,13 +186,18 @@ class Driver:
             raise
 
     async def _prepare(
-        self, step: Step, properties: Properties, *, is_leaving: bool = False
+        self,
+        step: Step,
+        properties: Properties,
+        before: Properties | None = None,
+        *,
+        is_leaving: bool = False,
     ) -> dict[str, Any]:
         """`is_leaving`: the properties are old ones. What they refer to may be gone; it counts as
         changed."""
         more: Mapping[str, Any] = {}
         if self.row.fetch is not None and not is_leaving:
-            more = await self.row.fetch(self._caller(step), properties)
+            more = await self.row.fetch(self._caller(step), properties, before)
         return prepared(self.row, {**properties, **more}, step)
 
     def _caller(self, step: Step) -> Call:
@@ -206,8 +220,7 @@ class Driver:
                 raise
 
     def _physical(self, values: Values, response: Any) -> str:
-        values = Values(step=values.step, properties=values.properties, response=response)
-        return str(expand(self.row.physical, values))
+        return str(expand(self.row.physical, dataclasses.replace(values, response=response)))
 
     async def _found(self, values: Values, *, is_taken: bool = False) -> str | None:
         """The physical id of the resource that this step made before; None if there is none.
@@ -219,8 +232,7 @@ class Driver:
                 known = expand(row.physical, values)
                 if known is None or row.read is None:
                     return str(known) if known is not None and is_taken else None
-                about = Values(step=values.step, properties=values.properties, physical_id=known)
-                await self._call(row.read, about)
+                await self._call(row.read, dataclasses.replace(values, physical_id=known))
                 return str(known)
             params = dict(input_for(row, find.list, values))
             while True:
@@ -229,7 +241,8 @@ class Driver:
                 )
                 for item in at(response, find.items) or () if find.items else (response,):
                     if all(at(item, path) == expand(t, values) for path, t in find.match.items()):
-                        return self._physical(values, item)
+                        about = dataclasses.replace(values, response=item)
+                        return str(expand(find.physical or row.physical, about))
                 page = {_PAGES[name]: response[name] for name in _PAGES if response.get(name)}
                 if not page:
                     return None
@@ -266,12 +279,7 @@ class Driver:
             response = await self._call(row.read, values)
         elif before is not None:
             return before
-        values = Values(
-            step=values.step,
-            properties=values.properties,
-            response=response,
-            physical_id=values.physical_id,
-        )
+        values = dataclasses.replace(values, response=response)
         attributes = {**expand(row.attributes, values), **more}
         ref = expand(row.ref, values) if row.ref else None
         return Made(values.physical_id, attributes, None if ref is None else str(ref))
@@ -307,11 +315,4 @@ def _items(part: Part, properties: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _about(values: Values, item: Any, attributes: Mapping[str, Any]) -> Values:
-    return Values(
-        step=values.step,
-        properties=values.properties,
-        response=values.response,
-        attributes=attributes,
-        physical_id=values.physical_id,
-        item=item,
-    )
+    return dataclasses.replace(values, attributes=attributes, item=item)

@@ -130,16 +130,17 @@ def changed_parts(
         )
 
 
-def patches(before: Mapping[str, Path], after: Mapping[str, Path]) -> list[Mapping[str, str]]:
+def patches(before: Mapping[str, Path], after: Mapping[str, Path]) -> list[dict[str, str]]:
     """The patch operations that lead from old values to new ones."""
-    made: list[Mapping[str, str]] = []
-    for path, old in before.items():
-        if path in after:
-            continue
+    gone = {path: old for path, old in before.items() if path not in after}
+    wholes = {old.whole for old in gone.values() if old.whole}
+    before = {path: old for path, old in before.items() if old.whole not in wholes}
+    made = [{"op": "remove", "path": whole} for whole in sorted(wholes)]
+    for path, old in gone.items():
         place = path.partition("#")[0]
         if old.kind == "text":
             made.append({"op": "replace", "path": place, "value": ""})
-        else:
+        elif not old.whole:
             value = {"value": old.value} if "#" in path else {}
             made.append({"op": "remove", "path": place, **value})
     for path, new in after.items():

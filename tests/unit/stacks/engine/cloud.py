@@ -15,11 +15,11 @@ from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.document import Root
 from lambent.model.errors import ApiError
 from lambent.model.principal import root_of
+from lambent.model.stack_documents import SERVICE
 from lambent.stacks.engine.ports import EngineContext
 from lambent.stacks.engine.run import StackRun
 from lambent.stacks.plan import Wanted
 from lambent.stacks.records import (
-    SERVICE,
     WANTED,
     Deployment,
     Operation,

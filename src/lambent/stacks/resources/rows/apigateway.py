@@ -37,9 +37,11 @@ def _retag(path: str) -> Retag:
 
 
 def _with_name(properties: Properties, step: Step) -> dict[str, Any]:
-    """An API that is imported may have its name from the definition."""
+    """An API that is imported may have its name from the definition, which replaces an earlier
+    one."""
     made = dict(properties)
     if "Body" in properties:
+        made.setdefault("Mode", "overwrite")
         made.setdefault("Name", title_of(properties["Body"]) or step.name)
     return made
 
