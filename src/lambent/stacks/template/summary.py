@@ -50,7 +50,6 @@ class Summary:
 def summary(template: Template) -> Summary:
     """The summary of a template, with the resources in its loops."""
     resources = list(_resources(template.document["Resources"]))
-    transforms = tuple(dict.fromkeys((*template.transforms, *_embedded(template.document))))
     iam = [(kind, properties) for _, kind, properties in resources if kind in _IAM_NAMES]
     capabilities = []
     reasons = []
@@ -59,10 +58,10 @@ def summary(template: Template) -> Summary:
         capabilities.append(CAPABILITY_NAMED_IAM if is_named else CAPABILITY_IAM)
         needing = ", ".join(dict.fromkeys(kind for kind, _ in iam))
         reasons.append(f"The following resource(s) require capabilities: [{needing}]")
-    if transforms:
+    if template.transforms:
         capabilities.append(CAPABILITY_AUTO_EXPAND)
         reasons.append(
-            f"The following transform(s) require capabilities: [{', '.join(transforms)}]"
+            f"The following transform(s) require capabilities: [{', '.join(template.transforms)}]"
         )
     return Summary(
         version=template.document.get("AWSTemplateFormatVersion"),
@@ -72,7 +71,7 @@ def summary(template: Template) -> Summary:
         capabilities=tuple(capabilities),
         capabilities_reason=". ".join(reasons) or None,
         resources=_by_type(resources),
-        transforms=transforms,
+        transforms=template.transforms,
     )
 
 
@@ -94,17 +93,3 @@ def _by_type(
     for name, kind, _ in resources:
         made[kind] = (*made.get(kind, ()), name)
     return made
-
-
-def _embedded(value: Any) -> Iterator[str]:
-    """Names of the macros that Fn::Transform calls."""
-    if isinstance(value, dict):
-        for name, member in value.items():
-            if name == "Fn::Transform":
-                called = member.get("Name") if isinstance(member, dict) else member
-                if isinstance(called, str):
-                    yield called
-            yield from _embedded(member)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _embedded(item)

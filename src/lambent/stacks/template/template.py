@@ -57,7 +57,8 @@ class Template:
     outputs: Mapping[str, Output]
     rules: Mapping[str, Rule]
     transforms: tuple[str, ...]
-    """Names of macros, in their order."""
+    """Names of macros, in their order: those of the template, then those that Fn::Transform
+    calls."""
     is_extended: bool
     """Whether the functions of the language extensions may be used."""
 
@@ -68,7 +69,7 @@ def parse_template(document: Any, *, is_extended: bool = False) -> Template:
     and references of a template with transforms are checked when it is transformed."""
     check_document(document)
     _check_sections(document)
-    transforms = _transforms(document.get("Transform", []))
+    transforms = _transforms(document)
     looped = LANGUAGE_EXTENSIONS in transforms
     template = Template(
         document=document,
@@ -117,14 +118,34 @@ def _check_sections(document: Document) -> None:
         raise TemplateError("Template format error: At least one Resources member must be defined.")
 
 
-def _transforms(written: Any) -> tuple[str, ...]:
-    names = []
-    for transform in written if isinstance(written, list) else [written]:
-        name = transform.get("Name") if isinstance(transform, dict) else transform
-        if not isinstance(name, str):
-            raise TemplateError("Key Name of transform definition must be a string.")
-        names.append(name)
-    return tuple(names)
+def _transforms(document: Document) -> tuple[str, ...]:
+    written = document.get("Transform", [])
+    names = [_macro(transform) for transform in _as_list(written)]
+    _collect_calls(document, names)
+    return tuple(dict.fromkeys(names))
+
+
+def _macro(transform: Any) -> str:
+    name = transform.get("Name") if isinstance(transform, dict) else transform
+    if not isinstance(name, str):
+        raise TemplateError("Key Name of transform definition must be a string.")
+    return name
+
+
+def _collect_calls(value: Any, names: list[str]) -> None:
+    """Add the macros that Fn::Transform calls in a value."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if name == "Fn::Transform":
+                names += [_macro(transform) for transform in _as_list(member)]
+            _collect_calls(member, names)
+    elif isinstance(value, list):
+        for item in value:
+            _collect_calls(item, names)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _description(written: Any) -> str | None:

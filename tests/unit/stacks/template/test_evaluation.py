@@ -552,6 +552,17 @@ def test_results_are_bounded(made: Any) -> None:
         ).properties("Z", {})
 
 
+def test_attributes_are_bounded() -> None:
+    """What a custom resource says of itself may be anything."""
+    for attribute, complaint in (
+        (_nested(lambda inner: [inner], 900), "nested deeper"),
+        (["a"] * 300_000, "more than [0-9,]+ steps"),
+        ("a" * 5_000_000, "more than [0-9,]+ characters"),
+    ):
+        with pytest.raises(TemplateError, match=complaint):
+            value("!GetAtt Q.Data", {"Q": Known("q", {"Data": attribute})})
+
+
 def test_messages_are_bounded() -> None:
     """An error does not repeat a whole template."""
     with pytest.raises(TemplateError) as refused:

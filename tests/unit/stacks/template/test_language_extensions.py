@@ -100,6 +100,21 @@ def test_names_of_values_that_are_not_alphanumeric() -> None:
     assert evaluation.properties("R100008", {}) == {"P": "10.0.0.0/8"}
 
 
+def test_loops_with_several_identifiers() -> None:
+    """They take the values of a list of lists, or keys and values of a map."""
+    evaluation = extended("""
+Parameters: {Name: {Type: String, Default: Id}}
+Resources:
+  Fn::ForEach::Lists:
+    - [!Ref Name, Size]
+    - [[a, 1], [!Ref AWS::StackName, 2]]
+    - R${Id}: {Type: T, Properties: {P: !Ref Size}}
+  Fn::ForEach::Map: [[Key, Port], {Web: 443, SSH: 22}, {"G${Key}": {Type: T, DependsOn: "Ra"}}]
+""")
+    assert list(evaluation.wanted()) == ["Ra", "Rshop", "GWeb", "GSSH"]
+    assert evaluation.properties("Rshop", {}) == {"P": "2"}
+
+
 def test_an_empty_loop() -> None:
     """Makes nothing."""
     evaluation = extended('Resources: {A: {Type: T}, "Fn::ForEach::L": [I, [], {"R${I}": {}}]}')
@@ -162,7 +177,12 @@ FAILED = "Transform AWS::LanguageExtensions failed with: "
     [
         ('"Fn::ForEach::L": [I, [a]]', f"{FAILED}Fn::ForEach layout is incorrect"),
         ('"Fn::ForEach::L": {}', f"{FAILED}Fn::ForEach layout is incorrect"),
-        ('"Fn::ForEach::L": [[I], [a], {}]', f"{FAILED}Fn::ForEach layout is incorrect"),
+        ('"Fn::ForEach::L": [[[I]], [a], {}]', f"{FAILED}Fn::ForEach layout is incorrect"),
+        ('"Fn::ForEach::L": [[], [], {}]', f"{FAILED}Fn::ForEach layout is incorrect"),
+        ('"Fn::ForEach::L": [[I, I], [], {}]', f"{FAILED}Fn::ForEach layout is incorrect"),
+        ('"Fn::ForEach::L": [[I, J], [[a]], {}]', f"{FAILED}The collection of Fn::ForEach::L has"),
+        ('"Fn::ForEach::L": [[I, J], [a], {}]', f"{FAILED}The collection of Fn::ForEach::L has"),
+        ('"Fn::ForEach::L": [I, {a: b}, {}]', f"{FAILED}The collection of Fn::ForEach::L is not"),
         ('"Fn::ForEach::L": [I-1, [a], {}]', f"{FAILED}Fn::ForEach layout is incorrect"),
         ('"Fn::ForEach::L": [I, a, {}]', f"{FAILED}Fn::ForEach layout is incorrect"),
         ('"Fn::ForEach::L": [I, [a], [b]]', f"{FAILED}Fn::ForEach layout is incorrect"),

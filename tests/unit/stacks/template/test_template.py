@@ -81,6 +81,7 @@ Outputs: {O: {Description: d, Value: !Ref Q, Export: {Name: n}, Condition: C}}
         ),
         ("Description: [a]", "Description must be a string."),
         ("Description: " + "x" * 1025, "'Description' length is greater than 1024"),
+        ("Outputs: {O: {Value: {'Fn::Transform': {Name: !Ref Q}}}}", "Key Name of transform"),
         ("Transform: {a: b}", "Key Name of transform definition must be a string."),
         ("Resources: {Q: 1}", "Any Resources member must be an object."),
         (
@@ -256,6 +257,12 @@ Resources:
   F: {Type: AWS::Serverless::Function, Connectors: {}, Properties: {Role: !Ref FRole}}
 """)
     assert template.transforms == ("AWS::Serverless-2016-10-31", "Mine")
+    template = parse("""
+Resources:
+  A: {Type: T, Properties: {P: !Sub {"Fn::Transform": {Name: M}}, Q: !Ref X}}
+  Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://a/b}}
+""")
+    assert template.transforms == ("M", "AWS::Include")
 
 
 IAM = "The following resource(s) require capabilities: [AWS::IAM::Role]"
