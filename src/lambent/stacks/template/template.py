@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lambent.stacks.template import sections
-from lambent.stacks.template.circles import check_circles
+from lambent.stacks.template.circles import in_order
 from lambent.stacks.template.errors import TemplateError
 from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS
 from lambent.stacks.template.parts import Assertion, Mappings, Output, Parameter, Resource, Rule
@@ -178,7 +178,7 @@ def _check_references(template: Template) -> None:
             dependencies[resource.logical_id] = sure | {*resource.depends_on}
     _refuse_unresolved(unresolved, "Resources")
     # Only what holds with any conditions; an evaluation checks the rest.
-    check_circles({name: needed & set(dependencies) for name, needed in dependencies.items()})
+    in_order({name: needed & set(dependencies) for name, needed in dependencies.items()})
     for output in template.outputs.values():
         names = _referred(template, [output.value, output.export_name], output.condition)
         unresolved += _unresolved(template, names)
@@ -268,4 +268,4 @@ def _check_conditions(template: Template) -> None:
                 " reference resources in the Conditions block of the template"
             )
         needed[name] = found.conditions
-    check_circles(needed, "conditions")
+    in_order(needed, "conditions")

@@ -314,6 +314,18 @@ def test_what_is_no_condition(written: str, message: str) -> None:
     assert message in refused.value.message
 
 
+def test_a_chain_of_conditions() -> None:
+    """May be as long as a template, in any order."""
+    chain: dict[str, Any] = {
+        f"C{number}": {"Fn::Not": [{"Condition": f"C{number + 1}"}]} for number in range(499)
+    }
+    chain["C499"] = {"Fn::Equals": ["a", "a"]}
+    document = {"Conditions": chain, "Resources": {"A": {"Type": "T", "Condition": "C0"}}}
+    evaluation = evaluate(document)
+    assert evaluation.conditions()["C1"]
+    assert list(evaluation.wanted()) == []
+
+
 def test_circles_depend_on_conditions() -> None:
     """A circle counts if the conditions close it."""
     text = """
