@@ -155,7 +155,7 @@ def _description(written: Any) -> str | None:
         raise TemplateError("Template format error: Description must be a string.")
     if len(written.encode(errors="replace")) > _DESCRIPTION_BYTES_MAX:
         raise TemplateError(
-            f"Template format error: 'Description' length is greater than {_DESCRIPTION_BYTES_MAX}"
+            f"Template format error: 'Description' length is greater than {_DESCRIPTION_BYTES_MAX}."
         )
     return written
 
@@ -170,7 +170,7 @@ def _check_references(template: Template) -> None:
     dependencies: dict[str, set[str]] = {}
     for resource in template.resources.values():
         _check_policies(template, resource)
-        names = _referred(template, _values(resource), resource.condition)
+        names = _referred(template, _values(resource), resource.condition, "Resources")
         unresolved += _unresolved(template, names)
         unresolved += [name for name in resource.depends_on if name not in template.resources]
         if resource.condition is None:
@@ -180,7 +180,7 @@ def _check_references(template: Template) -> None:
     # Only what holds with any conditions; an evaluation checks the rest.
     in_order({name: needed & set(dependencies) for name, needed in dependencies.items()})
     for output in template.outputs.values():
-        names = _referred(template, [output.value, output.export_name], output.condition)
+        names = _referred(template, [output.value, output.export_name], output.condition, "Outputs")
         unresolved += _unresolved(template, names)
     _refuse_unresolved(unresolved, "Outputs")
 
@@ -206,11 +206,13 @@ def _values(resource: Resource) -> list[Any]:
     ]
 
 
-def _referred(template: Template, values: Any, condition: str | None) -> list[Reference]:
+def _referred(
+    template: Template, values: Any, condition: str | None, block: str
+) -> list[Reference]:
     if condition is not None and condition not in template.conditions:
         raise TemplateError(
-            f"Template format error: Unresolved dependencies [{condition}] in the Conditions block"
-            " of the template"
+            f"Template format error: Unresolved condition dependency {condition} in the {block}"
+            " block of the template"
         )
     found = references(values)
     _check_extensions(template, found)

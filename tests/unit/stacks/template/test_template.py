@@ -80,7 +80,7 @@ Outputs: {O: {Description: d, Value: !Ref Q, Export: {Name: n}, Condition: C}}
             "2010-09-10 is not a supported value for AWSTemplateFormatVersion.",
         ),
         ("Description: [a]", "Description must be a string."),
-        ("Description: " + "x" * 1025, "'Description' length is greater than 1024"),
+        ("Description: " + "x" * 1025, "'Description' length is greater than 1024."),
         ("Outputs: {O: {Value: {'Fn::Transform': {Name: !Ref Q}}}}", "Key Name of transform"),
         ("Transform: {a: b}", "Key Name of transform definition must be a string."),
         ("Resources: {Q: 1}", "Any Resources member must be an object."),
@@ -120,7 +120,14 @@ Outputs: {O: {Description: d, Value: !Ref Q, Export: {Name: n}, Condition: C}}
             "Resources: {Q: {Type: T, Properties: {a: !If [C, 1, 2]}}}",
             "Template error: unresolved condition dependency C in Fn::If",
         ),
-        ("Resources: {Q: {Type: T, Condition: C}}", "Unresolved dependencies [C]"),
+        (
+            "Resources: {Q: {Type: T, Condition: C}}",
+            "Unresolved condition dependency C in the Resources block of the template",
+        ),
+        (
+            "Outputs: {O: {Value: a, Condition: C}}",
+            "Unresolved condition dependency C in the Outputs block of the template",
+        ),
         (
             "Resources: {A: {Type: T, Properties: {b: !Ref B}}, B: {Type: T, DependsOn: A}}",
             "Circular dependency between resources: [A, B]",
