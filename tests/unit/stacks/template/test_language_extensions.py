@@ -153,6 +153,19 @@ Resources:
     assert evaluation.properties("Z", {})["P"] == meant
 
 
+def test_json_in_json_is_bounded() -> None:
+    """Each level doubles the backslashes of the level in it."""
+    nested: Any = {"a": '"'}
+    for _ in range(40):
+        nested = {"Fn::ToJsonString": [nested]}
+    document = {
+        "Transform": "AWS::LanguageExtensions",
+        "Resources": {"Z": {"Type": "T", "Properties": {"P": nested}}},
+    }
+    with pytest.raises(TemplateError, match="more than [0-9,]+ characters"):
+        evaluate(document).properties("Z", {})
+
+
 def test_functions_in_policies() -> None:
     """Policies may depend on parameters."""
     evaluation = extended(
