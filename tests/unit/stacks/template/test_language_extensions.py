@@ -162,7 +162,7 @@ def test_json_in_json_is_bounded() -> None:
         "Transform": "AWS::LanguageExtensions",
         "Resources": {"Z": {"Type": "T", "Properties": {"P": nested}}},
     }
-    with pytest.raises(TemplateError, match="more than [0-9,]+ characters"):
+    with pytest.raises(TemplateError, match=r"more than [0-9,]+ characters"):
         evaluate(document).properties("Z", {})
 
 
