@@ -7,10 +7,17 @@ from typing import Any
 from lambent.model.errors import ApiError
 from lambent.stacks.ports import AwsApi
 from lambent.stacks.resources.expressions import Values, at, expand
-from lambent.stacks.resources.inputs import changed_parts, input_for, patches, prepared, tags_of
+from lambent.stacks.resources.inputs import (
+    changed_parts,
+    input_for,
+    patches,
+    prepared,
+    tags_of,
+    well_formed,
+)
 from lambent.stacks.resources.resource_type import Made, Properties, Step, Unfinished
 from lambent.stacks.resources.row_type import Call, Op, Part, Row
-from lambent.stacks.resources.schema import check_properties, given, replaced_by
+from lambent.stacks.resources.schema import check_kinds, check_properties, given, replaced_by
 from lambent.stacks.resources.stability import Stability, is_gone, is_taken
 
 _PAGES = {
@@ -88,7 +95,8 @@ class Driver:
             if given(wanted, row.resets):
                 await self._change(values, None, is_reset=True)
             elif row.patch is not None:
-                await self._patch(values, patches({}, row.patch.on_create(wanted)))
+                paths = well_formed(row, row.patch.on_create, wanted)
+                await self._patch(values, patches({}, paths))
             return await self._made(values, more, created)
         except ApiError as error:
             raise Unfinished(error, Made(physical_id, more)) from error
@@ -144,8 +152,9 @@ class Driver:
                 await self._api.call(row.service, op.name, wanted, values.step.caller)
                 await self._settled(values)
         if row.patch is not None:
+            after = well_formed(row, row.patch.paths, values.properties)
             before = {} if is_reset or was is None else row.patch.paths(was.properties)
-            await self._patch(values, patches(before, row.patch.paths(values.properties)))
+            await self._patch(values, patches(before, after))
 
     async def _patch(self, values: Values, operations: list[dict[str, str]]) -> None:
         if operations:
@@ -195,6 +204,7 @@ class Driver:
     ) -> dict[str, Any]:
         """`is_leaving`: the properties are old ones. What they refer to may be gone; it counts as
         changed."""
+        check_kinds(self.row, properties)
         more: Mapping[str, Any] = {}
         if self.row.fetch is not None and not is_leaving:
             more = await self.row.fetch(self._caller(step), properties, before)
