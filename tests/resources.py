@@ -81,12 +81,14 @@ class Stack:
         return await found.create(self.step(id, is_repeated=True), properties)
 
     async def change(self, id: str, **properties: Any) -> Made:
-        """Update a resource in place."""
+        """Update a resource in place; a repeated step does nothing else."""
         _, found, made, old = entry = self._entry(id)
         new = {**old, **properties}
         found.check(new)
         assert not found.replaces(old, new)
         changed = await found.update(self.step(id), made, old, new)
+        again = await found.update(self.step(id, is_repeated=True), made, old, new)
+        assert again.physical_id == changed.physical_id
         self.made[self.made.index(entry)] = (id, found, changed, new)
         assert changed.physical_id == made.physical_id
         return changed
