@@ -39,6 +39,8 @@ MANAGED = f"arn:aws:iam::{HERE}:policy/admins/m"
 IMAGES = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/i"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
+STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
+CHANGE_SET = f"arn:aws:cloudformation:us-east-1:{HERE}:changeSet/c/{UUID}"
 
 Params = Mapping[str, Any]
 Statement = Mapping[str, Any]
@@ -65,6 +67,12 @@ class Known(Nothing):
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:
         return [f"{LAYER}:7"]
+
+    async def stack_arn(self, scope: Scope, name: str) -> str | None:
+        return STACK if (scope, name) == (SCOPE, "prod-s") else None
+
+    async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None:
+        return STACK if (scope, arn) == (SCOPE, CHANGE_SET) else None
 
 
 def meant(name: str) -> tuple[AnyService, str]:
@@ -234,6 +242,7 @@ CASES: Mapping[str, Sequence[Case]] = {
             *("ListCodeSigningConfigs", "ListEventSourceMappings", "ListFunctions", "ListLayers"),
             *("ListUsers", "ListRoles", "ListPolicies"),
             *("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData"),
+            *("ListExports", "ListImports", "ListStacks", "ValidateTemplate"),
         ),
         (NEITHER,),
     ),
@@ -285,6 +294,23 @@ CASES: Mapping[str, Sequence[Case]] = {
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),
     "CreateRole": (Case((ROLE,), [{"RoleName": "power", "Path": "/admins/"}]),),
     "AssumeRole": (Case((ROLE,), [{"RoleArn": ROLE}]),),
+    **dict.fromkeys(
+        (
+            *("CancelUpdateStack", "ContinueUpdateRollback", "CreateChangeSet", "CreateStack"),
+            *("DeleteStack", "DescribeStackEvents", "DescribeStackResource", "DescribeStacks"),
+            *("DescribeStackResources", "GetStackPolicy", "GetTemplate", "GetTemplateSummary"),
+            *("ListChangeSets", "ListStackResources", "RollbackStack", "SetStackPolicy"),
+            *("UpdateStack", "UpdateTerminationProtection"),
+        ),
+        (Case((STACK,), all_of(StackName=["prod-s", STACK])),),
+    ),
+    **dict.fromkeys(
+        ("DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet"),
+        (
+            Case((STACK,), all_of(StackName=["prod-s", STACK, None], ChangeSetName=[CHANGE_SET])),
+            Case((STACK,), all_of(StackName=["prod-s", STACK], ChangeSetName=["c"])),
+        ),
+    ),
     # For everybody, as in AWS: no policy says who may ask who they are.
     "GetCallerIdentity": (),
     "GetSessionToken": (),
