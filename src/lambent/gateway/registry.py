@@ -13,6 +13,7 @@ from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.logs.service import LOGS
+from lambent.gateway.services.s3.service import S3
 from lambent.gateway.services.sts.service import STS
 
 SERVICES: tuple[AnyService, ...] = (
@@ -25,4 +26,5 @@ SERVICES: tuple[AnyService, ...] = (
     APIGATEWAYV2,
     APIGATEWAYMANAGEMENTAPI,
     ECR,
+    S3,
 )

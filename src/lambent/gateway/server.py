@@ -276,7 +276,8 @@ class Gateway:
         if route is not None:
             return route[0].service.signing_name
         # People fetch objects without a signature, or with one of an older version.
-        return self._services.default.signing_name if self._forward is None else "s3"
+        is_forwarded = self._forward is not None and "s3" not in self.signing_names
+        return "s3" if is_forwarded else self._services.default.signing_name
 
     def _forward_request(
         self, exchange: Exchange, caller: Caller, name: str, request_id: str
