@@ -32,9 +32,9 @@ from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.rooms import LambdaRooms
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.logs.service import LOGS
-from lambent.gateway.services.s3.direct import DirectResponses
 from lambent.gateway.services.s3.operations import S3Rooms
-from lambent.gateway.services.s3.service import DIRECT, S3
+from lambent.gateway.services.s3.service import S3
+from lambent.gateway.services.s3.writing import content_writer, write_location
 from lambent.gateway.services.sts.operations import StsRooms
 from lambent.gateway.services.sts.service import STS
 from lambent.settings import Settings
@@ -106,6 +106,6 @@ async def open_control_plane(
 def _register_buckets(storage: Storage, gateway: Gateway, control: Control) -> None:
     """Serve the platform's own buckets."""
     gateway.register(S3, S3.bind(S3Rooms(control.buckets, control.objects, control.uploads)))
-    responses = DirectResponses(gateway.dispatcher, storage.blobs, gateway.tasks)
-    for name in DIRECT:
-        gateway.register_direct(S3, name, responses.handle)
+    for name in ("GetObject", "HeadObject"):
+        gateway.register_writer(S3, name, content_writer(storage.blobs))
+    gateway.register_writer(S3, "GetBucketLocation", write_location)

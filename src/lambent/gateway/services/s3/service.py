@@ -5,9 +5,6 @@ from lambent.gateway.services.s3.operations import OPERATIONS, S3Rooms
 from lambent.gateway.services.s3.permissions import DIFFERENCES, PERMISSIONS, RESOURCE_NAMES
 from lambent.gateway.services.s3.routing import S3Router
 
-DIRECT = ("GetObject", "HeadObject", "GetBucketLocation")
-"""Operations whose responses `direct` writes."""
-
 S3: ServiceDefinition[S3Rooms] = ServiceDefinition(
     name="s3",
     operations=OPERATIONS,
