@@ -328,11 +328,7 @@ def test_unsigned_requests_find_their_service(door: FrontDoor) -> None:
     assert door.client("sts", **unsigned).get_caller_identity()["Account"] == "000000000000"
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("service", ["dynamodb", "sqs", "sns", "s3", "events", "batch"])
-=======
-@pytest.mark.parametrize("service", ["dynamodb", "sqs", "sns", "events", "cloudformation", "batch"])
->>>>>>> wt-iam
+@pytest.mark.parametrize("service", ["dynamodb", "sqs", "sns", "events", "batch"])
 def test_other_services_are_refused_in_their_own_protocol(door: FrontDoor, service: str) -> None:
     """Functions get one endpoint for all of AWS: what is not served must say so legibly."""
     client = door.client(service)
