@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from lambent.kit.computing import LOOP_BYTES_MAX
 from lambent.model.document import Body
@@ -30,11 +31,13 @@ from lambent.triggers.apis.rest.pool_authorizer import PoolAuthorizer
 from lambent.triggers.apis.rest.routes import ANY, Routes
 from lambent.triggers.apis.rest.validation import (
     STEPS_AT_ONCE,
-    BodyValidator,
     TooManySteps,
     check_parameters,
 )
 from lambent.triggers.apis.throttling import TokenBucket
+
+if TYPE_CHECKING:
+    from lambent.triggers.apis.rest.body_validation import BodyValidator
 
 _JSON = "application/json"
 
@@ -59,7 +62,7 @@ class Validator:
     """What a method's request validator checks."""
 
     parameters: Mapping[str, object] | None
-    bodies: Mapping[str, BodyValidator] | None
+    bodies: Mapping[str, "BodyValidator"] | None
 
     def check_nowait(self, call: RestCall) -> bool:
         """Check a request if that takes a moment; returns whether it does. If not, call `check` in
@@ -173,13 +176,18 @@ class MethodCompiler:
         if chosen is None:
             return None
         parameters = body.get("requestParameters") or {}
-        models = self._stage.of("model")
-        bodies = {
-            kind: BodyValidator(name, models)
-            for kind, name in (body.get("requestModels") or {}).items()
-            if chosen.get("validateRequestBody")
-        }
+        wanted = (body.get("requestModels") or {}) if chosen.get("validateRequestBody") else {}
+        bodies = self._body_validators(wanted)
         return Validator(parameters if chosen.get("validateRequestParameters") else None, bodies)
+
+    def _body_validators(self, names: Mapping[str, str]) -> Mapping[str, "BodyValidator"]:
+        """For the names of models by media type."""
+        if not names:
+            return {}
+        from lambent.triggers.apis.rest.body_validation import BodyValidator
+
+        models = self._stage.of("model")
+        return {kind: BodyValidator(name, models) for kind, name in names.items()}
 
     def _bucket(self, path: str, verb: str) -> TokenBucket | None:
         """The bucket of a method; None if its stage does not limit it."""
