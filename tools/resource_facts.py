@@ -13,7 +13,7 @@ from typing import Any
 
 from lambent.gateway.models import Shape, load_model
 from lambent.stacks.resources.operations import named_operations
-from lambent.stacks.resources.registry import ROWS, STORED_ONLY
+from lambent.stacks.resources.registry import ROWS
 
 _TARGET = Path("src/lambent/stacks/resources")
 _REGION = "us-east-1"
@@ -43,7 +43,7 @@ def schemas() -> Mapping[str, Any]:
     index = json.loads(stored.joinpath("providers", f"{_REGION}.json").read_bytes())
     return {
         name: json.loads(stored.joinpath("resources", f"{index[name]}.json").read_bytes())
-        for name in sorted({*ROWS, *STORED_ONLY} & set(index))
+        for name in sorted(ROWS)
     }
 
 
@@ -78,6 +78,8 @@ def shapes() -> Mapping[str, Mapping[str, Any]]:
     """The inputs of all operations that rows name, by service."""
     found: dict[str, dict[str, Any]] = {}
     for row in ROWS.values():
+        if row.is_stored:
+            continue
         model = load_model(row.service)
         for name in named_operations(row):
             known = found.setdefault(row.service, {})

@@ -407,7 +407,40 @@ def _end_local_services(world: World) -> None:
     world.lists_queues()
 
 
+def _make_stack(world: World) -> None:
+    """A stack is made whatever fails: it goes on from what is written."""
+    client, name = world.platform.client("cloudformation"), f"s-{uuid.uuid4().hex[:8]}"
+    template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
+    client.create_stack(StackName=name, TemplateBody=json.dumps(template))
+
+    def has_status(status: str, stack: str) -> bool:
+        (found,) = client.describe_stacks(StackName=stack)["Stacks"]
+        return bool(found["StackStatus"] == status)
+
+    wait_for(partial(has_status, "CREATE_COMPLETE", name), "the stack is made", 60)
+    (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+    client.delete_stack(StackName=name)
+    wait_for(partial(has_status, "DELETE_COMPLETE", stack["StackId"]), "it is deleted", 60)
+
+
+def _transform(world: World) -> None:
+    client, name = world.platform.client("cloudformation"), f"s-{uuid.uuid4().hex[:8]}"
+    table = {"Type": "AWS::Serverless::LayerVersion", "Properties": {"ContentUri": "s3://b/k"}}
+    template = {"Transform": "AWS::Serverless-2016-10-31", "Resources": {"Layer": table}}
+    client.create_change_set(
+        StackName=name,
+        ChangeSetName="first",
+        ChangeSetType="CREATE",
+        TemplateBody=json.dumps(template),
+    )
+    client.delete_stack(StackName=name)
+
+
 REACH: dict[str, Reach] = {
+    "stacks/engine/engine.py:self._run": _fails(_make_stack),
+    "stacks/engine/graph.py:perform": _fails(_make_stack),
+    "stacks/room.py:engine.watch": _runs(_make_stack),
+    "stacks/sam/translator.py:_send": _answers(500, "InternalFailure", _transform),
     "assembly/names.py:certificates.keep_up_to_date": _runs(),
     "assembly/names.py:hosts.follow_changes": _runs(),
     "assembly/websocket_apis.py:sessions.watch": _runs(),

@@ -1,20 +1,13 @@
 """Types of resources, made on a real platform as stacks make them."""
 
-import dataclasses
 import json
 import urllib.request
-from typing import Any
 
 import pytest
 
-from lambent.kit.clock import SystemClock
-from lambent.model.arn import Scope
-from lambent.model.principal import root_of
-from lambent.stacks.resources.registry import ResourceTypes
-from lambent.stacks.resources.resource_type import Made, ResourceType, Step
-from tests.client_api import ClientApi
-from tests.platforms import ACCOUNT, PYTHON, Platform
-from tests.unit.stacks.resources.fake_api import CALLER, STEP
+from lambent.stacks.resources.resource_type import Made
+from tests.platforms import PYTHON, Platform
+from tests.resources import Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -50,61 +43,6 @@ DEFINITION = {
         }
     },
 }
-SCOPE = Scope(ACCOUNT, "us-east-1")
-
-
-class Stack:
-    """Resources by logical id, made one after the other."""
-
-    def __init__(self, platform: Platform) -> None:
-        self._types = ResourceTypes(ClientApi(platform.client), SystemClock())
-        self._caller = dataclasses.replace(CALLER, principal=root_of(ACCOUNT), scope=SCOPE)
-        self.made: list[tuple[str, ResourceType, Made, Any]] = []
-
-    def step(self, id: str, **more: Any) -> Step:
-        return dataclasses.replace(
-            STEP,
-            caller=self._caller,
-            logical_id=id,
-            name=f"types-{id}-ABCDEFGHIJKL",
-            token=f"token-{id}",
-            **more,
-        )
-
-    async def make(self, id: str, type: str, **properties: Any) -> Made:
-        """Check and create a resource; a repeated step takes the same one."""
-        found = self._types.find_type(type)
-        assert found is not None
-        found.check(properties)
-        made = await found.create(self.step(id), properties)
-        self.made.append((id, found, made, properties))
-        assert await found.read(self.step(id), made, properties) is not None
-        return made
-
-    async def again(self, id: str) -> Made:
-        """Repeat the creation of a resource, as after a stop of the platform."""
-        _, found, _, properties = self._entry(id)
-        return await found.create(self.step(id, is_repeated=True), properties)
-
-    async def change(self, id: str, **properties: Any) -> Made:
-        """Update a resource in place."""
-        _, found, made, old = entry = self._entry(id)
-        new = {**old, **properties}
-        found.check(new)
-        assert not found.replaces(old, new)
-        changed = await found.update(self.step(id), made, old, new)
-        self.made[self.made.index(entry)] = (id, found, changed, new)
-        assert changed.physical_id == made.physical_id
-        return changed
-
-    async def remove(self) -> None:
-        """Delete all, the last one first, and once more."""
-        for id, found, made, properties in reversed(self.made):
-            await found.delete(self.step(id), made, properties)
-            await found.delete(self.step(id), made, properties)
-
-    def _entry(self, id: str) -> tuple[str, ResourceType, Made, Any]:
-        return next(entry for entry in self.made if entry[0] == id)
 
 
 def fetch(url: str) -> str:
@@ -133,7 +71,7 @@ async def make_function(stack: Stack) -> Made:
 async def test_an_http_api_with_its_function(platform: Platform) -> None:
     """Roles, functions, versions, aliases, permissions and an API: made, made again after a stop,
     changed, and deleted."""
-    stack = Stack(platform)
+    stack = Stack(platform.client)
     function = await make_function(stack)
     arn = function.attributes["Arn"]
     version = await stack.make("Version", "AWS::Lambda::Version", FunctionName=arn)
@@ -194,7 +132,7 @@ async def test_an_http_api_with_its_function(platform: Platform) -> None:
 async def test_rest_apis(platform: Platform) -> None:
     """Of parts and of a definition, with keys and plans: made, made again after a stop, changed,
     and deleted."""
-    stack = Stack(platform)
+    stack = Stack(platform.client)
     api = await stack.make(
         "Api",
         "AWS::ApiGateway::RestApi",

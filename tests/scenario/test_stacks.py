@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -19,9 +20,6 @@ Resources:
       AssumeRolePolicyDocument:
         Statement:
           - {Effect: Allow, Action: sts:AssumeRole, Principal: {Service: lambda.amazonaws.com}}
-  Logs:
-    Type: AWS::Logs::LogGroup
-    Properties: {LogGroupName: !Sub "/stacks/${AWS::StackName}", RetentionInDays: 7}
   Function:
     Type: AWS::Lambda::Function
     Properties:
@@ -29,7 +27,6 @@ Resources:
       Handler: index.handler
       Role: !GetAtt Role.Arn
       Environment: {Variables: {GREETING: !Ref Greeting}}
-      LoggingConfig: {LogGroup: !Ref Logs}
       Code:
         ZipFile: |
           import os
@@ -49,6 +46,13 @@ Outputs:
   Url: {Value: !GetAtt Url.FunctionUrl}
   Arn: {Value: !GetAtt Function.Arn, Export: {Name: !Sub "${AWS::StackName}-arn"}}
 """
+TRUST = {
+    "Statement": {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+    }
+}
 CAPABILITIES = ["CAPABILITY_IAM"]
 
 
@@ -98,11 +102,14 @@ def test_a_stack_lives_from_its_creation_to_its_deletion(platform: Platform, cli
     described = client.describe_change_set(ChangeSetName=made["Id"])
     assert described["Status"] == "CREATE_COMPLETE"
     assert {change["ResourceChange"]["Action"] for change in described["Changes"]} == {"Add"}
-    assert len(described["Changes"]) == 5
+    assert len(described["Changes"]) == 4
     client.execute_change_set(ChangeSetName=made["Id"])
     stack = settled(client, "app")
     assert stack["StackStatus"] == "CREATE_COMPLETE", statuses(client, "app")
-    with urllib.request.urlopen(outputs(stack)["Url"], timeout=20) as response:
+    url = urlsplit(outputs(stack)["Url"])
+    request = urllib.request.Request(platform.endpoint, headers={"Host": url.netloc})
+    assert url.port == urlsplit(platform.endpoint).port
+    with urllib.request.urlopen(request, timeout=20) as response:
         assert response.read() == b"hello"
     order = statuses(client, "app")
     assert order[0] == ("app", "REVIEW_IN_PROGRESS")
@@ -154,10 +161,13 @@ def test_a_stack_that_cannot_be_made_is_rolled_back(platform: Platform, client: 
     """A function whose role is none fails, and what was made before is deleted."""
     template = {
         "Resources": {
-            "Logs": {"Type": "AWS::Logs::LogGroup"},
+            "Role": {
+                "Type": "AWS::IAM::Role",
+                "Properties": {"AssumeRolePolicyDocument": TRUST},
+            },
             "Function": {
                 "Type": "AWS::Lambda::Function",
-                "DependsOn": "Logs",
+                "DependsOn": "Role",
                 "Properties": {
                     "Runtime": "python3.11",
                     "Handler": "index.handler",
@@ -168,12 +178,14 @@ def test_a_stack_that_cannot_be_made_is_rolled_back(platform: Platform, client: 
             },
         }
     }
-    client.create_stack(StackName="bad", TemplateBody=json.dumps(template))
+    client.create_stack(
+        StackName="bad", TemplateBody=json.dumps(template), Capabilities=CAPABILITIES
+    )
     stack = settled(client, "bad")
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
     assert ("Function", "CREATE_FAILED") in statuses(client, "bad")
-    groups = platform.client("logs").describe_log_groups(logGroupNamePrefix="bad-")["logGroups"]
-    assert groups == []
+    roles = platform.client("iam").list_roles()["Roles"]
+    assert not [role for role in roles if role["RoleName"].startswith("bad-")]
     refused = refusal(client.update_stack, StackName="bad", TemplateBody=json.dumps(template))
     assert "is in ROLLBACK_COMPLETE state and can not be updated." in refused[1]
     client.delete_stack(StackName="bad")

@@ -81,7 +81,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         dispatcher = api.gateway.dispatcher
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
-        register_stacks(settings, storage, api, events)
+        register_stacks(settings, privileged.front.url, storage, api, events)
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()

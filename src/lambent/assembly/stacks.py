@@ -1,5 +1,7 @@
 """Stacks: the engine, and CloudFormation's operations in the API."""
 
+from functools import partial
+
 from lambent.assembly.api import Api
 from lambent.assembly.events import Events
 from lambent.assembly.storage import Storage
@@ -12,11 +14,13 @@ from lambent.settings import Settings
 from lambent.stacks.room import open_stacks
 
 
-def register_stacks(settings: Settings, storage: Storage, api: Api, events: Events) -> None:
+def register_stacks(
+    settings: Settings, url: str, storage: Storage, api: Api, events: Events
+) -> None:
     """Register the operations, and take up what the last platform has left under way. The other
-    operations are there already."""
+    operations are there already. Links to the platform begin with `url`."""
     aws_api = AnyService(
-        api.gateway.dispatcher.dispatch,
+        partial(api.gateway.dispatcher.dispatch, endpoint=url),
         {service.name for service in SERVICES},
         AnyServiceCalls(events.aws),
         api.authorizer,

@@ -11,7 +11,7 @@ from lambent.stacks.plan import Wanted
 from lambent.stacks.records import Deployment, Stack, State
 from lambent.stacks.template.evaluation import Evaluation
 from lambent.stacks.template.inputs import Inputs, Known
-from lambent.stacks.template.parameters import resolve_parameters
+from lambent.stacks.template.parameters import Parameters, resolve_parameters
 from lambent.stacks.template.reading import read_template
 from lambent.stacks.template.template import Template, parse_template
 from lambent.stacks.template.values import UNKNOWN
@@ -75,23 +75,23 @@ async def read_large(text: str) -> Template:
     return read(text) if len(text) <= LOOP_BYTES_MAX else await computed(read, text)
 
 
-def evaluate(
-    template: Template, stack: Stack, deployment: Deployment, exports: Mapping[str, str]
-) -> Evaluation:
-    """A template with a deployment's parameters. Raises `TemplateError`."""
-    parameters = resolve_parameters(template, deployment.parameters, None)
-    return Evaluation(
-        template,
-        Inputs(
-            account=stack.account,
-            region=stack.region,
-            stack_name=stack.name,
-            stack_id=stack.arn,
-            parameters=parameters.values(deployment.looked_up),
-            notification_arns=list(deployment.notification_arns),
-            imports=exports,
-            zones=[f"{stack.region}{letter}" for letter in "abc"],
-        ),
+def inputs_of(
+    stack: Stack,
+    parameters: Parameters,
+    looked_up: Mapping[str, str],
+    notification_arns: Sequence[str],
+    exports: Mapping[str, str],
+) -> Inputs:
+    """What a stack's template is evaluated with. Raises `TemplateError`."""
+    return Inputs(
+        account=stack.account,
+        region=stack.region,
+        stack_name=stack.name,
+        stack_id=stack.arn,
+        parameters=parameters.values(looked_up),
+        notification_arns=list(notification_arns),
+        imports=exports,
+        zones=[f"{stack.region}{letter}" for letter in "abc"],
     )
 
 
@@ -102,10 +102,15 @@ async def make_blueprint(
 
     def make() -> TemplateBlueprint:
         if deployment.processed:
-            template = parse_template(strict_json.parse_loosely(deployment.processed))
+            document = strict_json.parse_loosely(deployment.processed)
+            template = parse_template(document, is_extended=deployment.is_extended)
         else:
             template = read(deployment.template)
-        return TemplateBlueprint(evaluate(template, stack, deployment, exports))
+        parameters = resolve_parameters(template, deployment.parameters, None)
+        looked_up, arns = deployment.looked_up, deployment.notification_arns
+        return TemplateBlueprint(
+            Evaluation(template, inputs_of(stack, parameters, looked_up, arns, exports))
+        )
 
     return await computed(make)
 

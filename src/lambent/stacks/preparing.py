@@ -2,19 +2,22 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from lambent.identity.authorizer import Caller
 from lambent.kit.computing import computed
 from lambent.model.errors import ApiError
-from lambent.stacks.blueprint import TemplateBlueprint, evaluate, read_large, written
+from lambent.stacks.blueprint import TemplateBlueprint, inputs_of, read_large, written
 from lambent.stacks.dynamic_values import DynamicValues
 from lambent.stacks.engine.ports import FindType
 from lambent.stacks.ports import AwsApi
 from lambent.stacks.records import Deployment, Stack
 from lambent.stacks.sam.translator import TRANSFORM, SamTranslator
 from lambent.stacks.sources import invalid, read_source
-from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS
+from lambent.stacks.template.evaluation import Evaluation
+from lambent.stacks.template.inputs import Inputs
+from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS, expand
 from lambent.stacks.template.parameters import HIDDEN, Parameters, resolve_parameters
 from lambent.stacks.template.summary import CAPABILITY_AUTO_EXPAND, CAPABILITY_IAM, summary
 from lambent.stacks.template.template import Template, parse_template
@@ -65,25 +68,28 @@ class Preparing:
             raise invalid("Either Template URL or Template Body must be specified.")
         original = await read_large(text)
         given = _given(params.get("Parameters", ()))
-        template, processed = await self._transform(caller, original, given, previous)
+        parameters = resolve_parameters(original, given, previous.parameters if previous else None)
+        looked_up = await self._look_up(parameters, caller)
+        arns = _kept(params, previous)
+        inputs = inputs_of(stack, parameters, looked_up, arns, exports)
+        template, processed = await self._transform(original, inputs, parameters)
         capabilities = params.get("Capabilities", ())
         _check_capabilities(template, original, capabilities, expands=expands)
-        parameters = resolve_parameters(template, given, previous.parameters if previous else None)
-        looked_up = await self._look_up(parameters, caller)
         deployment = Deployment(
             template=text,
             processed=processed,
+            is_extended=template.is_extended,
             parameters=parameters.texts,
             looked_up=looked_up,
-            shown=_shown(template, parameters, looked_up),
+            shown=_shown(parameters, looked_up),
             tags=_tags(params, previous),
             role_arn=params.get("RoleARN") or (previous.role_arn if previous else ""),
             capabilities=list(capabilities),
-            notification_arns=_kept(params, previous),
+            notification_arns=arns,
         )
 
         def make() -> TemplateBlueprint:
-            evaluation = evaluate(template, stack, deployment, exports)
+            evaluation = Evaluation(template, inputs)
             evaluation.rules()
             return TemplateBlueprint(evaluation)
 
@@ -106,27 +112,26 @@ class Preparing:
             raise invalid(f"Template format error: Unrecognized resource types: [{names}]")
 
     async def _transform(
-        self,
-        caller: Caller,
-        template: Template,
-        given: Mapping[str, str | None],
-        previous: Deployment | None,
+        self, template: Template, inputs: Inputs, parameters: Parameters
     ) -> tuple[Template, str]:
         """The template after its transforms, and its text, which is empty without transforms."""
-        unknown = set(template.transforms) - {TRANSFORM, LANGUAGE_EXTENSIONS}
+        transforms = summary(template).transforms
+        unknown = set(transforms) - {TRANSFORM, LANGUAGE_EXTENSIONS}
         if unknown:
             raise invalid(
                 f"Lambent does not support the transform {sorted(unknown)[0]}: it offers"
                 f" {TRANSFORM} and {LANGUAGE_EXTENSIONS}."
             )
-        if TRANSFORM not in template.transforms:
+        if not transforms:
             return template, ""
-        parameters = resolve_parameters(template, given, previous.parameters if previous else None)
-        document = await self._sam.translate(
-            template.document, parameters.texts, caller.scope.region
-        )
+        document: Mapping[str, Any] = template.document
+        if LANGUAGE_EXTENSIONS in transforms:
+            document = await computed(expand, template.document, inputs)
+        if TRANSFORM in transforms:
+            document = await self._sam.translate(document, parameters.texts, inputs.region)
         document = {name: value for name, value in document.items() if name != "Transform"}
-        return await computed(parse_template, document), written(document)
+        parse = partial(parse_template, document, is_extended=template.is_extended)
+        return await computed(parse), written(document)
 
     async def _look_up(self, parameters: Parameters, caller: Caller) -> Mapping[str, str]:
         found = {}
@@ -162,15 +167,12 @@ def _given(parameters: Sequence[Mapping[str, Any]]) -> Mapping[str, str | None]:
     return found
 
 
-def _shown(
-    template: Template, parameters: Parameters, looked_up: Mapping[str, str]
-) -> Sequence[Mapping[str, str]]:
+def _shown(parameters: Parameters, looked_up: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
     shown = []
-    for name, text in parameters.texts.items():
-        is_hidden = template.parameters[name].no_echo
-        members = {"ParameterKey": name, "ParameterValue": HIDDEN if is_hidden else text}
+    for name, text in parameters.shown().items():
+        members = {"ParameterKey": name, "ParameterValue": text}
         if name in looked_up:
-            members["ResolvedValue"] = HIDDEN if is_hidden else looked_up[name]
+            members["ResolvedValue"] = HIDDEN if name in parameters.hidden else looked_up[name]
         shown.append(members)
     return shown
 

@@ -74,6 +74,8 @@ class Deployment(_Stored):
     """As it was given."""
     processed: str = ""
     """As JSON, after transforms; empty if there are none."""
+    is_extended: bool = False
+    """See `Template.is_extended`."""
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Values of all parameters, as texts; without defaults of the template."""
     looked_up: Mapping[str, str] = dataclasses.field(default_factory=dict)

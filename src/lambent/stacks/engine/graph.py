@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping, Set
 
 import anyio
 
-from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_part
 
 AT_ONCE_MAX = 8
@@ -38,7 +37,6 @@ async def run_ready(
     needs: Mapping[str, Set[str]],
     run: Callable[[str], Awaitable[bool]],
     cancelled: Callable[[str], Awaitable[None]],
-    clock: Clock,
     halt: Halt,
     *,
     stops_at_failure: bool,
@@ -66,12 +64,6 @@ async def run_ready(
         del running[unit]
         halt.notify()
 
-    async def cancel_late() -> None:
-        await clock.sleep(GRACE_S)
-        for scope in running.values():
-            scope.cancel()
-
-    is_ending = False
     async with anyio.create_task_group() as tasks:
         while True:
             if not (halt.is_set or (has_failed and stops_at_failure)):
@@ -80,10 +72,10 @@ async def run_ready(
                     del waiting[unit]
                     running[unit] = anyio.CancelScope()
                     start_part(tasks, perform, unit)
-            elif not is_ending:
-                is_ending = True
-                start_part(tasks, cancel_late)
+            else:
+                latest = anyio.current_time() + GRACE_S
+                for scope in running.values():
+                    scope.deadline = min(scope.deadline, latest)
             if not running:
                 break
             await halt.wait()
-        tasks.cancel_scope.cancel()

@@ -63,6 +63,9 @@ class Driver:
             await self._remove(row.delete, dataclasses.replace(values, physical_id=physical_id))
             physical_id = None
         if physical_id is None:
+            if row.is_idempotent and not may_take and await self._found(values) is not None:
+                name = wanted[row.named.property] if row.named is not None else ""
+                raise ApiError("AlreadyExistsException", f"{name} already exists", status=409)
             try:
                 if row.create is not None:
                     created = await self._call(row.create, values)
@@ -98,7 +101,7 @@ class Driver:
     async def update(self, step: Step, made: Made, old: Properties, new: Properties) -> Made:
         row = self.row
         before = await self._prepare(step, old, is_leaving=True)
-        after = await self._prepare(step, new)
+        after = await self._prepare(step, new, old)
         for name, value in row.defaults.items():
             if name in before and name not in after:
                 after[name] = value
@@ -183,13 +186,18 @@ class Driver:
             raise
 
     async def _prepare(
-        self, step: Step, properties: Properties, *, is_leaving: bool = False
+        self,
+        step: Step,
+        properties: Properties,
+        before: Properties | None = None,
+        *,
+        is_leaving: bool = False,
     ) -> dict[str, Any]:
         """`is_leaving`: the properties are old ones. What they refer to may be gone; it counts as
         changed."""
         more: Mapping[str, Any] = {}
         if self.row.fetch is not None and not is_leaving:
-            more = await self.row.fetch(self._caller(step), properties)
+            more = await self.row.fetch(self._caller(step), properties, before)
         return prepared(self.row, {**properties, **more}, step)
 
     def _caller(self, step: Step) -> Call:
@@ -233,7 +241,8 @@ class Driver:
                 )
                 for item in at(response, find.items) or () if find.items else (response,):
                     if all(at(item, path) == expand(t, values) for path, t in find.match.items()):
-                        return self._physical(values, item)
+                        about = dataclasses.replace(values, response=item)
+                        return str(expand(find.physical or row.physical, about))
                 page = {_PAGES[name]: response[name] for name in _PAGES if response.get(name)}
                 if not page:
                     return None

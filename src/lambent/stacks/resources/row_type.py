@@ -98,6 +98,8 @@ class Find(NamedTuple):
     """Path of the list in the response; empty if the response is the resource itself."""
     match: Mapping[str, Any] = {}
     """Templates by the path in an item: the item of this resource has all of these values."""
+    physical: str = ""
+    """The physical id from an item, if the item differs from the response of `create`."""
 
 
 class Retag(NamedTuple):
@@ -169,6 +171,10 @@ class Row:
     retag: Retag | None = None
     is_marked: bool = False
     """Whether a tag has the step's token, by which `find` knows the resource."""
+    is_idempotent: bool = False
+    """Whether `create` succeeds if the resource exists, so that it must be looked for."""
+    is_stored: bool = False
+    """Whether the resource does nothing: it exists in its stack alone."""
     parts: tuple[Part, ...] = ()
     find: Find | None = None
     """None if the physical id follows from the properties, or if what a step in doubt left cannot
@@ -201,8 +207,9 @@ class Row:
 
 Call = Callable[[str, str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Calls an operation: service, operation, input. Raises `ApiError`."""
-Fetch = Callable[[Call, Properties], Awaitable[dict[str, Any]]]
-"""Reads what properties refer to, before `prepare`; returns further properties."""
+Fetch = Callable[[Call, Properties, Properties | None], Awaitable[dict[str, Any]]]
+"""Reads what properties refer to, before `prepare`; returns further properties. Receives the old
+properties, too, in an update."""
 Hook = Callable[[Call, str, Properties], Awaitable[None]]
 """Does what rows cannot say about the resource with a physical id."""
 

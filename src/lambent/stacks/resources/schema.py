@@ -47,6 +47,8 @@ def replacing_paths(row: Row) -> frozenset[str]:
 
 def unoffered(row: Row) -> frozenset[str]:
     """The properties that no operation takes."""
+    if row.is_stored:
+        return frozenset()
     facts = facts_of(row.name)
     settable = settable_of(facts)
     return settable - taken(row) - row.stored_only
@@ -66,7 +68,7 @@ def taken(row: Row) -> frozenset[str]:
         names.add(row.named.property)
     if row.tags:
         names.add(row.tags_property)
-    return frozenset(names.intersection(facts_of(row.name).properties))
+    return frozenset(names & settable_of(facts_of(row.name)))
 
 
 def changeable(row: Row) -> frozenset[str]:
@@ -82,7 +84,7 @@ def changeable(row: Row) -> frozenset[str]:
         names.update(row.patch.properties)
     if row.retag is not None:
         names.add(row.tags_property)
-    return frozenset(names.intersection(facts_of(row.name).properties))
+    return frozenset(names & settable_of(facts_of(row.name)))
 
 
 def _inputs(row: Row, op: Op) -> set[str]:

@@ -9,7 +9,8 @@ from lambent.model.errors import ApiError
 from lambent.stacks.resources.expressions import at
 from lambent.stacks.resources.row_type import Wait
 
-_GONE = re.compile(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotExist")
+_GONE = re.compile(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotExist|KMSInvalidState")
+"""A key that is to be deleted is gone."""
 _TAKEN = re.compile(
     r"AlreadyExist|Conflict|ResourceInUse|AlreadyOwned|NameExists|ResourceExists|Duplicate"
 )

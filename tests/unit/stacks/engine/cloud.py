@@ -205,6 +205,9 @@ class World:
         self.name = name
         killable: Any = KillableStore(store, self.cloud)
 
+        async def make_blueprint(_: Stack, deployment: Deployment, __: Any) -> FakeBlueprint:
+            return FakeBlueprint(json.loads(deployment.template))
+
         async def resolve(value: Any, _: Caller) -> Any:
             return value
 
@@ -212,7 +215,7 @@ class World:
             store=killable,
             clock=self.clock,
             find_type=lambda name: FakeType(self.cloud, name, self.clock),
-            make_blueprint=lambda _, deployment, __: FakeBlueprint(json.loads(deployment.template)),
+            make_blueprint=make_blueprint,
             resolve=resolve,
         )
 
