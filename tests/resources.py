@@ -1,6 +1,7 @@
 """Resources that tests make on a real platform or emulator, as stacks make them."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from lambent.stacks.resources.resource_type import Made, ResourceType, Step
 from tests.platforms import ACCOUNT
 from tests.unit.stacks.resources.fake_api import CALLER, STEP
 
+_NUMBERS = itertools.count()
 SCOPE = Scope(ACCOUNT, "us-east-1")
 
 
@@ -50,6 +52,7 @@ class Stack:
     def __init__(self, client_of: Callable[[str], Any]) -> None:
         self._types = ResourceTypes(ClientApi(client_of), SystemClock())
         self._caller = dataclasses.replace(CALLER, principal=root_of(ACCOUNT), scope=SCOPE)
+        self._name = f"types{next(_NUMBERS)}"
         self.made: list[tuple[str, ResourceType, Made, Any]] = []
 
     def step(self, id: str, **more: Any) -> Step:
@@ -57,8 +60,8 @@ class Stack:
             STEP,
             caller=self._caller,
             logical_id=id,
-            name=f"types-{id}-ABCDEFGHIJKL",
-            token=f"token-{id}",
+            name=f"{self._name}-{id}-ABCDEFGHIJKL",
+            token=f"{self._name}-{id}",
             **more,
         )
 
@@ -78,12 +81,14 @@ class Stack:
         return await found.create(self.step(id, is_repeated=True), properties)
 
     async def change(self, id: str, **properties: Any) -> Made:
-        """Update a resource in place."""
+        """Update a resource in place; a repeated step does nothing else."""
         _, found, made, old = entry = self._entry(id)
         new = {**old, **properties}
         found.check(new)
         assert not found.replaces(old, new)
         changed = await found.update(self.step(id), made, old, new)
+        again = await found.update(self.step(id, is_repeated=True), made, old, new)
+        assert again.physical_id == changed.physical_id
         self.made[self.made.index(entry)] = (id, found, changed, new)
         assert changed.physical_id == made.physical_id
         return changed

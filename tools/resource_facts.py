@@ -55,7 +55,18 @@ def facts(schema: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
     }
     for theirs, ours in _FIELDS.items():
         found[ours] = sorted(path.removeprefix("/properties/") for path in schema.get(theirs, ()))
+    for kind, ours in (("array", "lists"), ("object", "objects")):
+        found[ours] = sorted(
+            name for name, inner in schema["properties"].items() if kind_of(inner, schema) == kind
+        )
     return {name: values for name, values in found.items() if values}
+
+
+def kind_of(property: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
+    """The type of a property, or several types."""
+    if "$ref" in property:
+        property = schema["definitions"][property["$ref"].rpartition("/")[2]]
+    return property.get("type")
 
 
 def compact(shape: Shape | None, outer: tuple[str, ...] = ()) -> Any:

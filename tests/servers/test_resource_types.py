@@ -142,7 +142,21 @@ async def test_tables_and_streams(ministack: Ministack) -> None:
         **plain,
         Replicas=[{"Region": "us-east-1", "Tags": [{"Key": "a", "Value": "b"}]}],
     )
-    await stack.make("Stream", "AWS::Kinesis::Stream", RetentionPeriodHours=48)
+    stream = await stack.make("Stream", "AWS::Kinesis::Stream", RetentionPeriodHours=48)
+    await stack.make(
+        "Consumer",
+        "AWS::Kinesis::StreamConsumer",
+        ConsumerName="types",
+        StreamARN=stream.attributes["Arn"],
+    )
+    await stack.make(
+        "Delivery",
+        "AWS::KinesisFirehose::DeliveryStream",
+        S3DestinationConfiguration={
+            "BucketARN": "arn:aws:s3:::types",
+            "RoleARN": "arn:aws:iam::000000000000:role/r",
+        },
+    )
     await remove(stack)
 
 
@@ -173,6 +187,15 @@ async def test_events_and_schedules(ministack: Ministack) -> None:
         Target={"Arn": arn, "RoleArn": "arn:aws:iam::000000000000:role/r"},
     )
     await stack.change("Schedule", ScheduleExpression="rate(2 hours)")
+    await stack.make(
+        "Pipe",
+        "AWS::Pipes::Pipe",
+        RoleArn="arn:aws:iam::000000000000:role/r",
+        Source=arn,
+        SourceParameters={"SqsQueueParameters": {"BatchSize": "2"}},
+        Target=arn,
+    )
+    await stack.change("Pipe", Description="changed")
     await remove(stack)
 
 
@@ -202,6 +225,23 @@ async def test_secrets_and_state_machines(ministack: Ministack) -> None:
         "Client", "AWS::Cognito::UserPoolClient", UserPoolId=pool.physical_id, GenerateSecret=True
     )
     assert client.attributes["ClientSecret"]
+    await stack.make("Group", "AWS::Cognito::UserPoolGroup", UserPoolId=pool.physical_id)
+    await stack.make(
+        "Server",
+        "AWS::Cognito::UserPoolResourceServer",
+        UserPoolId=pool.physical_id,
+        Identifier="api",
+        Name="api",
+    )
+    identities = await stack.make(
+        "Identities", "AWS::Cognito::IdentityPool", AllowUnauthenticatedIdentities=True
+    )
+    await stack.make(
+        "Attachment",
+        "AWS::Cognito::IdentityPoolRoleAttachment",
+        IdentityPoolId=identities.physical_id,
+        Roles={"authenticated": "arn:aws:iam::000000000000:role/r"},
+    )
     machine = await stack.make(
         "Machine",
         "AWS::StepFunctions::StateMachine",

@@ -13,8 +13,10 @@ import pytest
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.permissions.asked import Nothing
+from lambent.gateway.permissions.needs import Needs
 from lambent.gateway.registry import SERVICES
 from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.services.s3.service import S3
 from lambent.identity.authorizer import Caller, LoadPolicy
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
@@ -37,6 +39,7 @@ CONFIG = f"{PREFIX}:code-signing-config:csc-{'a' * 17}"
 GROUP = f"arn:aws:logs:us-east-1:{HERE}:log-group:/prod/g"
 MANAGED = f"arn:aws:iam::{HERE}:policy/admins/m"
 IMAGES = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/i"
+BUCKET = "arn:aws:s3:::prod-b"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
 STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
@@ -130,6 +133,11 @@ def all_of(**members: Sequence[Any]) -> list[Params]:
         {name: value for name, value in zip(members, values, strict=True) if value is not None}
         for values in itertools.product(*members.values())
     ]
+
+
+def types_of(needs: Needs) -> set[str]:
+    """The types of the resources that an operation is about."""
+    return {kind for need in needs for kind in need.resource.types}
 
 
 NAMES = (
@@ -240,7 +248,7 @@ CASES: Mapping[str, Sequence[Case]] = {
         (
             *("CreateCodeSigningConfig", "CreateEventSourceMapping", "GetAccountSettings"),
             *("ListCodeSigningConfigs", "ListEventSourceMappings", "ListFunctions", "ListLayers"),
-            *("ListUsers", "ListRoles", "ListPolicies"),
+            *("ListUsers", "ListRoles", "ListPolicies", "ListBuckets"),
             *("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData"),
             *("ListExports", "ListImports", "ListStacks", "ValidateTemplate"),
         ),
@@ -291,6 +299,24 @@ CASES: Mapping[str, Sequence[Case]] = {
         ("ecr:TagResource", "ecr:UntagResource", "ListTagsForResource"),
         (Case((IMAGES,), [{"resourceArn": IMAGES}]),),
     ),
+    **dict.fromkeys(
+        sorted(name for name, needs in S3.permissions.items() if types_of(needs) == {"bucket"}),
+        (Case((BUCKET,), [{"Bucket": "prod-b"}]),),
+    ),
+    **dict.fromkeys(
+        (
+            *("GetObject", "HeadObject", "PutObject", "DeleteObject", "CopyObject", "UploadPart"),
+            *("CreateMultipartUpload", "CompleteMultipartUpload", "AbortMultipartUpload"),
+            "ListParts",
+        ),
+        (Case((f"{BUCKET}/a/k",), [{"Bucket": "prod-b", "Key": "a/k"}]),),
+    ),
+    "DeleteObjects": (
+        Case(
+            (f"{BUCKET}/a/k",),
+            [{"Bucket": "prod-b", "Delete": {"Objects": [{"Key": "a/k"}]}}],
+        ),
+    ),
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),
     "CreateRole": (Case((ROLE,), [{"RoleName": "power", "Path": "/admins/"}]),),
     "AssumeRole": (Case((ROLE,), [{"RoleArn": ROLE}]),),
@@ -325,6 +351,7 @@ EXTRA = {
     "DetachUserPolicy": {"PolicyArn": MANAGED},
     "DetachRolePolicy": {"PolicyArn": MANAGED},
     "PutMetricData": {"Namespace": "n"},
+    "CopyObject": {"CopySource": "/other/k%2F"},
 }
 """What a request has besides."""
 

@@ -102,6 +102,17 @@ class Find(NamedTuple):
     """The physical id from an item, if the item differs from the response of `create`."""
 
 
+class Existing(NamedTuple):
+    """Resources that exist, for an API that returns an old one if nothing has changed."""
+
+    list: Op
+    items: str
+    path: str
+    """Of the physical id in an item."""
+    message: str
+    """The error if the resource is one of these: a template of the response of `create`."""
+
+
 class Retag(NamedTuple):
     """The operations that change tags, and the members that name the resource."""
 
@@ -173,6 +184,7 @@ class Row:
     """Whether a tag has the step's token, by which `find` knows the resource."""
     is_idempotent: bool = False
     """Whether `create` succeeds if the resource exists, so that it must be looked for."""
+    existing: Existing | None = None
     is_stored: bool = False
     """Whether the resource does nothing: it exists in its stack alone."""
     parts: tuple[Part, ...] = ()

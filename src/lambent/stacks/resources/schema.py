@@ -10,6 +10,7 @@ from lambent.stacks.resources.expressions import at, placeholders
 from lambent.stacks.resources.facts import Facts, facts_of, input_of
 from lambent.stacks.resources.resource_type import Properties
 from lambent.stacks.resources.row_type import Op, Row
+from lambent.stacks.template.values import Unknown
 
 
 def check_properties(row: Row, properties: Properties) -> None:
@@ -25,8 +26,23 @@ def check_properties(row: Row, properties: Properties) -> None:
             "ValidationError", f"Lambent does not offer the property {name} of {row.name}."
         )
     for name in facts.required:
-        if properties.get(name) in (None, ""):
+        if properties.get(name) is None or properties[name] == "":
             raise ApiError("ValidationError", f"Property {name} cannot be empty.")
+    check_kinds(row, properties)
+
+
+def check_kinds(row: Row, properties: Properties) -> None:
+    """Raise `ApiError` if a list or an object is something else. What is not known may be either;
+    so may an object that is written as text."""
+    facts = facts_of(row.name)
+    for name in facts.lists:
+        value = properties.get(name)
+        if value is not None and not isinstance(value, (list, Unknown)):
+            raise ApiError("ValidationError", f"Value of property {name} must be of type List.")
+    for name in facts.objects:
+        value = properties.get(name)
+        if value is not None and not isinstance(value, (Mapping, Unknown)):
+            raise ApiError("ValidationError", f"Value of property {name} must be an object.")
 
 
 def replaced_by(row: Row, old: Properties, new: Properties) -> frozenset[str]:

@@ -22,6 +22,8 @@ EACH = pytest.mark.parametrize(
 NOT_SHOWN = {
     "AWS::IAM::ManagedPolicy": {"CreateDate", "PermissionsBoundaryUsageCount", "UpdateDate"},
     "AWS::Kinesis::Stream": {"WarmThroughputObject"},
+    "AWS::Kinesis::StreamConsumer": {"ConsumerCreationTimestamp"},
+    "AWS::Pipes::Pipe": {"CreationTime", "LastModifiedTime"},
     "AWS::Lambda::Function": {"SnapStartResponse"},
     "AWS::Scheduler::ScheduleGroup": {"CreationDate", "LastModificationDate"},
 }
@@ -129,6 +131,9 @@ def test_responses_have_what_is_read_of_them(row: Row) -> None:
         assert row.read is not None
         for path in (*row.wait.ready, *filter(None, [row.wait.reason])):
             assert at_path(seen, path) is not None, path
+    if row.existing is not None:
+        listed = at_path(output_of(row, row.existing.list), row.existing.items)
+        assert at_path(listed and listed.member, row.existing.path) is not None
     if row.find is not None:
         found = output_of(row, row.find.list)
         listed = at_path(found, row.find.items)

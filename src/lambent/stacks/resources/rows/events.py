@@ -1,11 +1,12 @@
-"""Amazon EventBridge: rules and event buses; EventBridge Scheduler."""
+"""Amazon EventBridge: rules and event buses; EventBridge Scheduler and
+Pipes."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from lambent.model.errors import ApiError
 from lambent.stacks.resources.resource_type import Properties, Step
-from lambent.stacks.resources.row_type import Name, Part, Retag, Row, only, op
+from lambent.stacks.resources.row_type import Name, Part, Retag, Row, Wait, only, op
 
 _TAGGED = Retag("TagResource", "UntagResource", {"ResourceARN": "{@Arn}"})
 
@@ -118,4 +119,53 @@ SCHEDULE_GROUP = Row(
     retag=Retag("TagResource", "UntagResource", {"ResourceArn": "{@Arn}"}),
 )
 
-ROWS = (RULE, EVENT_BUS, EVENT_BUS_POLICY, SCHEDULE, SCHEDULE_GROUP)
+_STREAMS = (
+    *("ActiveMQBrokerParameters", "DynamoDBStreamParameters", "KinesisStreamParameters"),
+    *("ManagedStreamingKafkaParameters", "RabbitMQBrokerParameters"),
+    "SelfManagedKafkaParameters",
+)
+"""Parameters of sources that UpdatePipe takes in another form than CreatePipe."""
+
+PIPE = Row(
+    name="AWS::Pipes::Pipe",
+    service="pipes",
+    named=Name("Name", 64),
+    create=op("CreatePipe"),
+    physical="{Name}",
+    keys={"Name": "{$id}"},
+    read=only("DescribePipe"),
+    update=(
+        only(
+            "UpdatePipe",
+            SourceParameters={
+                "FilterCriteria": "{SourceParameters.FilterCriteria}",
+                "SqsQueueParameters": "{SourceParameters.SqsQueueParameters}",
+            },
+            **{
+                name: f"{{{name}}}"
+                for name in (
+                    *("Description", "DesiredState", "Enrichment", "EnrichmentParameters"),
+                    *("KmsKeyIdentifier", "LogConfiguration", "RoleArn", "Target"),
+                    "TargetParameters",
+                )
+            },
+        ),
+    ),
+    delete=only("DeletePipe"),
+    waits_gone=True,
+    wait=Wait(
+        {"CurrentState": ("RUNNING", "STOPPED")},
+        failed=("CREATE_FAILED", "START_FAILED", "UPDATE_FAILED"),
+        reason="StateReason",
+    ),
+    attributes={
+        "Arn": "{.Arn}",
+        "CurrentState": "{.CurrentState}",
+        "StateReason": "{.StateReason}",
+    },
+    tags="Tags",
+    retag=Retag("TagResource", "UntagResource", {"resourceArn": "{@Arn}"}),
+    replacing=frozenset(f"SourceParameters.{name}" for name in _STREAMS),
+)
+
+ROWS = (RULE, EVENT_BUS, EVENT_BUS_POLICY, SCHEDULE, SCHEDULE_GROUP, PIPE)

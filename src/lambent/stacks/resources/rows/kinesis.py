@@ -1,9 +1,9 @@
-"""Amazon Kinesis."""
+"""Amazon Kinesis: data streams, and Firehose."""
 
 from typing import Any
 
 from lambent.stacks.resources.resource_type import Properties, Step
-from lambent.stacks.resources.row_type import Name, Part, Retag, Row, Wait, only, op
+from lambent.stacks.resources.row_type import Find, Name, Part, Retag, Row, Wait, only, op
 
 _HOURS = 24
 
@@ -67,4 +67,47 @@ STREAM = Row(
 )
 
 
-ROWS = (STREAM,)
+STREAM_CONSUMER = Row(
+    name="AWS::Kinesis::StreamConsumer",
+    service="kinesis",
+    create=op("RegisterStreamConsumer"),
+    physical="{.Consumer.ConsumerARN}",
+    find=Find(
+        only("ListStreamConsumers", StreamARN="{StreamARN}"),
+        "Consumers",
+        {"ConsumerName": "{ConsumerName}"},
+        "{.ConsumerARN}",
+    ),
+    keys={"ConsumerARN": "{$id}"},
+    read=only("DescribeStreamConsumer"),
+    delete=only("DeregisterStreamConsumer"),
+    waits_gone=True,
+    wait=Wait({"ConsumerDescription.ConsumerStatus": ("ACTIVE",)}),
+    attributes={
+        "ConsumerARN": "{$id}",
+        "ConsumerStatus": "{.ConsumerDescription.ConsumerStatus}",
+    },
+    tags="Tags",
+)
+
+DELIVERY_STREAM = Row(
+    name="AWS::KinesisFirehose::DeliveryStream",
+    service="firehose",
+    named=Name("DeliveryStreamName", 64),
+    create=op("CreateDeliveryStream"),
+    physical="{DeliveryStreamName}",
+    keys={"DeliveryStreamName": "{$id}"},
+    read=only("DescribeDeliveryStream"),
+    delete=only("DeleteDeliveryStream"),
+    waits_gone=True,
+    wait=Wait(
+        {"DeliveryStreamDescription.DeliveryStreamStatus": ("ACTIVE",)},
+        failed=("CREATING_FAILED",),
+    ),
+    attributes={"Arn": "{.DeliveryStreamDescription.DeliveryStreamARN}"},
+    tags="Tags",
+    retag=Retag("TagDeliveryStream", "UntagDeliveryStream", {"DeliveryStreamName": "{$id}"}),
+    note="Every change but that of tags needs another stream.",
+)
+
+ROWS = (STREAM, STREAM_CONSUMER, DELIVERY_STREAM)

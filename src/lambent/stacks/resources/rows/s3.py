@@ -171,6 +171,8 @@ def _prepare(properties: Properties, step: Step) -> dict[str, Any]:
         if acl not in _ACLS:
             raise ApiError("ValidationError", f"Value of property AccessControl is not one: {acl}")
         made["AccessControl"] = _ACLS[acl]
+        if acl == "Private":  # As a bucket is. To say so is refused where ACLs are off.
+            del made["AccessControl"]
     tags = {name: value for name, value in step.tags.items() if not name.startswith("aws:")}
     tags |= {tag["Key"]: as_text(tag["Value"]) for tag in properties.get("Tags") or ()}
     if tags:

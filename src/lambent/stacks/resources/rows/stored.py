@@ -21,7 +21,6 @@ def _stored(name: str, physical: str = "{$name}", named: str = "", **attributes:
 
 
 _ALARM = "arn:aws:cloudwatch:{$region}:{$account}:alarm:{$id}"
-_REPOSITORY = "{$account}.dkr.ecr.{$region}.amazonaws.com/{$id}"
 _TARGET = "{ResourceId}|{ScalableDimension}|{ServiceNamespace}"
 _POLICY_ARN = "arn:aws:autoscaling:{$region}:{$account}:scalingPolicy:{$name}"
 
@@ -32,13 +31,6 @@ ROWS = (
     _stored("AWS::CloudWatch::Alarm", "{AlarmName}", "AlarmName", Arn=_ALARM),
     _stored("AWS::CloudWatch::CompositeAlarm", "{AlarmName}", "AlarmName", Arn=_ALARM),
     _stored("AWS::CloudWatch::Dashboard", "{DashboardName}", "DashboardName"),
-    _stored(
-        "AWS::ECR::Repository",
-        "{RepositoryName}",
-        "RepositoryName",
-        Arn="arn:aws:ecr:{$region}:{$account}:repository/{$id}",
-        RepositoryUri=_REPOSITORY,
-    ),
     _stored("AWS::WAFv2::WebACLAssociation", "{ResourceArn}|{WebACLArn}"),
     _stored(
         "AWS::XRay::Group", GroupARN="arn:aws:xray:{$region}:{$account}:group/{GroupName}/{$name}"

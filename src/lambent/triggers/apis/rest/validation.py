@@ -3,6 +3,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -28,6 +29,8 @@ _STEPS = 20_000
 _BYTES_PER_STEP = 10
 _MESSAGE_CHARS = 200
 _MODELS = "https://apigateway.amazonaws.com/restapis/"
+_REFERENCE = re.compile(r"/models/([A-Za-z0-9]{1,128})")
+"""In the text of a schema."""
 
 
 def missing_parameters(required: Mapping[str, Any], parameters: Parameters) -> list[str]:
@@ -72,28 +75,76 @@ _Keyword = Callable[[Any, Any, Any, Any], Iterator[jsonschema.ValidationError] |
 _steps: ContextVar[_Steps] = ContextVar("_steps")
 
 
+class Models:
+    """The models of an API, each parsed once. Parsing may take a while: it is done in a thread."""
+
+    def __init__(self, bodies: Mapping[str, Body]) -> None:
+        self._bodies = bodies
+        self._resources: dict[str, Resource[Any]] = {}
+
+    def load(self, name: str) -> Any:
+        """The schema of a model. Those that it refers to are parsed as well. Raises LookupError if
+        there is no such model, and ValueError and RecursionError if it is not JSON."""
+        self._resource(name)
+        names = [name]
+        while names:
+            for found in _REFERENCE.findall(self._bodies[names.pop()].get("schema") or ""):
+                if found in self._bodies and found not in self._resources:
+                    self._resource(found)
+                    names.append(found)
+        return self._resources[name].contents
+
+    def find(self, uri: str) -> Resource[Any]:
+        """The model that a reference leads to. Raises LookupError."""
+        name = uri.rpartition("/models/")[2]
+        if not uri.startswith(_MODELS):
+            raise LookupError(uri)
+        return self._resource(name)
+
+    def _resource(self, name: str) -> Resource[Any]:
+        resource = self._resources.get(name)
+        if resource is None:
+            schema = strict_json.parse_plain(self._bodies[name].get("schema") or "{}")
+            resource = self._resources[name] = DRAFT4.create_resource(schema)
+        return resource
+
+
 class BodyValidator:
     """Checks bodies against one model of an API. Regular expressions run in linear time; other
     models are found by `$ref`, and nothing is read from anywhere."""
 
-    def __init__(self, model: str, models: Mapping[str, Body]) -> None:
-        """Raises ValueError for a model that is no schema."""
-        registry: Registry[Any] = Registry(retrieve=_find(models))  # type: ignore[call-arg]
-        try:
-            schema = json.loads(models[model].get("schema") or "{}")
-            Draft4Validator.check_schema(schema)
-        except (KeyError, ValueError, RecursionError, jsonschema.SchemaError) as error:
-            raise ValueError(f"The model {model} cannot be used: {error!r}"[:500]) from None
-        self._validator: Validator = _Draft4(schema, registry=registry)
+    def __init__(self, model: str, models: Models) -> None:
+        self._model = model
+        self._models = models
+        self._compiled: Validator | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the model is compiled. The first check does that: call it in a thread."""
+        return self._compiled is not None
+
+    def _validator(self) -> Validator:
+        """Raises `GatewayError` for a model that is no schema."""
+        if self._compiled is None:
+            try:
+                schema = self._models.load(self._model)
+                Draft4Validator.check_schema(schema)
+            except (LookupError, ValueError, RecursionError, jsonschema.SchemaError) as error:
+                text = f"The model {self._model} cannot be used: {error!r}"[:500]
+                raise GatewayError("API_CONFIGURATION_ERROR", text) from None
+            registry: Registry[Any] = Registry(retrieve=self._models.find)  # type: ignore[call-arg]
+            self._compiled = _Draft4(schema, registry=registry)
+        return self._compiled
 
     def check(self, body: bytes, steps: int | None = None) -> None:
         """Raises `GatewayError`, and `TooManySteps` if `steps` applications of keywords do not
         suffice; if None, it is as many as bodies of this size may take. An empty body is an empty
         object."""
+        validator = self._validator()
         _steps.set(_Steps(_STEPS + len(body) // _BYTES_PER_STEP if steps is None else steps))
         try:
             document = json.loads(body or b"{}")
-            faults = [error.message for _, error in zip(range(5), self._errors(document))]  # noqa: B905
+            faults = [error.message for _, error in zip(range(5), validator.iter_errors(document))]  # noqa: B905
         except (ValueError, RecursionError):
             raise GatewayError("BAD_REQUEST_BODY", validation="[Invalid JSON]") from None
         except Unresolvable as error:
@@ -101,19 +152,6 @@ class BodyValidator:
         if faults:
             text = ", ".join(fault[:200] for fault in faults)
             raise GatewayError("BAD_REQUEST_BODY", text, validation=f"[{text}]")
-
-    def _errors(self, document: Any) -> Iterator[jsonschema.ValidationError]:
-        return self._validator.iter_errors(document)
-
-
-def _find(models: Mapping[str, Body]) -> Callable[[str], Resource[Any]]:
-    def find(uri: str) -> Resource[Any]:
-        name = uri.rpartition("/models/")[2]
-        if not uri.startswith(_MODELS) or name not in models:
-            raise LookupError(uri)
-        return DRAFT4.create_resource(strict_json.parse_plain(models[name].get("schema") or "{}"))
-
-    return find
 
 
 def _counted(check: _Keyword) -> _Keyword:
