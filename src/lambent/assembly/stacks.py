@@ -9,7 +9,6 @@ from lambent.assembly.names import register_custom_resources
 from lambent.assembly.storage import Storage
 from lambent.asynchronous.events_of_callers import EventsOfCallers
 from lambent.aws.any_service import AnyServiceCalls
-from lambent.gateway.registry import SERVICES
 from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
 from lambent.gateway.services.s3.writing import with_whole_objects
 from lambent.identity.service_roles import ServiceRoles
@@ -35,7 +34,7 @@ async def register_stacks(
     dispatch = partial(api.gateway.dispatcher.dispatch, endpoint=url)
     aws_api = AnyService(
         with_whole_objects(dispatch, storage.blobs),
-        {service.name for service in SERVICES},
+        api.gateway.dispatcher.services,
         AnyServiceCalls(events.aws),
         api.authorizer,
         settings.aws,
