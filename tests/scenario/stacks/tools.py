@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import botocore.session
 import requests
 from botocore.exceptions import ClientError
 
@@ -34,6 +35,17 @@ class Project:
         for name, text in files.items():
             path = self.directory / name.replace("__", ".")
             path.write_text(text.replace("PYTHON_VERSION", PYTHON))
+
+    def wait_briefly(self, service: str, version: str) -> None:
+        """Write models of botocore that ask each 0.2 seconds whether something is done, not each
+        30."""
+        inside = Path(service, version, "waiters-2.json")
+        waiters = botocore.session.get_session().get_data(f"{service}/{version}/waiters-2")
+        for waiter in waiters["waiters"].values():
+            waiter.update(delay=0.2, maxAttempts=600)
+        written = self._home / ".aws" / "models" / inside
+        written.parent.mkdir(parents=True)
+        written.write_text(json.dumps(waiters))
 
     def run(self, command: Sequence[str], code: int = 0, **variables: str) -> str:
         """Run a tool; returns what it prints to both streams. Asserts its exit code."""
