@@ -94,7 +94,7 @@ class Preparing:
             return TemplateBlueprint(evaluation)
 
         blueprint = await computed(make)
-        self._check(blueprint)
+        await computed(self._check, blueprint)
         return Prepared(deployment, blueprint)
 
     def _check(self, blueprint: TemplateBlueprint) -> None:
