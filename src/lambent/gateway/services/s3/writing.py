@@ -43,6 +43,20 @@ def content_writer(blobs: Blobs) -> WriteResponse:
     return write
 
 
+async def with_content(output: Members, blobs: Blobs) -> Members:
+    """The output of GetObject with the content as a member, `Body`, for callers within the
+    platform. Raises `ApiError`."""
+    members = dict(output)
+    found: Found = members.pop(CONTENT)
+    data, at = bytearray(), 0
+    for chunk in found.chunks:
+        begin, end = max(found.begin - at, 0), min(found.end - at, chunk.size)
+        at += chunk.size
+        if begin < end:
+            data += (await blobs.read(chunk.code_key))[begin:end]
+    return {**members, "Body": bytes(data)}
+
+
 async def write_location(request: Request, output: Members) -> None:
     """Writes the response of GetBucketLocation: one element with the region, which is empty for
     us-east-1."""
