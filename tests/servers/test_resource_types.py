@@ -80,6 +80,7 @@ async def test_buckets(ministack: Ministack) -> None:
             ]
         },
         PublicAccessBlockConfiguration={"BlockPublicAcls": "true"},
+        AccessControl="Private",
         Tags=[{"Key": "kind", "Value": "test"}],
     )
     await stack.make(

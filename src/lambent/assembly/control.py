@@ -12,6 +12,7 @@ from lambent.control.apis.v1.operations import RestApis
 from lambent.control.apis.v2.room import ApisV2
 from lambent.control.buckets.reader import OwnBucketsFirst
 from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
+from lambent.control.log_groups import LogGroups
 from lambent.control.managed_policies import ManagedPolicies
 from lambent.control.mappings import CheckSource
 from lambent.control.repositories import Repositories
@@ -31,6 +32,7 @@ from lambent.gateway.services.iam.operations import IamRooms
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.rooms import LambdaRooms
 from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.services.logs.operations import LogsRooms
 from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.services.s3.operations import S3Rooms
 from lambent.gateway.services.s3.service import S3
@@ -84,7 +86,9 @@ async def open_control_plane(
         gateway = api.gateway
         lambda_rooms = LambdaRooms(control, links, settings.gateway.url_domain)
         gateway.register(LAMBDA, LAMBDA.bind(lambda_rooms))
-        gateway.register(LOGS, LOGS.bind(storage.logs))
+        groups = LogGroups(storage.store, storage.logs)
+        storage.logs.load_retentions = groups.all_retentions
+        gateway.register(LOGS, LOGS.bind(LogsRooms(storage.logs, groups)))
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(storage.metrics))
         gateway.register(ECR, ECR.bind(Repositories(storage.store, storage.clock)))
         domain = settings.gateway.url_domain

@@ -261,6 +261,17 @@ CASES: Mapping[str, Sequence[Case]] = {
     "GetLogEvents": (GROUPS, STREAM),
     **dict.fromkeys(
         (
+            *("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy"),
+            *("TagLogGroup", "UntagLogGroup", "ListTagsLogGroup"),
+        ),
+        (Case((GROUP, f"{GROUP}:*"), [{"logGroupName": "/prod/g"}]),),
+    ),
+    **dict.fromkeys(
+        ("logs:TagResource", "logs:UntagResource", "ListTagsForResource"),
+        (Case((GROUP, f"{GROUP}:*"), [{"resourceArn": GROUP}, {"resourceArn": f"{GROUP}:*"}]),),
+    ),
+    **dict.fromkeys(
+        (
             *("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys", "UpdateAccessKey"),
             *("DeleteUser", "GetUser", "ListAttachedUserPolicies", "ListUserTags"),
             *("DeleteUserPolicy", "GetUserPolicy", "ListUserPolicies", "PutUserPolicy"),
@@ -296,7 +307,7 @@ CASES: Mapping[str, Sequence[Case]] = {
         (Case((IMAGES,), [{"repositoryName": "team/i", "repositoryNames": ["team/i"]}]),),
     ),
     **dict.fromkeys(
-        ("ecr:TagResource", "ecr:UntagResource", "ListTagsForResource"),
+        ("ecr:TagResource", "ecr:UntagResource", "ecr:ListTagsForResource"),
         (Case((IMAGES,), [{"resourceArn": IMAGES}]),),
     ),
     **dict.fromkeys(

@@ -355,7 +355,12 @@ API_KEY = Row(
     tags="tags",
     is_marked=True,
     retag=_retag("/apikeys/{$id}"),
-    note=f"Has the tag `{TOKEN_TAG}`.",
+    prepare=lambda properties, _: {
+        name: value for name, value in properties.items() if name != "StageKeys"
+    },
+    stored_only=frozenset({"StageKeys"}),
+    in_place=frozenset({"StageKeys"}),
+    note=f"Has the tag `{TOKEN_TAG}`. `StageKeys` has no effect: usage plans decide.",
 )
 
 

@@ -169,9 +169,10 @@ def _prepare(properties: Properties, step: Step) -> dict[str, Any]:
     acl = properties.get("AccessControl")
     if acl is not None:
         if acl not in _ACLS:
-            raise ApiError("ValidationError", f"Value of property AccessControl is not one: {acl}")
+            raise ApiError("ValidationError", f"Unknown value of AccessControl: {acl}")
         made["AccessControl"] = _ACLS[acl]
-        if acl == "Private":  # As a bucket is. To say so is refused where ACLs are off.
+        if acl == "Private":
+            # What a bucket is anyway, also if it does not allow ACLs.
             del made["AccessControl"]
     tags = {name: value for name, value in step.tags.items() if not name.startswith("aws:")}
     tags |= {tag["Key"]: as_text(tag["Value"]) for tag in properties.get("Tags") or ()}
@@ -197,6 +198,7 @@ BUCKET = Row(
         Bucket="{BucketName}",
         CreateBucketConfiguration="{Location}",
         ObjectLockEnabledForBucket="{ObjectLockEnabled}",
+        ObjectOwnership="{OwnershipControls.Rules.0.ObjectOwnership}",
     ),
     is_idempotent=True,
     physical="{BucketName}",

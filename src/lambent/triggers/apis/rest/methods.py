@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambent.kit.computing import LOOP_BYTES_MAX
 from lambent.model.document import Body
@@ -33,12 +33,13 @@ from lambent.triggers.apis.rest.pool_authorizer import PoolAuthorizer
 from lambent.triggers.apis.rest.routes import ANY, Routes
 from lambent.triggers.apis.rest.validation import (
     STEPS_AT_ONCE,
-    BodyValidator,
-    Models,
     TooManySteps,
     check_parameters,
 )
 from lambent.triggers.apis.throttling import TokenBucket
+
+if TYPE_CHECKING:
+    from lambent.triggers.apis.rest.body_validation import BodyValidator, Models
 
 _JSON = "application/json"
 
@@ -64,7 +65,7 @@ class Validator:
     """What a method's request validator checks."""
 
     parameters: Mapping[str, object] | None
-    bodies: Mapping[str, BodyValidator] | None
+    bodies: "Mapping[str, BodyValidator] | None"
 
     def check_nowait(self, call: RestCall) -> bool:
         """Check a request if that takes a moment; returns whether it does. If not, call `check` in
@@ -88,14 +89,14 @@ class Validator:
                 "API_CONFIGURATION_ERROR", "The model takes too many steps for the body."
             ) from None
 
-    def _body(self, call: RestCall) -> BodyValidator | None:
+    def _body(self, call: RestCall) -> "BodyValidator | None":
         """What checks the body; None if nothing does."""
         if not self.bodies:
             return None
         kind = media_type_of(call.request.exchange.headers.get("content-type")) or _JSON
         return self.bodies.get(kind) or self.bodies.get("$default")
 
-    def _check(self, call: RestCall, body: BodyValidator | None, steps: int | None) -> None:
+    def _check(self, call: RestCall, body: "BodyValidator | None", steps: int | None) -> None:
         if self.parameters is not None:
             check_parameters(self.parameters, call.parameters)
         if body is not None:
@@ -115,7 +116,8 @@ class MethodCompiler:
         self._stage = stage
         self._variables = variables
         self._authorizers: dict[str, Authorization] = {}
-        self._models = Models(stage.of("model"))
+        self._models: Models | None = None
+        """Made when a method validates bodies: the library takes a tenth of a second to import."""
         self._binary_types: Sequence[str] = stage.api.get("binaryMediaTypes") or ()
 
     def routes(self) -> Routes[Method]:
@@ -182,12 +184,19 @@ class MethodCompiler:
         if chosen is None:
             return None
         parameters = body.get("requestParameters") or {}
-        bodies = {
-            kind: BodyValidator(name, self._models)
-            for kind, name in (body.get("requestModels") or {}).items()
-            if chosen.get("validateRequestBody")
-        }
+        wanted = (body.get("requestModels") or {}) if chosen.get("validateRequestBody") else {}
+        bodies = self._body_validators(wanted)
         return Validator(parameters if chosen.get("validateRequestParameters") else None, bodies)
+
+    def _body_validators(self, names: Mapping[str, str]) -> "Mapping[str, BodyValidator]":
+        """For the names of models by media type."""
+        if not names:
+            return {}
+        from lambent.triggers.apis.rest.body_validation import BodyValidator, Models
+
+        if self._models is None:
+            self._models = Models(self._stage.of("model"))
+        return {kind: BodyValidator(name, self._models) for kind, name in names.items()}
 
     def _settings(self, path: str, verb: str) -> Mapping[str, Any]:
         """The stage's settings of a method: its own before those of all."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lambent.triggers.apis.rest import validation
+from lambent.triggers.apis.rest import body_validation
+from lambent.triggers.apis.rest.body_validation import BodyValidator, Models
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
-from lambent.triggers.apis.rest.validation import BodyValidator, Models
 from tests.unit.triggers.apis.serving import Served
 
 from .apis import RestApi, mock, serving_rest
@@ -35,13 +35,13 @@ def refers(name: str) -> Any:
 def test_all_that_a_model_refers_to_is_parsed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also in a circle; later checks parse nothing but the body."""
     parsed: list[str] = []
-    parse = validation.strict_json.parse_plain
+    parse = body_validation.strict_json.parse_plain
 
     def count(text: str) -> Any:
         parsed.append(text)
         return parse(text)
 
-    monkeypatch.setattr(validation.strict_json, "parse_plain", count)
+    monkeypatch.setattr(body_validation.strict_json, "parse_plain", count)
     all_models = models(A=refers("B"), B=refers("C"), C={**refers("A"), "type": "object"}, D={})
     validator = BodyValidator("A", all_models)
     assert not validator.is_ready
