@@ -105,8 +105,11 @@ def test_a_stack_lives_from_its_creation_to_its_deletion(platform: Platform, cli
     assert described["Status"] == "CREATE_COMPLETE"
     assert {change["ResourceChange"]["Action"] for change in described["Changes"]} == {"Add"}
     assert len(described["Changes"]) == 4
+    assert "TemplateBody" not in client.get_template(StackName="app")
+    of_change_set = client.get_template(ChangeSetName=made["Id"])["TemplateBody"]
     client.execute_change_set(ChangeSetName=made["Id"])
     stack = settled(client, "app")
+    assert client.get_template(StackName="app")["TemplateBody"] == of_change_set
     assert stack["StackStatus"] == "CREATE_COMPLETE", statuses(client, "app")
     url = urlsplit(outputs(stack)["Url"])
     request = urllib.request.Request(platform.endpoint, headers={"Host": url.netloc})
