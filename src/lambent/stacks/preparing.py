@@ -106,7 +106,10 @@ class Preparing:
             except ApiError:
                 unknown.append(type)
                 continue
-            kind.check(blueprint.resource(logical_id, {}).properties)
+            wanted = blueprint.resource(logical_id, {})
+            kind.check(wanted.properties)
+            if wanted.creation_policy is not None:
+                raise invalid(f"Lambent does not support CreationPolicy, which {logical_id} has.")
         if unknown:
             names = ", ".join(dict.fromkeys(unknown))
             raise invalid(f"Template format error: Unrecognized resource types: [{names}]")
