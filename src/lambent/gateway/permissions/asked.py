@@ -26,6 +26,8 @@ class Lookups(Protocol):
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]: ...
 
+    async def secret_arn(self, scope: Scope, text: str) -> str | None: ...
+
 
 class Nothing:
     """Knows nothing of the store: enough where everything within an account is allowed."""
@@ -44,6 +46,9 @@ class Nothing:
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:
         return ()
+
+    async def secret_arn(self, scope: Scope, text: str) -> str | None:
+        return None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
