@@ -85,16 +85,16 @@ def found(file: Path) -> Iterator[tuple[int, str, str]]:
             text = "## [".join(text.split("## [")[:2])
         yield from _words(1, _CODE_BLOCK.sub(_blank, text) if file.suffix == ".md" else text)
         return
-    tree = ast.parse(text)
+    nodes = list(ast.walk(ast.parse(text)))
     tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
-    for first_line, prose in (*_comments(tokens), *_literals(tree, file)):
+    for first_line, prose in (*_comments(tokens), *_literals(nodes, file)):
         yield from _words(first_line, prose)
     for token in tokens:
         if token.type == tokenize.NAME and token.string in _NAMES:
             yield token.start[0], token.string, _NAMES[token.string]
-    for line, name in _definitions(tree):
+    for line, name in _definitions(nodes):
         yield from _words(line, name.replace("_", " "))
-    for line, name in _loop_variables(tree):
+    for line, name in _loop_variables(nodes):
         if name in _LOOP_VARIABLES:
             yield line, name, _LOOP_VARIABLES[name]
 
@@ -106,28 +106,28 @@ def _comments(tokens: Sequence[tokenize.TokenInfo]) -> Iterator[tuple[int, str]]
             yield token.start[0], token.string
 
 
-def _literals(tree: ast.AST, file: Path) -> Iterator[tuple[int, str]]:
+def _literals(nodes: Sequence[ast.AST], file: Path) -> Iterator[tuple[int, str]]:
     """Docstrings and, where there are messages for users, all text with a space in it; each with
     the number of its first line."""
     has_messages = "src/lambent/" in file.as_posix()
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
         if id(node) in docstrings or (has_messages and " " in node.value):
             yield node.lineno, node.value
 
 
-def _definitions(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def _definitions(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, str]]:
     """Line and name of each function."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.lineno, node.name
 
 
-def _loop_variables(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def _loop_variables(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, str]]:
     """Line and name of each variable of a loop, a comprehension or a lambda."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
             for target in ast.walk(node.target):
                 if isinstance(target, ast.Name):

@@ -33,6 +33,9 @@ def test_what_a_box_needs_is_named(open_place: Path, name: str, version: str) ->
     if report["tier"] == "process" or needs_no_call:
         # A weaker tier was chosen; and clone3 is only needed to join a v2 group.
         assert code == 0, report["summary"]
+        refused = [check for check in report["checks"] if f"{name} needs" in check["found"]]
+        assert needs_no_call or refused
+        assert all("Linux 5.15 or newer" in check["fix"] for check in refused)
     else:
         assert code == 1
         broken = [check for check in tried.values() if check["state"] == "broken"]

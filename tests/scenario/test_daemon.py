@@ -22,6 +22,7 @@ from lambent.instance.data_directory import DataDirectory
 from lambent.instance.lock import has_launcher
 from lambent.settings import load_settings
 from lambent.upkeep import gc
+from tests import forking
 from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, wait_for
 
 SLOW = "import time\ndef handler(e, c):\n    time.sleep(e)\n    return 'done'"
@@ -33,14 +34,11 @@ class Daemon:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
 
-    def run(self, *arguments: str, **more: Any) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """`lambent ARGUMENTS --data-dir …`."""
-        return subprocess.run(
+        return forking.run(
             [sys.executable, "-m", "lambent", *arguments, "--data-dir", str(self.data_dir)],
-            capture_output=True,
-            text=True,
-            timeout=more.pop("timeout", 100),
-            **more,
+            timeout=100,
         )
 
     def up(self, *arguments: str) -> str:

@@ -401,10 +401,8 @@ def test_keys_last(start_platform: Callable[..., Platform]) -> None:
 
 def test_relaxed_platforms_stay_on_loopback(tmp_path: Path) -> None:
     """Refused before anything is opened, with the cure."""
-    done = subprocess.run(
+    done = forking.run(
         [sys.executable, "-m", "lambent", "up", "--host", "0.0.0.0", "--data-dir", str(tmp_path)],
-        capture_output=True,
-        text=True,
         timeout=60,
     )
     assert done.returncode == 2
@@ -523,13 +521,11 @@ def test_bad_certificates(certificate: tuple[Path, Path], tmp_path: Path) -> Non
         ["--tls-cert", str(key), "--tls-key", str(key)],
         ["--tls-cert", str(tmp_path / "none"), "--tls-key", str(key)],
     ):
-        done = subprocess.run(
+        done = forking.run(
             [
                 *(sys.executable, "-m", "lambent", "up", "--port", "0", *arguments),
                 *("--data-dir", str(tmp_path / "data")),
             ],
-            capture_output=True,
-            text=True,
             timeout=60,
         )
         assert done.returncode != 0

@@ -19,8 +19,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests import forking
 from tests.databases import PostgreSql
-from tests.forking import Forked
 
 from .conftest import wait_for
 from .functions_api import ROLE, package
@@ -33,7 +33,7 @@ class Process:
     """The control plane in a process that may be killed."""
 
     def __init__(self, data: Path, url: str = "") -> None:
-        self.process = Forked(
+        self.process = forking.Forked(
             [sys.executable, "-m", "tests.scenario.control_plane_process", str(data), url],
             stdout=subprocess.PIPE,
             text=True,
@@ -247,10 +247,8 @@ def test_a_read_only_disk(small_disk: Path) -> None:
         create(client, "kept", "there")
         wait_for(lambda: _settled(client, "kept"), "kept is settled")
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    done = subprocess.run(
+    done = forking.run(
         [sys.executable, "-m", "lambent", "up", "--port", "0", "--data-dir", str(small_disk)],
-        capture_output=True,
-        text=True,
         timeout=60,
     )
     assert done.returncode != 0

@@ -24,6 +24,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests import forking
+
 from .conftest import ACCOUNT, Platform, deploy, invoke, wait_for
 from .functions_api import refusal
 from .test_up import alive, seen
@@ -564,11 +566,9 @@ def test_without_packages_it_says_what_to_do(tmp_path: Path) -> None:
         "PIP_NO_CACHE_DIR": "1",
         "PIP_RETRIES": "0",
     }
-    done = subprocess.run(
+    done = forking.run(
         [*command, *places],
         env={**os.environ, **nowhere},
-        capture_output=True,
-        text=True,
         timeout=50,
         cwd=tmp_path,
     )

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
+from tests import forking
 from tests.platforms import log_lines
 from tests.scenario.conftest import (
     PYTHON,
@@ -151,10 +151,8 @@ def test_a_second_platform_on_the_same_data_is_refused(
 ) -> None:
     """With an error that names the holder."""
     own = start_platform()
-    second = subprocess.run(
+    second = forking.run(
         [sys.executable, "-m", "lambent", "up", "--port", "0", "--data-dir", str(own.data_dir)],
-        capture_output=True,
-        text=True,
         timeout=120,
     )
     assert second.returncode != 0
@@ -169,10 +167,8 @@ def test_a_port_that_is_taken_is_refused(
     """One line that names the port."""
     own = start_platform()
     port = own.endpoint.rpartition(":")[2]
-    second = subprocess.run(
+    second = forking.run(
         [sys.executable, "-m", "lambent", "up", "--port", port, "--data-dir", str(tmp_path / "b")],
-        capture_output=True,
-        text=True,
         timeout=120,
     )
     assert second.returncode != 0

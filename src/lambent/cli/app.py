@@ -11,9 +11,11 @@ import typer
 
 from lambent.cli import (
     api_commands,
+    event_commands,
     function_commands,
     key_commands,
     server_commands,
+    stack_commands,
     trigger_commands,
     upkeep_commands,
 )
@@ -33,7 +35,9 @@ for commands in (
     server_commands,
     function_commands,
     trigger_commands,
+    event_commands,
     api_commands,
+    stack_commands,
     key_commands,
     upkeep_commands,
 ):

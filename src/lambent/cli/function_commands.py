@@ -24,6 +24,13 @@ from lambent.cli.output import (
     print_table,
     progress,
 )
+from lambent.cli.stack_commands import (
+    delete_stack,
+    deploy_template,
+    find_template,
+    watch_sources,
+    watch_template,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,7 +40,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def deploy(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory with the code.")],
+    directory: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR|TEMPLATE", help="Directory with the code or a template, or a template."
+        ),
+    ],
     name: Annotated[
         str | None, typer.Option(help="Function name; default: the directory's.")
     ] = None,
@@ -61,12 +73,27 @@ def deploy(
         bool,
         typer.Option("--http-api", metavar=SWITCH, help="Also put an HTTP API in front of it."),
     ] = False,
+    stack: Annotated[
+        str | None, typer.Option(help="Name of the template's stack; default: the directory's.")
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Parameter of the template; may be repeated."),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", metavar=SWITCH, help="Deploy changes without asking.")
+    ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", metavar=SWITCH, help="Update the code whenever a file is saved."),
+    ] = False,
     endpoint: Endpoint = LOCAL,
     as_json: Json = False,
 ) -> None:
-    """Create or update a function from a directory.
+    """Create or update a function from a directory, or a stack from a template.
 
-    Flags override the directory's function.toml; missing values are guessed from the files.
+    Flags override the directory's function.toml; missing values are guessed from the files. A
+    directory with a template.yaml and no function.toml is deployed as a stack.
     """
     import dataclasses
 
@@ -75,8 +102,17 @@ def deploy(
     from lambent.cli.deploy import deploy as deploy_directory
     from lambent.cli.function_file import complete, likely_mistakes, read_function_file
 
-    if not directory.is_dir():
-        raise UsageError(f"cannot deploy {directory}: it is not a directory")
+    if not directory.exists():
+        raise UsageError(f"cannot deploy {directory}: it does not exist")
+    if (template := find_template(directory)) is not None:
+        parameters = pairs(param, "--param") if param else {}
+        is_confirmed = yes or as_json or not sys.stdin.isatty()
+        deploy_template(
+            template, stack, parameters, endpoint, is_confirmed=is_confirmed, as_json=as_json
+        )
+        if watch:
+            watch_template(template, stack, endpoint)
+        return
     wanted = read_function_file(directory)
     said = {
         **{"name": name, "runtime": runtime, "handler": handler, "role": role},
@@ -100,6 +136,10 @@ def deploy(
         print_note(note)
     if hint := runtime_hint(endpoint, found["Runtime"]):
         raise CliError(f"{found['Runtime']} does not run on the platform's machine yet: {hint}")
+    if watch:
+        from lambent.cli.watch import Source
+
+        watch_sources([Source(found["FunctionName"], directory)], endpoint)
 
 
 def invoke(
@@ -187,9 +227,19 @@ def functions(endpoint: Endpoint = LOCAL, as_json: Json = False) -> None:
         print_note("no functions yet; `lambent deploy DIR` creates one")
 
 
-def delete(name: Name, endpoint: Endpoint = LOCAL) -> None:
-    """Delete a function and all its versions."""
+def delete(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the function or stack.")],
+    stack: Annotated[
+        bool, typer.Option("--stack", metavar=SWITCH, help="Delete a stack and what it made.")
+    ] = False,
+    endpoint: Endpoint = LOCAL,
+) -> None:
+    """Delete a function and all its versions, or a stack."""
     from lambent.cli.client import open_client
+
+    if stack:
+        delete_stack(name, endpoint)
+        return
 
     with open_client("lambda", endpoint) as client:
         client.delete_function(FunctionName=name)

@@ -22,6 +22,14 @@ from lambent.model.resources import (
     parse_role_arn,
     parse_user_arn,
 )
+from lambent.model.stack_documents import (
+    CHANGE_SET,
+    NAME,
+    SERVICE,
+    STACK,
+    account_root,
+    stack_arn,
+)
 from lambent.store.function_settings import Kind
 from lambent.store.store import Store, Transaction
 
@@ -65,6 +73,25 @@ class Resources:
         """The ARN of the secret with this name or ARN, None if there is none."""
         found = await self._store.read(lambda tx: find_secret(tx, scope, text))
         return None if found is None else secret_arn(scope, found.id, found.body["suffix"])
+
+    async def stack_arn(self, scope: Scope, name: str) -> str | None:
+        """The ARN of the stack with a name, None if there is none."""
+        root = account_root(scope)
+        found = await self._store.read(lambda tx: tx.documents.get(root, NAME, name))
+        return None if found is None else stack_arn(scope, name, found.body["stack"])
+
+    async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None:
+        """The ARN of the stack that a change set is of, None if there is no such change set."""
+        id = arn.rpartition("/")[2]
+
+        def run(tx: Transaction) -> str | None:
+            found = tx.documents.find(SERVICE, CHANGE_SET, id)
+            if found is None or found.root.scope != scope or found.body["arn"] != arn:
+                return None
+            stack = tx.documents.get(found.root, STACK, STACK)
+            return None if stack is None else stack_arn(scope, stack.body["name"], found.root.id)
+
+        return await self._store.read(run)
 
 
 def _policy(tx: Transaction, arn: str) -> ResourcePolicy:

@@ -8,6 +8,7 @@ from lambent.gateway.definitions import AnyService
 from lambent.gateway.services.apigateway.service import APIGATEWAY
 from lambent.gateway.services.apigatewaymanagementapi.service import APIGATEWAYMANAGEMENTAPI
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
+from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.iam.service import IAM
@@ -27,6 +28,7 @@ SERVICES: tuple[AnyService, ...] = (
     APIGATEWAY,
     APIGATEWAYV2,
     APIGATEWAYMANAGEMENTAPI,
+    CLOUDFORMATION,
     ECR,
     S3,
     SSM,

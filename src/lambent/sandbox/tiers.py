@@ -27,6 +27,13 @@ _OF_CONTAINERS = (
     " --security-opt seccomp=unconfined, apparmor=unconfined and systempaths=unconfined"
 )
 
+UNKNOWN_CALL = "Function not implemented"
+"""In the text of an error: the kernel does not have a system call."""
+NEWER_KERNEL = (
+    "use Linux 5.15 or newer (docs/kernel-features.md says which call came with which version), or"
+    " a container runtime whose seccomp profile knows the call"
+)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -68,7 +75,7 @@ def detect() -> Isolation:
             name="namespaces",
             is_there=refusal is None,
             found="available" if refusal is None else f"refused: {refusal}",
-            fix="" if refusal is None else _namespace_hint(),
+            fix="" if refusal is None else _namespace_hint(refusal),
         )
     )
     limits, finding = _find_limits()
@@ -121,7 +128,9 @@ def _look_for_landlock() -> Finding:
     )
 
 
-def _namespace_hint() -> str:
+def _namespace_hint(refusal: str) -> str:
+    if UNKNOWN_CALL in refusal:
+        return NEWER_KERNEL
     for path, wanted in (
         ("kernel/apparmor_restrict_unprivileged_userns", "0"),
         ("kernel/unprivileged_userns_clone", "1"),

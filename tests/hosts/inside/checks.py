@@ -19,7 +19,15 @@ from lambent.node.languages.interpreters import find_interpreters
 from tests.hosts.inside import functions
 from tests.hosts.inside.leftovers import family, groups_of, of_all, of_one, still_alive
 from tests.hosts.inside.outcomes import NotRun, Refused
-from tests.hosts.inside.served import SERVICE, Served, call, call_well, create, wait_for
+from tests.hosts.inside.served import (
+    SERVICE,
+    Served,
+    call,
+    call_well,
+    create,
+    log_of,
+    wait_for,
+)
 
 OLD_DATA = Path(__file__).parents[1] / "fixtures" / "data-directory.tar.xz"
 BURST = 50
@@ -322,10 +330,3 @@ def run_lambent(*words: str) -> subprocess.CompletedProcess[str]:
 def python_runtime() -> str:
     """The runtime identifier of the running interpreter."""
     return f"python3.{sys.version_info.minor}"
-
-
-def log_of(answer: dict[str, str]) -> str:
-    """The end of the log in a response."""
-    import base64
-
-    return base64.b64decode(answer["LogResult"]).decode()

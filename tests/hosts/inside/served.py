@@ -1,5 +1,6 @@
 """The platform on this host: started from a shell, or by systemd as lambent.service."""
 
+import base64
 import json
 import os
 import re
@@ -201,5 +202,10 @@ def call(client: Any, name: str, event: Any, **more: Any) -> tuple[Any, dict[str
 def call_well(client: Any, name: str, event: Any, **more: Any) -> Any:
     """Invoke a function that must succeed; returns the payload."""
     payload, answer = call(client, name, event, **more)
-    assert "FunctionError" not in answer, payload
+    assert "FunctionError" not in answer, f"{payload}; its log: {log_of(answer)}"
     return payload
+
+
+def log_of(answer: dict[str, Any]) -> str:
+    """The end of the log in a response."""
+    return base64.b64decode(answer["LogResult"]).decode()

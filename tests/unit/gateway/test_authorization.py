@@ -44,6 +44,8 @@ PARAMETER = f"arn:aws:ssm:us-east-1:{HERE}:parameter/team/p"
 SECRET = f"arn:aws:secretsmanager:us-east-1:{HERE}:secret:team/s-AbCdEf"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
+STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
+CHANGE_SET = f"arn:aws:cloudformation:us-east-1:{HERE}:changeSet/c/{UUID}"
 
 Params = Mapping[str, Any]
 Statement = Mapping[str, Any]
@@ -73,6 +75,12 @@ class Known(Nothing):
 
     async def secret_arn(self, scope: Scope, text: str) -> str | None:
         return SECRET if text in ("team/s", SECRET, SECRET[:-7]) else None
+
+    async def stack_arn(self, scope: Scope, name: str) -> str | None:
+        return STACK if (scope, name) == (SCOPE, "prod-s") else None
+
+    async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None:
+        return STACK if (scope, arn) == (SCOPE, CHANGE_SET) else None
 
 
 def meant(name: str) -> tuple[AnyService, str]:
@@ -248,6 +256,7 @@ CASES: Mapping[str, Sequence[Case]] = {
             *("ListUsers", "ListRoles", "ListPolicies", "ListBuckets"),
             *("ListSecrets", "GetRandomPassword"),
             *("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData"),
+            *("ListExports", "ListImports", "ListStacks", "ValidateTemplate"),
         ),
         (NEITHER,),
     ),
@@ -355,6 +364,23 @@ CASES: Mapping[str, Sequence[Case]] = {
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),
     "CreateRole": (Case((ROLE,), [{"RoleName": "power", "Path": "/admins/"}]),),
     "AssumeRole": (Case((ROLE,), [{"RoleArn": ROLE}]),),
+    **dict.fromkeys(
+        (
+            *("CancelUpdateStack", "ContinueUpdateRollback", "CreateChangeSet", "CreateStack"),
+            *("DeleteStack", "DescribeStackEvents", "DescribeStackResource", "DescribeStacks"),
+            *("DescribeStackResources", "GetStackPolicy", "GetTemplate", "GetTemplateSummary"),
+            *("ListChangeSets", "ListStackResources", "RollbackStack", "SetStackPolicy"),
+            *("UpdateStack", "UpdateTerminationProtection"),
+        ),
+        (Case((STACK,), all_of(StackName=["prod-s", STACK])),),
+    ),
+    **dict.fromkeys(
+        ("DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet"),
+        (
+            Case((STACK,), all_of(StackName=["prod-s", STACK, None], ChangeSetName=[CHANGE_SET])),
+            Case((STACK,), all_of(StackName=["prod-s", STACK], ChangeSetName=["c"])),
+        ),
+    ),
     # For everybody, as in AWS: no policy says who may ask who they are.
     "GetCallerIdentity": (),
     "GetSessionToken": (),

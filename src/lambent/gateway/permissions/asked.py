@@ -28,6 +28,10 @@ class Lookups(Protocol):
 
     async def secret_arn(self, scope: Scope, text: str) -> str | None: ...
 
+    async def stack_arn(self, scope: Scope, name: str) -> str | None: ...
+
+    async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None: ...
+
 
 class Nothing:
     """Knows nothing of the store: enough where everything within an account is allowed."""
@@ -48,6 +52,12 @@ class Nothing:
         return ()
 
     async def secret_arn(self, scope: Scope, text: str) -> str | None:
+        return None
+
+    async def stack_arn(self, scope: Scope, name: str) -> str | None:
+        return None
+
+    async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None:
         return None
 
 

@@ -44,7 +44,9 @@ def _structure(value: Any, shape: Mapping[str, Shape], where: str) -> Any:
         raise invalid(where, "an object")
     converted = {}
     for name, inner in value.items():
-        member = member_of(shape, name)
+        if inner is None:
+            continue
+        member = member_of(shape, str(name))
         if member is None:
             raise ApiError("ValidationError", f"Encountered unsupported property {name}")
         converted[member] = convert(inner, shape[member], f"{where}/{name}")
@@ -91,9 +93,11 @@ def _number(value: Any, kind: type[int] | type[float], where: str) -> int | floa
 
 def _time(value: Any, where: str) -> datetime.datetime:
     try:
+        if isinstance(value, (int, float)) or str(value).isdigit():
+            return datetime.datetime.fromtimestamp(float(value), datetime.UTC)
         time = datetime.datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise invalid(where, "a timestamp as in ISO 8601") from None
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise invalid(where, "a timestamp: seconds since 1970, or as in ISO 8601") from None
     return time if time.tzinfo is not None else time.replace(tzinfo=datetime.UTC)
 
 

@@ -7,7 +7,8 @@
 | `{@Arn}` | an attribute |
 | `{$id}`, `{$id.0}` | the physical id; the part of it before the first `|` |
 | `{*}`, `{*.A}` | the element of a list that a part is about |
-| `{$account}`, `{$region}`, `{$token}`, `{$stack}`, `{$name}` | the step's |
+| `{$id:6}`, `{Arn:6}` | a part of any of them between colons, counted from 0 |
+| `{$account}`, `{$region}`, `{$token}`, `{$name}` | the step's |
 
 A template that is one placeholder has its value, of any type. Others are texts.
 """
@@ -35,6 +36,14 @@ class Values:
 
     def find(self, placeholder: str) -> Any:
         """The value of a placeholder; None if there is none."""
+        whole, _, index = placeholder.partition(":")
+        value = self._find(whole)
+        if not index:
+            return value
+        parts = str(value).split(":")
+        return parts[int(index)] if int(index) < len(parts) else None
+
+    def _find(self, placeholder: str) -> Any:
         if placeholder.startswith("."):
             return at(self.response, placeholder[1:])
         if placeholder.startswith("*"):
@@ -57,7 +66,6 @@ class Values:
             "region": self.step.caller.scope.region,
             "token": self.step.token,
             "name": self.step.name,
-            "stack": self.step.stack_id,
         }[name]
 
 

@@ -12,6 +12,8 @@ _UNIQUE = 13
 def shortened(generated: str, rule: Name, properties: Mapping[str, Any]) -> str:
     """A generated name that the type allows: its end, which is unique, stays."""
     suffix = rule.suffix(properties)
+    if rule.is_alphanumeric:
+        generated = generated.replace("-", "")
     maximum = rule.maximum - len(suffix)
     if len(generated) > maximum:
         start = generated[:-_UNIQUE][: maximum - _UNIQUE].rstrip("-")

@@ -7,7 +7,8 @@ from lambent.stacks.resources.row_type import Op, Row
 
 def writes(row: Row) -> Iterator[Op]:
     """Those that take properties."""
-    yield row.create
+    if row.create is not None:
+        yield row.create
     yield from row.update
     for part in row.parts:
         yield part.put
@@ -15,9 +16,12 @@ def writes(row: Row) -> Iterator[Op]:
 
 def reads(row: Row) -> Iterator[Op]:
     """Those that find the resource."""
-    for op in (row.read, row.find.list if row.find is not None else None):
-        if op is not None:
-            yield op
+    if row.read is not None:
+        yield row.read
+    if row.find is not None:
+        yield row.find.list
+    if row.existing is not None:
+        yield row.existing.list
 
 
 def removals(row: Row) -> Iterator[Op]:
@@ -33,6 +37,8 @@ def named_operations(row: Row) -> frozenset[str]:
     """The names of all."""
     ops = (*writes(row), *reads(row), *removals(row))
     names = {op.name for op in ops}
+    if row.patch is not None:
+        names.add(row.patch.op.name)
     if row.retag is not None:
         names |= {row.retag.tag, row.retag.untag}
     return frozenset(names)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from lambent.identity.authorizer import Caller
+from lambent.model.errors import ApiError
 
 Properties = Mapping[str, Any]
 """Evaluated properties of a resource, as the template spells them."""
@@ -37,9 +38,19 @@ class Step:
     """The same for what has an idempotency token or a tag instead of a name."""
     tags: Mapping[str, str]
     """Of the stack, with `aws:cloudformation:…`, which are not sent to APIs."""
+    operation: str = ""
+    """Names the operation of the stack that the step is a part of."""
     is_repeated: bool = False
     """Whether the step may have been done before, since its wish is older than this attempt. Only
     then a resource with a name of the template's, or like this one, is taken for the step's."""
+
+
+class Unfinished(ApiError):
+    """A resource was made and cannot be used. It is to be deleted."""
+
+    def __init__(self, error: ApiError, made: Made) -> None:
+        super().__init__(error.code, error.message, status=error.status)
+        self.made = made
 
 
 class ResourceType(Protocol):
@@ -62,7 +73,10 @@ class ResourceType(Protocol):
 
     async def create(self, step: Step, properties: Properties) -> Made:
         """Make the resource, or take the one that this step has made before, and wait until it can
-        be used. Raises `ApiError`."""
+        be used. Raises `ApiError`; `Unfinished` if it was made and then something went wrong."""
+
+    async def find(self, step: Step, properties: Properties) -> Made | None:
+        """What a step in doubt has made; None if it has made nothing. Raises `ApiError`."""
 
     async def update(self, step: Step, made: Made, old: Properties, new: Properties) -> Made:
         """Change the resource in place. Raises `ApiError`."""

@@ -16,6 +16,10 @@ Prepare = Callable[[Properties, Step], dict[str, Any]]
 that old and new properties can be compared. Raises `ApiError`."""
 
 
+WHOLE = "..."
+"""Instead of a member: a structure whose members are those of the input."""
+
+
 class Op(NamedTuple):
     """An operation and the members of its input that are not copied from properties."""
 
@@ -30,9 +34,10 @@ def op(name: str, **members: Any) -> Op:
     return Op(name, members, copies=True)
 
 
-def only(name: str, **members: Any) -> Op:
-    """An operation with the row's keys and these members alone."""
-    return Op(name, members, copies=False)
+def only(name: str, whole: str = "", **members: Any) -> Op:
+    """An operation with the row's keys and these members alone. `whole` is the template of a
+    structure all of whose members are taken."""
+    return Op(name, {WHOLE: whole, **members} if whole else members, copies=False)
 
 
 class Name(NamedTuple):
@@ -43,6 +48,11 @@ class Name(NamedTuple):
     is_lower: bool = False
     suffix: Callable[[Properties], str] = lambda _: ""
     """What a generated name must end with."""
+    is_alphanumeric: bool = False
+    parent: str = ""
+    """The property with the parent in which the name is unique."""
+    is_shared: bool = False
+    """Whether several resources may have the name, so that it does not prevent a replacement."""
 
 
 class Wait(NamedTuple):
@@ -56,6 +66,30 @@ class Wait(NamedTuple):
     """Path of what explains a failure."""
 
 
+class Path(NamedTuple):
+    """A value of patch operations."""
+
+    value: str
+    kind: str = "text"
+    """`text` is replaced, by nothing in the end; an `entry` of a map is added, replaced and
+    removed; a `setting` is replaced and removed; an `item` of a list is added and removed by its
+    value, and the path of the list ends before `#`."""
+    whole: str = ""
+    """The path that is removed instead, with all that is under it."""
+
+
+class Patch(NamedTuple):
+    """An update by patch operations."""
+
+    op: Op
+    paths: Callable[[Properties], Mapping[str, Path]]
+    """All that can be patched, by path."""
+    properties: tuple[str, ...]
+    """From which `paths` come."""
+    on_create: Callable[[Properties], Mapping[str, Path]] = lambda _: {}
+    """What `create` does not set."""
+
+
 class Find(NamedTuple):
     """How a resource is found again whose id the service chose."""
 
@@ -64,6 +98,19 @@ class Find(NamedTuple):
     """Path of the list in the response; empty if the response is the resource itself."""
     match: Mapping[str, Any] = {}
     """Templates by the path in an item: the item of this resource has all of these values."""
+    physical: str = ""
+    """The physical id from an item, if the item differs from the response of `create`."""
+
+
+class Existing(NamedTuple):
+    """Resources that exist, for an API that returns an old one if nothing has changed."""
+
+    list: Op
+    items: str
+    path: str
+    """Of the physical id in an item."""
+    message: str
+    """The error if the resource is one of these: a template of the response of `create`."""
 
 
 class Retag(NamedTuple):
@@ -89,6 +136,8 @@ class Part:
     """The properties of the part; it exists if one of them has a value."""
     put: Op
     remove: Op | None = None
+    with_: tuple[str, ...] = ()
+    """Further properties whose change puts all elements again."""
     is_each: bool = False
     """Whether `of` is a list whose elements are put one by one."""
     key: str = ""
@@ -106,7 +155,8 @@ class Row:
     name: str
     service: str
     """As botocore names it."""
-    create: Op
+    create: Op | None
+    """None if the resource consists of its parts."""
     physical: str
     """The physical id, from the response of `create` or an item of `find`."""
     ref: str = ""
@@ -132,6 +182,11 @@ class Row:
     retag: Retag | None = None
     is_marked: bool = False
     """Whether a tag has the step's token, by which `find` knows the resource."""
+    is_idempotent: bool = False
+    """Whether `create` succeeds if the resource exists, so that it must be looked for."""
+    existing: Existing | None = None
+    is_stored: bool = False
+    """Whether the resource does nothing: it exists in its stack alone."""
     parts: tuple[Part, ...] = ()
     find: Find | None = None
     """None if the physical id follows from the properties, or if what a step in doubt left cannot
@@ -143,6 +198,13 @@ class Row:
     """What an update sends for a property that the template no longer has."""
     prepare: Prepare | None = None
     fetch: "Fetch | None" = None
+    patch: Patch | None = None
+    resets: tuple[str, ...] = ()
+    """Properties of a part that sets other properties, too: these are set again after it."""
+    is_remade: bool = False
+    """Whether an update deletes the resource and makes it again, with the same physical id."""
+    before_delete: "Hook | None" = None
+    after_update: "Hook | None" = None
     uses: frozenset[str] = frozenset()
     """Properties that `prepare` or `fetch` reads."""
     stored_only: frozenset[str] = frozenset()
@@ -155,12 +217,13 @@ class Row:
     """For the reference."""
 
 
-Fetch = Callable[
-    [Callable[[str, str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]], Properties],
-    Awaitable[dict[str, Any]],
-]
-"""Reads what properties refer to, before `prepare`; receives a call of an operation by service,
-operation and input. Raises `ApiError`."""
+Call = Callable[[str, str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+"""Calls an operation: service, operation, input. Raises `ApiError`."""
+Fetch = Callable[[Call, Properties, Properties | None], Awaitable[dict[str, Any]]]
+"""Reads what properties refer to, before `prepare`; returns further properties. Receives the old
+properties, too, in an update."""
+Hook = Callable[[Call, str, Properties], Awaitable[None]]
+"""Does what rows cannot say about the resource with a physical id."""
 
 TOKEN_TAG = "lambent:token"
 """The tag of a marked resource."""

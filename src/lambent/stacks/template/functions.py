@@ -61,16 +61,14 @@ def text_of(value: Any, complaint: str) -> str:
 
 
 def _ref(run: Run, raw: Any) -> Any:
-    name = run.value(shapes.ref(raw))
-    if not isinstance(name, str):
-        raise TemplateError("Template error: every Ref object must have a single String value.")
-    return run.ref(name)
+    return run.ref(shapes.ref(raw))
 
 
 def _get_att(run: Run, raw: Any) -> Any:
-    name, attribute = (run.value(part) for part in shapes.get_att(raw))
-    if not isinstance(name, str) or not isinstance(attribute, str):
-        shapes.get_att(None)
+    name, written = shapes.get_att(raw)
+    attribute = run.value(written)
+    if not isinstance(attribute, str):
+        raise shapes.wrong("Fn::GetAtt")
     return run.attribute(name, attribute)
 
 
@@ -92,10 +90,12 @@ def _sub(run: Run, raw: Any) -> Any:
         if value is UNKNOWN:
             known = False
             continue
+        if value is NO_VALUE:
+            continue
         written = text_of(
             value,
             "Template error: Fn::Sub expression does not resolve to a string: the value of"
-            f" {part!r} is not a string.",
+            f" {part.written if isinstance(part, shapes.Variable) else part.text} is not a string.",
         )
         run.budget.make(len(written))
         parts.append(written)
@@ -110,7 +110,7 @@ def _join(run: Run, raw: Any) -> Any:
     ):
         return UNKNOWN
     if not isinstance(values, list):
-        shapes.join(None)
+        raise shapes.wrong("Fn::Join")
     complaint = "Template error: every Fn::Join object requires a list of strings to be joined."
     texts = [text_of(value, complaint) for value in values]
     run.budget.make(sum(map(len, texts)) + len(delimiter) * len(texts))
@@ -123,7 +123,7 @@ def _split(run: Run, raw: Any) -> Any:
     if text is UNKNOWN:
         return UNKNOWN
     if not isinstance(text, str):
-        shapes.split(None)
+        raise shapes.wrong("Fn::Split")
     run.budget.step(text.count(delimiter))
     run.budget.make(len(text))
     return text.split(delimiter)
@@ -138,7 +138,7 @@ def _select(run: Run, raw: Any) -> Any:
     except (TypeError, ValueError):
         at = -1
     if not isinstance(items, list) or (isinstance(index, str) and len(index) > 10):
-        shapes.select(None)
+        raise shapes.wrong("Fn::Select")
     if not 0 <= at < len(items):
         raise TemplateError(
             f"Template error: Fn::Select cannot select nonexistent value at index {index}"
@@ -148,16 +148,24 @@ def _select(run: Run, raw: Any) -> Any:
 
 def _find_in_map(run: Run, raw: Any) -> Any:
     lookup = shapes.find_in_map(raw)
-    names = [run.value(name) for name in lookup[:3]]
+    if lookup.has_default:
+        raise shapes.wrong("Fn::FindInMap")
+    return _looked_up(run, lookup)
+
+
+def _find_in_map_or_default(run: Run, raw: Any) -> Any:
+    return _looked_up(run, shapes.find_in_map(raw))
+
+
+def _looked_up(run: Run, lookup: shapes.Lookup) -> Any:
+    names = [run.value(name) for name in (lookup.mapping, lookup.top, lookup.second)]
     if any(name is UNKNOWN for name in names):
         return UNKNOWN
     complaint = "Template error: every Fn::FindInMap object must have names that are strings."
     mapping, top, second = (text_of(name, complaint) for name in names)
-    if mapping in run.mappings:
-        found = run.mappings[mapping].get(top, {}).get(second)
-        if found is not None:
-            run.budget.step(len(found) if isinstance(found, list) else 1)
-            return found
+    found = run.mappings.get(mapping, {}).get(top, {}).get(second)
+    if found is not None:
+        return run.budget.copy(found)
     if lookup.has_default:
         return run.value(lookup.default)
     if mapping not in run.mappings:
@@ -172,11 +180,12 @@ def _base64(run: Run, raw: Any) -> Any:
     text = run.value(shapes.SHAPES["Fn::Base64"](raw))
     if text is UNKNOWN:
         return UNKNOWN
-    written = text_of(
-        text, "Template error: every Fn::Base64 object must have a String-typed value."
-    )
+    try:
+        written = written_out(text)
+    except TypeError:
+        raise shapes.wrong("Fn::Base64") from None
     run.budget.make(2 * len(written))
-    return base64.b64encode(written.encode("utf-8", "surrogatepass")).decode()
+    return base64.b64encode(written.encode(errors="replace")).decode()
 
 
 def _if(run: Run, raw: Any) -> Any:
@@ -191,15 +200,13 @@ def _import_value(run: Run, raw: Any) -> Any:
             "Template error: the attribute in Fn::ImportValue must not depend on any resources,"
             " imported values, or Fn::GetAZs"
         )
-    return run.exported(name)
+    return run.budget.copy(run.exported(name))
 
 
 def _zones(run: Run, raw: Any) -> Any:
     region = run.value(shapes.SHAPES["Fn::GetAZs"](raw))
     if not isinstance(region, str):
-        raise TemplateError(
-            "Template error: every Fn::GetAZs object must have a String-typed value."
-        )
+        raise shapes.wrong("Fn::GetAZs")
     own = run.inputs.region
     return [(region or own) + zone.removeprefix(own) for zone in run.inputs.zones]
 
@@ -213,8 +220,7 @@ def _cidr(run: Run, raw: Any) -> Any:
         wanted = int(written_out(count))
         host_bits = 8 if bits is None else int(written_out(bits))
     except (TypeError, ValueError):
-        shapes.cidr(None)
-        raise AssertionError from None
+        raise shapes.wrong("Fn::Cidr") from None
     length = network.max_prefixlen - host_bits
     if (
         not 1 <= wanted <= CIDRS_MAX
@@ -225,6 +231,7 @@ def _cidr(run: Run, raw: Any) -> Any:
             f"Template error: Fn::Cidr cannot make {wanted} blocks of {host_bits} bits from"
             f" {block}."
         )
+    run.budget.step(20 * wanted)  # since writing an address takes that much longer
     first = int(network.network_address)
     address = type(network.network_address)
     return [f"{address(first + (number << host_bits))}/{length}" for number in range(wanted)]
@@ -245,6 +252,7 @@ def _to_json_string(run: Run, raw: Any) -> Any:
         return UNKNOWN
     if not isinstance(value, list | dict):
         raise TemplateError("Template error: Fn::ToJsonString requires an object or a list.")
+    # Six times as long as the value at most, whose characters are taken already.
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     run.budget.make(len(text))
     return text
@@ -266,9 +274,7 @@ def _equals(run: Run, raw: Any) -> bool:
 
 def _comparable(value: Any) -> Any:
     if value is UNKNOWN or isinstance(value, NoValue):
-        raise TemplateError(
-            "Template error: every Fn::Equals object requires a list of 2 string parameters."
-        )
+        raise shapes.wrong("Fn::Equals")
     if isinstance(value, list):
         return [_comparable(item) for item in value]
     if isinstance(value, dict):
@@ -308,16 +314,21 @@ VALUES: Mapping[str, Function] = {
     "Fn::ImportValue": _import_value,
     "Fn::GetAZs": _zones,
     "Fn::Cidr": _cidr,
+}
+"""In properties and outputs."""
+EXTENDED: Mapping[str, Function] = {
+    **VALUES,
+    "Fn::FindInMap": _find_in_map_or_default,
     "Fn::Length": _length,
     "Fn::ToJsonString": _to_json_string,
 }
-"""In properties and outputs."""
-CONDITIONS: Mapping[str, Function] = {
-    **VALUES,
-    "Condition": _condition,
+"""The same with language extensions."""
+BOOLEANS: Mapping[str, Function] = {
     "Fn::Equals": _equals,
     "Fn::And": _and,
     "Fn::Or": _or,
     "Fn::Not": _not,
 }
+"""In conditions and rules."""
+CONDITION: Mapping[str, Function] = {"Condition": _condition}
 """In conditions."""

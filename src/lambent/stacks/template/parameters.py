@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from lambent.kit.linear_regex import PatternError, compile_pattern
@@ -11,6 +12,7 @@ from lambent.stacks.template.template import Parameter, Template
 BYTES_MAX = 4_096
 HIDDEN = "****"
 """Shown instead of the value of a parameter with NoEcho."""
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _SSM_VALUE = "AWS::SSM::Parameter::Value<"
 
 
@@ -24,6 +26,13 @@ class Parameters:
     """What must be looked up first: name of the template's parameter → name of the parameter in
     Systems Manager."""
     types: Mapping[str, str]
+    """Of each parameter, as the template declares it."""
+    hidden: frozenset[str]
+    """Parameters with NoEcho."""
+
+    def shown(self) -> dict[str, str]:
+        """The texts, as they may be shown."""
+        return {name: HIDDEN if name in self.hidden else text for name, text in self.texts.items()}
 
     def values(self, looked_up: Mapping[str, str]) -> dict[str, str | Sequence[str]]:
         """The values that Ref returns. `looked_up` has the text of each of `lookups`. Raises
@@ -72,6 +81,9 @@ def resolve_parameters(
         texts=texts,
         lookups={name: text for name, text in texts.items() if types[name].startswith(_SSM_VALUE)},
         types=types,
+        hidden=frozenset(
+            name for name, parameter in template.parameters.items() if parameter.no_echo
+        ),
     )
 
 
@@ -87,56 +99,61 @@ def _check(parameter: Parameter, text: str) -> None:
     name = parameter.name
     if len(text.encode(errors="replace")) > BYTES_MAX:
         raise TemplateError(f"Parameter '{name}' must contain at most {BYTES_MAX} bytes.")
-    value = _value(parameter.type, text) if not parameter.type.startswith(_SSM_VALUE) else text
+    value = text if parameter.type.startswith(_SSM_VALUE) else _value(parameter.type, text)
     items = [value] if isinstance(value, str) else value
-    numbers = []
     if parameter.type in ("Number", "List<Number>"):
-        numbers = [_number(parameter, item) for item in items]
-    complaint = _complaint(parameter, text, items, numbers)
+        numbers = [_number(name, item) for item in items]
+        complaint = _complaint_of_numbers(parameter, numbers)
+    else:
+        complaint = _complaint_of_texts(parameter, items, is_list=isinstance(value, list))
     if complaint is not None:
         described = parameter.constraint_description
-        if described is not None:
-            raise TemplateError(f"Parameter '{name}' failed to satisfy constraint: {described}")
-        raise TemplateError(f"Parameter '{name}' {complaint}")
+        raise TemplateError(
+            f"Parameter '{name}' {complaint}"
+            if described is None
+            else f"Parameter {name} failed to satisfy constraint: {described}"
+        )
 
 
-def _complaint(
-    parameter: Parameter, text: str, items: Sequence[str], numbers: Sequence[float]
-) -> str | None:
+def _complaint_of_texts(parameter: Parameter, items: Sequence[str], is_list: bool) -> str | None:
     allowed = parameter.allowed_values
-    if allowed is not None and not all(_is_allowed(item, allowed, bool(numbers)) for item in items):
+    if allowed is not None and not set(items) <= set(allowed):
         return "must be one of AllowedValues"
-    if parameter.allowed_pattern is not None and not all(
-        _matches(parameter.allowed_pattern, item) for item in items
-    ):
-        return f"must match pattern {parameter.allowed_pattern}"
-    if parameter.min_length is not None and len(text) < parameter.min_length:
-        return f"must contain at least {parameter.min_length} characters"
-    if parameter.max_length is not None and len(text) > parameter.max_length:
-        return f"must contain at most {parameter.max_length} characters"
-    if parameter.min_value is not None and any(number < parameter.min_value for number in numbers):
-        return f"must be a number not less than {parameter.min_value:g}"
-    if parameter.max_value is not None and any(number > parameter.max_value for number in numbers):
-        return f"must be a number not greater than {parameter.max_value:g}"
+    pattern = parameter.allowed_pattern
+    if pattern is not None and not all(_matches(pattern, item) for item in items):
+        return f"must match pattern {pattern}"
+    length = len(items[0])
+    least, most = parameter.min_length, parameter.max_length
+    if least is not None and not is_list and length < least:
+        return f"must contain at least {least} characters"
+    if most is not None and not is_list and length > most:
+        return f"must contain at most {most} characters"
     return None
 
 
-def _is_allowed(item: str, allowed: Sequence[str], is_number: bool) -> bool:
-    return item in allowed or (is_number and float(item) in map(_to_number, allowed))
+def _complaint_of_numbers(parameter: Parameter, numbers: Sequence[float]) -> str | None:
+    allowed = parameter.allowed_values
+    if allowed is not None and not set(numbers) <= {
+        float(value) for value in allowed if _NUMBER.fullmatch(value)
+    }:
+        return "must be one of AllowedValues"
+    least, most = parameter.min_value, parameter.max_value
+    if least is not None and min(numbers) < least:
+        return f"must be a number not less than {_written(least)}"
+    if most is not None and max(numbers) > most:
+        return f"must be a number not greater than {_written(most)}"
+    return None
 
 
-def _to_number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def _number(parameter: Parameter, text: str) -> float:
-    number = _to_number(text)
+def _number(name: str, text: str) -> float:
+    number = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not math.isfinite(number):
-        raise TemplateError(f"Parameter '{parameter.name}' must be a number.")
+        raise TemplateError(f"Parameter '{name}' must be a number.")
     return number
+
+
+def _written(number: float) -> str:
+    return str(int(number)) if number.is_integer() else str(number)
 
 
 def _matches(pattern: str, text: str) -> bool:

@@ -1,10 +1,10 @@
-"""Which resources and parameters a part of a template refers to."""
+"""Which resources, parameters and conditions a part of a template refers to."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lambent.stacks.template.errors import TemplateError
-from lambent.stacks.template.shapes import GET_ATT, SHAPES, Variable, sub_parts
+from lambent.stacks.template.shapes import SHAPES, Variable, sub_parts
 
 PSEUDO_PARAMETERS = frozenset(
     f"AWS::{name}"
@@ -13,6 +13,7 @@ PSEUDO_PARAMETERS = frozenset(
         "URLSuffix",
     )
 )  # fmt: skip
+_EXTENSIONS = frozenset({"Fn::Length", "Fn::ToJsonString"})
 
 
 class Reference(NamedTuple):
@@ -20,85 +21,86 @@ class Reference(NamedTuple):
 
     name: str
     attribute: str | None
-    sure: bool
-    """Whether it is outside of Fn::If, so that it counts whatever the conditions are."""
+    """Empty if a function returns it."""
+    is_sure: bool
+    """Whether it is outside of Fn::If, so that it counts with any conditions."""
 
 
-class References(NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class References:
     """What a value refers to."""
 
     names: list[Reference]
     conditions: list[str]
-    """Conditions that Fn::If names."""
+    """Conditions that Fn::If and Condition name."""
+    extensions: list[str]
+    """Functions that need language extensions."""
 
 
-def references(value: Any, holds: Callable[[str], bool] | None = None) -> References:
+def references(
+    value: Any, holds: Callable[[str], bool] | None = None, *, in_condition: bool = False
+) -> References:
     """What a value refers to. With `holds`, which says whether a condition holds, only the taken
-    branch of each Fn::If counts. Raises `TemplateError` for arguments of the wrong shape."""
-    found = References([], [])
-    _collect(value, found, holds, True)
-    return found
+    branch of each Fn::If counts. `{"Condition": "X"}` means a condition only in conditions. Raises
+    `TemplateError` for arguments of the wrong shape."""
+    walk = _Walk(References([], [], []), holds, in_condition)
+    walk.take(value, True)
+    return walk.found
 
 
-def _collect(
-    value: Any, found: References, holds: Callable[[str], bool] | None, sure: bool
-) -> None:
-    if isinstance(value, list):
-        for item in value:
-            _collect(item, found, holds, sure)
-        return
-    if not isinstance(value, dict):
-        return
-    if len(value) == 1:
-        ((function, raw),) = value.items()
-        if function in SHAPES:
-            arguments = SHAPES[function](raw)
-            if function == "Ref" and isinstance(raw, str):
-                found.names.append(Reference(raw, None, sure))
-            elif function == "Fn::GetAtt":
-                _collect_attribute(arguments, found, holds, sure)
-            elif function == "Fn::Sub":
-                _collect_sub(arguments, found, holds, sure)
-            elif function == "Fn::If":
-                _collect_if(arguments, found, holds, sure)
+class _Walk(NamedTuple):
+    found: References
+    holds: Callable[[str], bool] | None
+    in_condition: bool
+
+    def take(self, value: Any, is_sure: bool) -> None:
+        """Look at a value."""
+        if isinstance(value, list):
+            for item in value:
+                self.take(item, is_sure)
+        elif isinstance(value, dict):
+            if len(value) == 1:
+                ((name, raw),) = value.items()
+                self._function(name, raw, is_sure)
             else:
-                _collect(raw, found, holds, sure)
-            return
-    for member in value.values():
-        _collect(member, found, holds, sure)
+                self._all(value, is_sure)
 
+    def _function(self, name: str, raw: Any, is_sure: bool) -> None:
+        arguments: Any = SHAPES[name](raw) if name in SHAPES else None
+        if name == "Ref":
+            self.found.names.append(Reference(raw, None, is_sure))
+        elif name == "Fn::GetAtt":
+            resource, attribute = arguments
+            known = attribute if isinstance(attribute, str) else ""
+            self.found.names.append(Reference(resource, known, is_sure))
+            self.take(attribute, is_sure)
+        elif name == "Fn::Sub":
+            text, own = arguments
+            self._sub(text, own, is_sure)
+        elif name == "Fn::If":
+            condition, then, otherwise = arguments
+            self._if(condition, then, otherwise, is_sure)
+        elif name == "Condition" and self.in_condition and isinstance(raw, str):
+            self.found.conditions.append(raw)
+        else:
+            if name in _EXTENSIONS:
+                self.found.extensions.append(name)
+            self.take(raw, is_sure)
 
-def _collect_attribute(
-    arguments: tuple[Any, Any], found: References, holds: Callable[[str], bool] | None, sure: bool
-) -> None:
-    name, attribute = arguments
-    if not isinstance(name, str):
-        raise TemplateError(GET_ATT)
-    found.names.append(Reference(name, attribute if isinstance(attribute, str) else "", sure))
-    _collect(attribute, found, holds, sure)
+    def _sub(self, text: str, own: Any, is_sure: bool) -> None:
+        for part in sub_parts(text):
+            if isinstance(part, Variable) and part.written not in own:
+                self.found.names.append(Reference(part.name, part.attribute, is_sure))
+        self._all(own, is_sure)
 
+    def _if(self, condition: str, then: Any, otherwise: Any, is_sure: bool) -> None:
+        self.found.conditions.append(condition)
+        if self.holds is None:
+            self.take(then, False)
+            self.take(otherwise, False)
+        else:
+            self.take(then if self.holds(condition) else otherwise, is_sure)
 
-def _collect_sub(
-    arguments: tuple[str, Any], found: References, holds: Callable[[str], bool] | None, sure: bool
-) -> None:
-    text, own = arguments
-    for part in sub_parts(text):
-        if isinstance(part, Variable) and part.written not in own:
-            found.names.append(Reference(part.name, part.attribute, sure))
-    for member in own.values():
-        _collect(member, found, holds, sure)
-
-
-def _collect_if(
-    arguments: tuple[str, Any, Any],
-    found: References,
-    holds: Callable[[str], bool] | None,
-    sure: bool,
-) -> None:
-    condition, then, otherwise = arguments
-    found.conditions.append(condition)
-    if holds is None:
-        _collect(then, found, holds, False)
-        _collect(otherwise, found, holds, False)
-    else:
-        _collect(then if holds(condition) else otherwise, found, holds, sure)
+    def _all(self, members: Any, is_sure: bool) -> None:
+        for member in members.values():
+            self.take(member, is_sure)

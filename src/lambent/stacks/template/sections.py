@@ -31,9 +31,12 @@ _POLICIES = {
     "UpdateReplacePolicy": ("Delete", "Retain", "Snapshot"),
 }
 _NAME = re.compile(r"[A-Za-z0-9]+")
+_OF_AWS = r"AWS::(?:EC2|Route53)::[A-Za-z]+(?:::[A-Za-z.]+)*"
 _PARAMETER_TYPE = re.compile(
-    r"String|Number|CommaDelimitedList|List<(?:Number|String)>|(?:List<)?AWS::(?:EC2|Route53)::"
-    r"[A-Za-z0-9:.]+>?|AWS::SSM::Parameter::(?:Name|Value<.+>)"
+    r"String|Number|CommaDelimitedList|List<(?:Number|String)>|AWS::SSM::Parameter::Name"
+    rf"|{_OF_AWS}|List<{_OF_AWS}>"
+    r"|AWS::SSM::Parameter::Value<(?:String|CommaDelimitedList|List<String>"
+    rf"|{_OF_AWS}|List<{_OF_AWS}>)>"
 )
 _T = TypeVar("_T")
 
@@ -127,12 +130,9 @@ def resource(name: str, written: Any, *, lenient: bool = False) -> Resource:
     condition = value.get("Condition")
     if condition is not None and not isinstance(condition, str):
         raise TemplateError("Template format error: Every Condition member must be a string.")
-    for policy, values in _POLICIES.items():
-        chosen = value.get(policy)
-        if not isinstance(chosen, dict | None) and chosen not in values:
-            raise TemplateError(
-                f"Template format error: Unrecognized {policy} {chosen} for resource {name}"
-            )
+    for policy in _POLICIES:
+        if not isinstance(value.get(policy), dict | None):
+            check_policy(name, policy, value[policy])
     return Resource(
         logical_id=name,
         type=kind,
@@ -147,14 +147,21 @@ def resource(name: str, written: Any, *, lenient: bool = False) -> Resource:
     )
 
 
+def check_policy(logical_id: str, name: str, value: Any) -> None:
+    """Raises `TemplateError` if a policy is not known."""
+    if value not in _POLICIES[name]:
+        raise TemplateError(
+            f"Template format error: Unrecognized {name} {value} for resource {logical_id}"
+        )
+
+
 def output(name: str, written: Any) -> Output:
     """An output. Raises `TemplateError`."""
     value = members(written, "Outputs")
     _known(value, _OUTPUT_MEMBERS, "output")
     if "Value" not in value:
         raise TemplateError(
-            f"Template format error: Output {name} is malformed. Every Outputs member must contain"
-            " a Value object"
+            "Template format error: Every Outputs member must contain a Value object"
         )
     export = value.get("Export")
     if export is not None and (not isinstance(export, dict) or set(export) != {"Name"}):
@@ -178,8 +185,8 @@ def mappings(written: Any) -> Mappings:
     for name, entries in members(written, "Mappings").items():
         if name == "Fn::Transform":
             continue
-        for key, values in members(entries, "Mappings").items():
-            for value in members(values, "Mappings").values():
+        for key, values in _map(entries, name).items():
+            for value in _map(values, key).values():
                 if not _is_scalar(value) and not (
                     isinstance(value, list) and all(map(_is_scalar, value))
                 ):
@@ -194,6 +201,12 @@ def mappings(written: Any) -> Mappings:
             " allowed, 200"
         )
     return made
+
+
+def _map(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TemplateError(f"Template format error: Every Mappings member {name} must be a map")
+    return value
 
 
 def rule(name: str, written: Any) -> Rule:

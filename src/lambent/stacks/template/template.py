@@ -3,16 +3,23 @@
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from lambent.stacks.template import sections
-from lambent.stacks.template.circles import check_circles
+from lambent.stacks.template.circles import in_order
 from lambent.stacks.template.errors import TemplateError
+from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS
 from lambent.stacks.template.parts import Assertion, Mappings, Output, Parameter, Resource, Rule
-from lambent.stacks.template.references import PSEUDO_PARAMETERS, Reference, references
+from lambent.stacks.template.references import (
+    PSEUDO_PARAMETERS,
+    Reference,
+    References,
+    references,
+)
 from lambent.stacks.template.shape import Document, check_document
 
 __all__ = [
+    "LANGUAGE_EXTENSIONS",
     "Assertion",
     "Mappings",
     "Output",
@@ -23,14 +30,15 @@ __all__ = [
     "parse_template",
 ]
 
-LANGUAGE_EXTENSIONS: Final = "AWS::LanguageExtensions"
 RESOURCES_MAX = 500
 OTHERS_MAX = 200
 """Parameters, and the same of outputs."""
 _SECTIONS = frozenset({
-    "AWSTemplateFormatVersion", "Conditions", "Description", "Globals", "Hooks", "Mappings",
-    "Metadata", "Outputs", "Parameters", "Resources", "Rules", "Transform",
+    "AWSTemplateFormatVersion", "Conditions", "Description", "Mappings", "Metadata", "Outputs",
+    "Parameters", "Resources", "Rules", "Transform",
 })  # fmt: skip
+_OF_MACROS = frozenset({"Globals"})
+"""A section that macros take away."""
 _DESCRIPTION_BYTES_MAX = 1_024
 
 
@@ -49,14 +57,19 @@ class Template:
     outputs: Mapping[str, Output]
     rules: Mapping[str, Rule]
     transforms: tuple[str, ...]
-    """Names of macros, in their order."""
+    """Names of macros, in their order: those of the template, then those that Fn::Transform
+    calls."""
+    is_extended: bool
+    """Whether the functions of the language extensions may be used."""
 
 
-def parse_template(document: Any) -> Template:
-    """The template that a document says. Raises `TemplateError`, as ValidateTemplate does."""
+def parse_template(document: Any, *, is_extended: bool = False) -> Template:
+    """The template that a document says. `is_extended` is for documents in which the language
+    extensions are written out already. Raises `TemplateError`, as ValidateTemplate does. Resources
+    and references of a template with transforms are checked when it is transformed."""
     check_document(document)
     _check_sections(document)
-    transforms = _transforms(document.get("Transform", []))
+    transforms = _transforms(document)
     looped = LANGUAGE_EXTENSIONS in transforms
     template = Template(
         document=document,
@@ -83,6 +96,7 @@ def parse_template(document: Any) -> Template:
         ),
         rules=sections.section(document.get("Rules", {}), "Rule", sections.rule, most=OTHERS_MAX),
         transforms=transforms,
+        is_extended=is_extended or looped,
     )
     if not transforms:  # macros and loops may add what is referred to
         _check_references(template)
@@ -90,7 +104,8 @@ def parse_template(document: Any) -> Template:
 
 
 def _check_sections(document: Document) -> None:
-    unknown = [name for name in document if name not in _SECTIONS and name != "Fn::Transform"]
+    known = _SECTIONS | _OF_MACROS if "Transform" in document else _SECTIONS
+    unknown = [name for name in document if name not in known and name != "Fn::Transform"]
     if unknown:
         raise TemplateError(f"Invalid template property or properties [{', '.join(unknown)}]")
     version = document.get("AWSTemplateFormatVersion", "2010-09-09")
@@ -103,16 +118,34 @@ def _check_sections(document: Document) -> None:
         raise TemplateError("Template format error: At least one Resources member must be defined.")
 
 
-def _transforms(written: Any) -> tuple[str, ...]:
-    names = []
-    for transform in written if isinstance(written, list) else [written]:
-        name = transform.get("Name") if isinstance(transform, dict) else transform
-        if not isinstance(name, str):
-            raise TemplateError(
-                "Template format error: Every Transform must be a string or have a Name."
-            )
-        names.append(name)
-    return tuple(names)
+def _transforms(document: Document) -> tuple[str, ...]:
+    written = document.get("Transform", [])
+    names = [_macro(transform) for transform in _as_list(written)]
+    _collect_calls(document, names)
+    return tuple(dict.fromkeys(names))
+
+
+def _macro(transform: Any) -> str:
+    name = transform.get("Name") if isinstance(transform, dict) else transform
+    if not isinstance(name, str):
+        raise TemplateError("Key Name of transform definition must be a string.")
+    return name
+
+
+def _collect_calls(value: Any, names: list[str]) -> None:
+    """Add the macros that Fn::Transform calls in a value."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if name == "Fn::Transform":
+                names += [_macro(transform) for transform in _as_list(member)]
+            _collect_calls(member, names)
+    elif isinstance(value, list):
+        for item in value:
+            _collect_calls(item, names)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _description(written: Any) -> str | None:
@@ -122,7 +155,7 @@ def _description(written: Any) -> str | None:
         raise TemplateError("Template format error: Description must be a string.")
     if len(written.encode(errors="replace")) > _DESCRIPTION_BYTES_MAX:
         raise TemplateError(
-            f"Template format error: Description is longer than {_DESCRIPTION_BYTES_MAX} bytes."
+            f"Template format error: 'Description' length is greater than {_DESCRIPTION_BYTES_MAX}."
         )
     return written
 
@@ -132,54 +165,73 @@ def _as_is(_: str, written: Any) -> Any:
 
 
 def _check_references(template: Template) -> None:
-    names = PSEUDO_PARAMETERS | set(template.parameters)
-    _check_conditions(template, names)
+    _check_conditions(template)
     unresolved: list[str] = []
     dependencies: dict[str, set[str]] = {}
     for resource in template.resources.values():
-        _check_condition(template, resource.condition)
-        found = _references(template, resource)
-        unresolved += _unresolved(template, found)
+        _check_policies(template, resource)
+        names = _referred(template, _values(resource), resource.condition, "Resources")
+        unresolved += _unresolved(template, names)
         unresolved += [name for name in resource.depends_on if name not in template.resources]
         if resource.condition is None:
-            dependencies[resource.logical_id] = {*resource.depends_on} | {
-                reference.name
-                for reference in found
-                if reference.sure and reference.name in template.resources
-            }
+            sure = {reference.name for reference in names if reference.is_sure}
+            dependencies[resource.logical_id] = sure | {*resource.depends_on}
     _refuse_unresolved(unresolved, "Resources")
-    check_circles(
-        {name: [on for on in needed if on in dependencies] for name, needed in dependencies.items()}
-    )
+    # Only what holds with any conditions; an evaluation checks the rest.
+    in_order({name: needed & set(dependencies) for name, needed in dependencies.items()})
     for output in template.outputs.values():
-        _check_condition(template, output.condition)
-        unresolved += _unresolved(template, _references(template, output))
+        names = _referred(template, [output.value, output.export_name], output.condition, "Outputs")
+        unresolved += _unresolved(template, names)
     _refuse_unresolved(unresolved, "Outputs")
 
 
-def _references(template: Template, part: Resource | Output) -> list[Reference]:
-    values = (
-        [
-            part.properties,
-            part.metadata,
-            part.creation_policy,
-            part.update_policy,
-            part.deletion_policy,
-            part.update_replace_policy,
-        ]
-        if isinstance(part, Resource)
-        else [part.value, part.export_name]
-    )
+def _check_policies(template: Template, resource: Resource) -> None:
+    """Only language extensions allow functions there."""
+    policies = (resource.deletion_policy, resource.update_replace_policy)
+    if not template.is_extended and any(isinstance(policy, dict) for policy in policies):
+        raise TemplateError(
+            "Template format error: Every DeletionPolicy and UpdateReplacePolicy member must be a"
+            " string."
+        )
+
+
+def _values(resource: Resource) -> list[Any]:
+    return [
+        resource.properties,
+        resource.metadata,
+        resource.creation_policy,
+        resource.update_policy,
+        resource.deletion_policy,
+        resource.update_replace_policy,
+    ]
+
+
+def _referred(
+    template: Template, values: Any, condition: str | None, block: str
+) -> list[Reference]:
+    if condition is not None and condition not in template.conditions:
+        raise TemplateError(
+            f"Template format error: Unresolved condition dependency {condition} in the {block}"
+            " block of the template"
+        )
     found = references(values)
+    _check_extensions(template, found)
     for name in found.conditions:
         if name not in template.conditions:
             raise TemplateError(f"Template error: unresolved condition dependency {name} in Fn::If")
     return found.names
 
 
-def _unresolved(template: Template, found: Iterable[Reference]) -> list[str]:
+def _check_extensions(template: Template, found: References) -> None:
+    if found.extensions and not template.is_extended:
+        raise TemplateError(
+            f"Template error: {found.extensions[0]} needs the transform {LANGUAGE_EXTENSIONS}."
+        )
+
+
+def _unresolved(template: Template, names: Iterable[Reference]) -> list[str]:
     unresolved = []
-    for reference in found:
+    for reference in names:
         if reference.name in template.resources:
             continue
         if reference.attribute is not None:
@@ -196,23 +248,26 @@ def _refuse_unresolved(names: Iterable[str], block: str) -> None:
     if names:
         listed = ", ".join(dict.fromkeys(names))
         raise TemplateError(
-            f"Template format error: Unresolved resource dependencies [{listed}] in the"
-            f" {block} block of the template"
+            f"Template format error: Unresolved resource dependencies [{listed}] in the {block}"
+            " block of the template"
         )
 
 
-def _check_condition(template: Template, name: str | None) -> None:
-    if name is not None and name not in template.conditions:
-        raise TemplateError(f"Template format error: Unresolved condition dependency {name}")
-
-
-def _check_conditions(template: Template, names: Iterable[str]) -> None:
-    for written in template.conditions.values():
+def _check_conditions(template: Template) -> None:
+    needed = {}
+    for name, written in template.conditions.items():
+        found = references(written, in_condition=True)
+        _check_extensions(template, found)
         unresolved = [
-            reference.name for reference in references(written).names if reference.name not in names
+            reference.name
+            for reference in found.names
+            if reference.name not in template.parameters and reference.name not in PSEUDO_PARAMETERS
         ]
+        unresolved += [other for other in found.conditions if other not in template.conditions]
         if unresolved:
             raise TemplateError(
                 f"Template format error: Unresolved dependencies [{', '.join(unresolved)}]. Cannot"
                 " reference resources in the Conditions block of the template"
             )
+        needed[name] = found.conditions
+    in_order(needed, "conditions")

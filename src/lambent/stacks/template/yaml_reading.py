@@ -109,7 +109,7 @@ class _Builder:
             return
         wrapper = self._wrapper(event, "scalar")
         self._grow(1, len(text))
-        plain = wrapper is None and (event.implicit[0] or _is_standard(event.tag, "scalar"))
+        plain = wrapper is None and event.tag != "!" and (event.implicit[0] or event.tag)
         value = _plain(text, event.tag) if plain else text
         if wrapper == "Fn::GetAtt":
             value = text.split(".", 1)

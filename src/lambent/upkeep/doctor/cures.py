@@ -1,5 +1,6 @@
 """From the exact error of a step that was tried to what cures it."""
 
+from lambent.sandbox.tiers import NEWER_KERNEL, UNKNOWN_CALL
 from lambent.upkeep.doctor.control_groups import examine_control_groups
 from lambent.upkeep.doctor.host import HostFacts, sysctl_fix
 from lambent.upkeep.doctor.policies import apparmor_cure, restricts_user_namespaces
@@ -7,7 +8,6 @@ from lambent.upkeep.doctor.privileges import is_in_user_namespace
 from lambent.upkeep.doctor.system import container
 
 _DENIED = ("Operation not permitted", "Permission denied")
-_UNKNOWN_CALL = "Function not implemented"
 _TOO_MANY = "No space left on device"
 
 
@@ -22,11 +22,8 @@ def cure_of(host: HostFacts, step: str, error: str) -> str:
         return "in a chroot: mount --bind ROOT ROOT before chroot ROOT"
     if any(word in error for word in _DENIED):
         return _cure_of_denial(host)
-    if _UNKNOWN_CALL in error:
-        return (
-            "use Linux 5.15 or newer (docs/kernel-features.md says which call came with which"
-            " version), or a container runtime whose seccomp profile knows the call"
-        )
+    if UNKNOWN_CALL in error:
+        return NEWER_KERNEL
     if _TOO_MANY in error and ("namespace" in error or "box" in step):
         return (
             sysctl_fix("user.max_user_namespaces", 15_000)

@@ -121,8 +121,8 @@ def _kernel(host: HostFacts) -> Check:
     if version < KERNEL_NEEDED:
         return Check(
             name="kernel",
-            state="broken",
-            found=f"{release}; 5.12 or newer is needed (mount_setattr)",
+            state="missing",
+            found=f"{release}; sandboxes need 5.12 or newer (mount_setattr)",
             fix="use a newer kernel; on Debian 11: sudo apt-get install -t bullseye-backports"
             " linux-image-" + {"x86_64": "amd64", "aarch64": "arm64"}.get(host.machine, "amd64"),
         )

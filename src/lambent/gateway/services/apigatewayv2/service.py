@@ -50,11 +50,11 @@ APIGATEWAYV2: ServiceDefinition[ApiGatewayV2Rooms] = ServiceDefinition(
         refused={
             "CreateIntegrationResponse": (
                 "ContentHandlingStrategy",
-                "headers of ResponseParameters other than Sec-WebSocket-Protocol and Content-Type",
+                "ResponseParameters=headers but Sec-WebSocket-Protocol and Content-Type",
             ),
             "UpdateIntegrationResponse": (
                 "ContentHandlingStrategy",
-                "headers of ResponseParameters other than Sec-WebSocket-Protocol and Content-Type",
+                "ResponseParameters=headers but Sec-WebSocket-Protocol and Content-Type",
             ),
             "CreateDomainName": ("MutualTlsAuthentication", "RoutingMode"),
             "UpdateDomainName": ("MutualTlsAuthentication", "RoutingMode"),
@@ -62,15 +62,17 @@ APIGATEWAYV2: ServiceDefinition[ApiGatewayV2Rooms] = ServiceDefinition(
                 "ConnectionId",
                 "ConnectionType=VPC_LINK",
                 "ContentHandlingStrategy=CONVERT_TO_BINARY",
+                "IntegrationMethod=ANY of WebSocket APIs",
+                "RequestParameters=those of AWS_PROXY of WebSocket APIs",
                 "TlsConfig",
-                "of WebSocket APIs: IntegrationMethod=ANY, RequestParameters with AWS_PROXY",
             ),
             "UpdateIntegration": (
                 "ConnectionId",
                 "ConnectionType=VPC_LINK",
                 "ContentHandlingStrategy=CONVERT_TO_BINARY",
+                "IntegrationMethod=ANY of WebSocket APIs",
+                "RequestParameters=those of AWS_PROXY of WebSocket APIs",
                 "TlsConfig",
-                "of WebSocket APIs: IntegrationMethod=ANY, RequestParameters with AWS_PROXY",
             ),
             "CreateRoute": ("ApiKeyRequired", "ModelSelectionExpression", "RequestModels"),
             "UpdateRoute": ("ApiKeyRequired", "ModelSelectionExpression", "RequestModels"),

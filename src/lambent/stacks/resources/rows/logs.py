@@ -28,7 +28,39 @@ LOG_GROUP = Row(
             put=only("PutRetentionPolicy", retentionInDays="{RetentionInDays}"),
             remove=only("DeleteRetentionPolicy"),
         ),
+        Part(
+            of=("KmsKeyId",),
+            on_create=False,
+            put=only("AssociateKmsKey", kmsKeyId="{KmsKeyId}"),
+            remove=only("DisassociateKmsKey"),
+        ),
     ),
 )
 
-ROWS = (LOG_GROUP,)
+LOG_STREAM = Row(
+    name="AWS::Logs::LogStream",
+    service="logs",
+    named=Name("LogStreamName", 512, parent="LogGroupName"),
+    create=op("CreateLogStream"),
+    physical="{LogStreamName}",
+    keys={"logGroupName": "{LogGroupName}", "logStreamName": "{$id}"},
+    find=Find(
+        only("DescribeLogStreams", logStreamNamePrefix="{LogStreamName}"),
+        "logStreams",
+        {"logStreamName": "{LogStreamName}"},
+    ),
+    delete=only("DeleteLogStream"),
+)
+
+SUBSCRIPTION_FILTER = Row(
+    name="AWS::Logs::SubscriptionFilter",
+    service="logs",
+    named=Name("FilterName", 512, parent="LogGroupName"),
+    create=op("PutSubscriptionFilter"),
+    physical="{FilterName}",
+    keys={"logGroupName": "{LogGroupName}", "filterName": "{$id}"},
+    update=(op("PutSubscriptionFilter"),),
+    delete=only("DeleteSubscriptionFilter"),
+)
+
+ROWS = (LOG_GROUP, LOG_STREAM, SUBSCRIPTION_FILTER)

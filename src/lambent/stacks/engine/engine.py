@@ -1,0 +1,63 @@
+"""Starts a task for each stack under way, and takes up those of platforms that have ended."""
+
+import dataclasses
+from typing import Final
+
+import anyio.abc
+
+from lambent.kit.tasks import start_loop
+from lambent.model.document import Root
+from lambent.stacks.engine.ports import EngineContext
+from lambent.stacks.engine.run import StackRun
+from lambent.stacks.records import StackRows
+from lambent.store.store import Transaction
+
+_LOOK_S: Final = 30.0
+"""How often operations of another platform that has ended are looked for."""
+
+
+class Engine:
+    """Runs operations on stacks."""
+
+    def __init__(self, context: EngineContext, tasks: anyio.abc.TaskGroup) -> None:
+        self._context = context
+        self._tasks = tasks
+        self._runs: dict[Root, StackRun] = {}
+
+    def start(self, root: Root) -> None:
+        """Run the operation that a stack's documents say is under way. A run that is under way
+        already takes notice of what has changed."""
+        run = self._runs.get(root)
+        if run is not None:
+            run.halt.set()
+            return
+        run = self._runs[root] = StackRun(self._context, root)
+        start_loop(self._tasks, self._context.clock, self._run, run)
+
+    async def watch(self) -> None:
+        """Take up every operation that no running platform works on, and keep looking."""
+        store = self._context.store
+        while True:
+            for root in await store.transact(self._abandoned):
+                self.start(root)
+            await self._context.clock.sleep(_LOOK_S)
+
+    async def _run(self, run: StackRun) -> None:
+        await run.run()
+        del self._runs[run.root]
+        if await run.is_under_way() and run.root not in self._runs:
+            self.start(run.root)  # An operation that began in this moment.
+
+    def _abandoned(self, tx: Transaction) -> list[Root]:
+        rows, own = StackRows(tx), self._context.store.starts
+        found = []
+        for root, operation in rows.under_way():
+            if root in self._runs:
+                continue
+            if operation.owner != own:
+                rows.lock(root)
+                if rows.operation(root) != operation or rows.is_running(operation.owner):
+                    continue
+                rows.put_operation(root, dataclasses.replace(operation, owner=own))
+            found.append(root)
+        return found

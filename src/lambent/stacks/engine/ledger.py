@@ -1,0 +1,151 @@
+"""What the run of one stack knows and writes: each step with its events, in one transaction.
+
+The run is the only writer of the stack's resources, so it keeps them in memory. Others may change
+the stack itself and the operation: a deletion takes the place of a creation.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import anyio
+
+from lambent.kit.clock import Clock
+from lambent.model.document import Root
+from lambent.stacks.records import (
+    Event,
+    Operation,
+    Resource,
+    Stack,
+    StackRows,
+    State,
+)
+from lambent.stacks.statuses import STACK_TYPE
+from lambent.store.store import Store, Transaction
+
+_PROPERTIES_MAX: Final = 32_768
+"""Characters of the properties in an event."""
+
+Change = Callable[[StackRows, Stack], Stack]
+"""Changes documents in a transaction; returns the stack as it is to be stored."""
+
+
+class Ledger:
+    """Of one stack."""
+
+    def __init__(self, store: Store, clock: Clock, root: Root) -> None:
+        self._store = store
+        self._clock = clock
+        self.root = root
+        self.stack: Stack
+        self.operation: Operation
+        self.resources: dict[str, Resource] = {}
+
+    async def load(self) -> bool:
+        """Read everything; returns whether an operation is under way."""
+
+        def run(tx: Transaction) -> tuple[Stack | None, Operation | None, dict[str, Resource]]:
+            rows = StackRows(tx)
+            return rows.stack(self.root), rows.operation(self.root), rows.resources(self.root)
+
+        stack, operation, self.resources = await self._store.read(run)
+        if stack is None or operation is None or not stack.is_under_way:
+            return False
+        self.stack, self.operation = stack, operation
+        return True
+
+    async def note(self, resource: Resource, *events: Event) -> Resource:
+        """Write a resource with events about it."""
+        resource = dataclasses.replace(resource, updated_at=self._clock.now())
+        await self._write([resource], [], events)
+        return resource
+
+    async def note_all(self, resources: Iterable[Resource], events: Sequence[Event] = ()) -> None:
+        """Write several resources."""
+        await self._write(list(resources), [], events)
+
+    async def drop(self, resource: Resource, *events: Event) -> None:
+        """Forget a resource."""
+        await self._write([], [resource.logical_id], events)
+
+    async def turn(
+        self,
+        status: str,
+        reason: str = "",
+        *,
+        resources: Sequence[Resource] = (),
+        change: Change | None = None,
+        locks_account: bool = False,
+    ) -> bool:
+        """Give the stack another status, with an event; `change` runs before that. Does nothing and
+        returns False if another operation has taken over. An operation that is over is removed.
+        Raises what `change` raises."""
+        expected = self.stack.status, self.operation.token
+
+        def run(tx: Transaction) -> bool:
+            rows = StackRows(tx)
+            if locks_account:
+                rows.lock_account(self.root.scope)
+            rows.lock(self.root)
+            stack, operation = rows.stack(self.root), rows.operation(self.root)
+            if stack is None or operation is None:
+                return False
+            if (stack.status, operation.token) != expected:
+                return False
+            for resource in resources:
+                rows.put_resource(self.root, resource)
+            if change is not None:
+                stack = change(rows, stack)
+            stack = dataclasses.replace(stack, status=status, reason=reason)
+            event = Event(stack.name, stack.arn, STACK_TYPE, status, reason)
+            stack = rows.add_events(stack, [event], self._clock.now(), operation.client_token)
+            rows.put_stack(stack)
+            if not stack.is_under_way:
+                rows.end_operation(self.root)
+            return True
+
+        return await self._store.transact(run)
+
+    async def _write(
+        self, resources: Sequence[Resource], dropped: Sequence[str], events: Sequence[Event]
+    ) -> None:
+        def run(tx: Transaction) -> None:
+            rows = StackRows(tx)
+            rows.lock(self.root)
+            for resource in resources:
+                rows.put_resource(self.root, resource)
+            for logical_id in dropped:
+                rows.drop_resource(self.root, logical_id)
+            stack = rows.stack(self.root)
+            if stack is not None and events:
+                token = self.operation.client_token
+                rows.put_stack(rows.add_events(stack, events, self._clock.now(), token))
+
+        # A step that is cancelled here knows what is written.
+        with anyio.CancelScope(shield=True):
+            await self._store.transact(run)
+            for resource in resources:
+                self.resources[resource.logical_id] = resource
+            for logical_id in dropped:
+                del self.resources[logical_id]
+
+
+def event_of(
+    resource: Resource,
+    status: str,
+    reason: str = "",
+    *,
+    state: State | None = None,
+    physical_id: str | None = None,
+) -> Event:
+    """An event about a resource; `state` is what its properties are shown of."""
+    text = "" if state is None else json.dumps(state.properties, separators=(",", ":"))
+    return Event(
+        resource.logical_id,
+        resource.physical_id if physical_id is None else physical_id,
+        resource.type if state is None else state.type,
+        status,
+        reason,
+        text[:_PROPERTIES_MAX],
+    )

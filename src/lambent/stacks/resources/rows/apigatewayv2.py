@@ -1,0 +1,228 @@
+"""Amazon API Gateway: HTTP and WebSocket APIs."""
+
+from typing import Any
+
+from lambent.stacks.resources.bodies import fetch_body, title_of
+from lambent.stacks.resources.resource_type import Properties, Step
+from lambent.stacks.resources.row_type import (
+    TOKEN_TAG,
+    Find,
+    Name,
+    Part,
+    Retag,
+    Row,
+    only,
+    op,
+)
+
+_SERVICE = "apigatewayv2"
+_API_ARN = "arn:aws:apigateway:{$region}::/apis/"
+
+
+def _with_name(properties: Properties, step: Step) -> dict[str, Any]:
+    """An API that is imported may have its name and protocol from the definition."""
+    made = dict(properties)
+    if "Body" in properties:
+        made.setdefault("Name", title_of(properties["Body"]) or step.name)
+        made.setdefault("ProtocolType", "HTTP")
+    return made
+
+
+API = Row(
+    name="AWS::ApiGatewayV2::Api",
+    service=_SERVICE,
+    create=op("CreateApi"),
+    physical="{.ApiId}",
+    find=Find(only("GetApis"), "Items", {f"Tags.{TOKEN_TAG}": "{$token}"}),
+    keys={"ApiId": "{$id}"},
+    read=only("GetApi"),
+    update=(op("UpdateApi"),),
+    delete=only("DeleteApi"),
+    fetch=fetch_body,
+    prepare=_with_name,
+    uses=frozenset({"Body", "BodyS3Location", "BasePath", "FailOnWarnings"}),
+    parts=(
+        Part(
+            of=("Body",),
+            put=only(
+                "ReimportApi",
+                Body="{Body}",
+                Basepath="{BasePath}",
+                FailOnWarnings="{FailOnWarnings}",
+            ),
+        ),
+        Part(
+            of=("CorsConfiguration",),
+            on_create=False,
+            put=only("UpdateApi", CorsConfiguration="{CorsConfiguration}"),
+            remove=only("DeleteCorsConfiguration"),
+        ),
+    ),
+    resets=("Body",),
+    attributes={
+        "ApiEndpoint": "{.ApiEndpoint}",
+        "ApiId": "{.ApiId}",
+        "ExecuteApiArn": "arn:aws:execute-api:{$region}:{$account}:{$id}",
+    },
+    tags="Tags",
+    is_marked=True,
+    retag=Retag("TagResource", "UntagResource", {"ResourceArn": f"{_API_ARN}{{$id}}"}),
+    defaults={"Description": "", "DisableExecuteApiEndpoint": False, "Version": ""},
+    note=f"Has the tag `{TOKEN_TAG}`.",
+)
+
+
+def _child(kind: str, match: dict[str, Any], **more: Any) -> Row:
+    """A part of an API with an id that the service chooses."""
+    return Row(
+        **{
+            "name": f"AWS::ApiGatewayV2::{kind}",
+            "service": _SERVICE,
+            "create": op(f"Create{kind}"),
+            "physical": f"{{.{kind}Id}}",
+            "find": Find(only(f"Get{kind}s"), "Items", match),
+            "keys": {"ApiId": "{ApiId}", f"{kind}Id": "{$id}"},
+            "read": only(f"Get{kind}"),
+            "update": (op(f"Update{kind}"),),
+            "delete": only(f"Delete{kind}"),
+            "attributes": {f"{kind}Id": f"{{.{kind}Id}}"},
+            **more,
+        }
+    )
+
+
+STAGE = Row(
+    name="AWS::ApiGatewayV2::Stage",
+    service=_SERVICE,
+    named=Name("StageName", 128, parent="ApiId"),
+    create=op("CreateStage"),
+    physical="{StageName}",
+    keys={"ApiId": "{ApiId}", "StageName": "{$id}"},
+    read=only("GetStage"),
+    update=(op("UpdateStage"),),
+    delete=only("DeleteStage"),
+    tags="Tags",
+    retag=Retag(
+        "TagResource", "UntagResource", {"ResourceArn": f"{_API_ARN}{{ApiId}}/stages/{{$id}}"}
+    ),
+    parts=(
+        Part(
+            of=("AccessLogSettings",),
+            on_create=False,
+            put=only("UpdateStage", AccessLogSettings="{AccessLogSettings}"),
+            remove=only("DeleteAccessLogSettings"),
+        ),
+    ),
+    defaults={
+        "AutoDeploy": False,
+        "DefaultRouteSettings": {},
+        "Description": "",
+        "RouteSettings": {},
+        "StageVariables": {},
+    },
+)
+
+DOMAIN_NAME = Row(
+    name="AWS::ApiGatewayV2::DomainName",
+    service=_SERVICE,
+    named=Name("DomainName", 512),
+    create=op("CreateDomainName"),
+    physical="{DomainName}",
+    keys={"DomainName": "{$id}"},
+    read=only("GetDomainName"),
+    update=(op("UpdateDomainName"),),
+    delete=only("DeleteDomainName"),
+    attributes={
+        "DomainNameArn": "{.DomainNameArn}",
+        "RegionalDomainName": "{.DomainNameConfigurations.0.ApiGatewayDomainName}",
+        "RegionalHostedZoneId": "{.DomainNameConfigurations.0.HostedZoneId}",
+    },
+    tags="Tags",
+    retag=Retag(
+        "TagResource",
+        "UntagResource",
+        {"ResourceArn": "arn:aws:apigateway:{$region}::/domainnames/{$id}"},
+    ),
+)
+
+API_MAPPING = Row(
+    name="AWS::ApiGatewayV2::ApiMapping",
+    service=_SERVICE,
+    create=op("CreateApiMapping"),
+    physical="{.ApiMappingId}",
+    find=Find(
+        only("GetApiMappings", DomainName="{DomainName}"),
+        "Items",
+        {"ApiId": "{ApiId}", "ApiMappingKey": "{ApiMappingKey}"},
+    ),
+    keys={"DomainName": "{DomainName}", "ApiMappingId": "{$id}"},
+    read=only("GetApiMapping"),
+    update=(op("UpdateApiMapping"),),
+    delete=only("DeleteApiMapping"),
+    attributes={"ApiMappingId": "{.ApiMappingId}"},
+)
+
+ROWS = (
+    API,
+    _child(
+        "Route",
+        {"RouteKey": "{RouteKey}"},
+        defaults={
+            "ApiKeyRequired": False,
+            "AuthorizationScopes": [],
+            "AuthorizationType": "NONE",
+            "OperationName": "",
+            "RequestParameters": {},
+        },
+    ),
+    _child(
+        "Integration",
+        {
+            "IntegrationType": "{IntegrationType}",
+            "IntegrationUri": "{IntegrationUri}",
+            "IntegrationSubtype": "{IntegrationSubtype}",
+            "Description": "{Description}",
+        },
+        defaults={
+            "CredentialsArn": "",
+            "Description": "",
+            "RequestParameters": {},
+            "RequestTemplates": {},
+            "ResponseParameters": {},
+        },
+        note="After a stop of the platform an integration is found by its type, its URI and its"
+        " description.",
+    ),
+    STAGE,
+    Row(
+        name="AWS::ApiGatewayV2::Deployment",
+        service=_SERVICE,
+        create=op("CreateDeployment"),
+        physical="{.DeploymentId}",
+        keys={"ApiId": "{ApiId}", "DeploymentId": "{$id}"},
+        read=only("GetDeployment"),
+        update=(op("UpdateDeployment"),),
+        delete=only("DeleteDeployment"),
+        attributes={"DeploymentId": "{.DeploymentId}"},
+        defaults={"Description": ""},
+        note="After a stop of the platform it may be made twice; both go with the API.",
+    ),
+    _child("Authorizer", {"Name": "{Name}"}),
+    _child("Model", {"Name": "{Name}"}, defaults={"Description": ""}),
+    _child(
+        "RouteResponse",
+        {"RouteResponseKey": "{RouteResponseKey}"},
+        keys={"ApiId": "{ApiId}", "RouteId": "{RouteId}", "RouteResponseId": "{$id}"},
+    ),
+    _child(
+        "IntegrationResponse",
+        {"IntegrationResponseKey": "{IntegrationResponseKey}"},
+        keys={
+            "ApiId": "{ApiId}",
+            "IntegrationId": "{IntegrationId}",
+            "IntegrationResponseId": "{$id}",
+        },
+    ),
+    DOMAIN_NAME,
+    API_MAPPING,
+)
