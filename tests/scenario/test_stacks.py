@@ -211,3 +211,79 @@ def test_bad_requests_are_refused(client: Any) -> None:
     refused = refusal(client.describe_change_set, StackName="none", ChangeSetName="x")
     assert refused == missing
     client.delete_stack(StackName="none")
+
+
+CUSTOM = """
+Parameters:
+  Word: {Type: String}
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement:
+          - {Effect: Allow, Action: sts:AssumeRole, Principal: {Service: lambda.amazonaws.com}}
+  Maker:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: python3.11
+      Handler: index.handler
+      Role: !GetAtt Role.Arn
+      Code:
+        ZipFile: |
+          import json, urllib.request
+          def handler(event, context):
+              word = event["ResourceProperties"]["Word"]
+              answer = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+              answer["Status"] = "FAILED" if word == "bad" else "SUCCESS"
+              answer["Reason"] = "It is bad."
+              answer["PhysicalResourceId"] = "thing-" + word
+              answer["Data"] = {"Said": word + " " + event["RequestType"]}
+              print(event["RequestType"], event.get("PhysicalResourceId"))
+              url, body = event["ResponseURL"], json.dumps(answer).encode()
+              request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")
+              print(urllib.request.urlopen(request, timeout=10).status)
+  Thing:
+    Type: Custom::Thing
+    Properties: {ServiceToken: !GetAtt Maker.Arn, Word: !Ref Word, Number: 1}
+Outputs:
+  Said: {Value: !GetAtt Thing.Said}
+  Id: {Value: !Ref Thing}
+"""
+
+
+def test_a_custom_resource_is_made_by_a_function(platform: Platform, client: Any) -> None:
+    """Its id and its data are known to the stack; another id on an update means that the old one
+    is deleted; a failure is rolled back."""
+    params = {"StackName": "custom", "TemplateBody": CUSTOM, "Capabilities": CAPABILITIES}
+
+    def word(text: str) -> list[dict[str, str]]:
+        return [{"ParameterKey": "Word", "ParameterValue": text}]
+
+    client.create_stack(**params, Parameters=word("one"))
+    stack = settled(client, "custom")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", statuses(client, "custom")
+    assert outputs(stack) == {"Said": "one Create", "Id": "thing-one"}
+    client.update_stack(**params, Parameters=word("two"))
+    stack = settled(client, "custom")
+    assert stack["StackStatus"] == "UPDATE_COMPLETE", statuses(client, "custom")
+    assert outputs(stack) == {"Said": "two Update", "Id": "thing-two"}
+    client.update_stack(**params, Parameters=word("bad"))
+    stack = settled(client, "custom")
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE", statuses(client, "custom")
+    client.delete_stack(StackName="custom")
+    assert settled(client, stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+    (group,) = [
+        group["logGroupName"]
+        for group in platform.client("logs").describe_log_groups()["logGroups"]
+        if "custom-Maker" in group["logGroupName"]
+    ]
+    lines = platform.client("logs").filter_log_events(logGroupName=group)["events"]
+    said = [line["message"].strip() for line in lines if "thing-" in line["message"]]
+    assert said == [
+        "Update thing-one",
+        "Delete thing-one",
+        "Update thing-two",
+        "Update thing-two",
+        "Delete thing-two",
+    ]

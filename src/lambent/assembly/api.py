@@ -1,19 +1,25 @@
 """The API before it has operations: who calls, what they may do, and the gateway."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from lambent.assembly.storage import Storage
 from lambent.control.identities import Identities
 from lambent.control.resources import Resources
+from lambent.gateway.definitions import AnyService
+from lambent.gateway.registry import SERVICES
 from lambent.gateway.server import Gateway, open_gateway
 from lambent.identity.authorizer import Authorizer
 from lambent.identity.execution_roles import ExecutionRoles
 from lambent.identity.keyring import Keyring, open_keyring
 from lambent.model.arn import Scope
 from lambent.model.identity import AccessKey
+from lambent.services.endpoints import find_endpoint
 from lambent.settings import Settings
+
+EMULATED = "emulator"
+"""Stands for the emulator's address, which is not known yet."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,18 @@ class Api:
     identities: Identities
     roles: ExecutionRoles
     gateway: Gateway
+
+
+def offered_services(settings: Settings) -> Sequence[AnyService]:
+    """The services that are the platform's own: some only if neither the emulator nor a configured
+    endpoint serves them."""
+    local_services = EMULATED if settings.services.enabled else None
+    return [
+        service
+        for service in SERVICES
+        if not service.is_replaceable
+        or find_endpoint(settings.aws, local_services, service.signing_name, "") is None
+    ]
 
 
 @asynccontextmanager
@@ -49,7 +67,8 @@ async def open_api(
     identities = Identities(store, clock)
     if authorizer.is_strict:
         await identities.ensure_root_key(home, write_root_key)
-    async with open_gateway(settings.gateway, authorizer, resources) as gateway:
+    services = offered_services(settings)
+    async with open_gateway(settings.gateway, authorizer, resources, services) as gateway:
         yield Api(
             home=home,
             keyring=keyring,

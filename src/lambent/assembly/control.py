@@ -10,15 +10,18 @@ from lambent.aws.clients import AwsClients
 from lambent.control.activation import Prepare
 from lambent.control.apis.v1.operations import RestApis
 from lambent.control.apis.v2.room import ApisV2
+from lambent.control.buckets.reader import OwnBucketsFirst
 from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
+from lambent.control.log_groups import LogGroups
 from lambent.control.managed_policies import ManagedPolicies
 from lambent.control.mappings import CheckSource
 from lambent.control.repositories import Repositories
 from lambent.control.room import Control, open_control
-from lambent.control.s3 import S3Objects
+from lambent.control.s3 import ObjectReader, S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.fronts import Front
 from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.server import Gateway
 from lambent.gateway.services.apigateway.rooms import RestApiRooms, Trials
 from lambent.gateway.services.apigateway.service import APIGATEWAY
 from lambent.gateway.services.apigatewayv2.operations import ApiGatewayV2Rooms
@@ -29,7 +32,11 @@ from lambent.gateway.services.iam.operations import IamRooms
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.rooms import LambdaRooms
 from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.services.logs.operations import LogsRooms
 from lambent.gateway.services.logs.service import LOGS
+from lambent.gateway.services.s3.operations import S3Rooms
+from lambent.gateway.services.s3.service import S3
+from lambent.gateway.services.s3.writing import content_writer, write_location
 from lambent.gateway.services.sts.operations import StsRooms
 from lambent.gateway.services.sts.service import STS
 from lambent.settings import Settings
@@ -51,6 +58,12 @@ async def open_control_plane(
     settings: Settings, storage: Storage, api: Api, ports: ControlPorts
 ) -> AsyncIterator[Control]:
     """Open the control plane and register its operations."""
+    objects: ObjectReader = S3Objects(
+        ports.aws, storage.clock, deadline_s=settings.aws.s3.deadline_s
+    )
+    has_buckets = S3.signing_name in api.gateway.signing_names
+    if has_buckets:
+        objects = OwnBucketsFirst(storage.store, storage.blobs, objects)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         control = await enter(
@@ -58,7 +71,7 @@ async def open_control_plane(
                 settings.control,
                 store=storage.store,
                 blobs=storage.blobs,
-                objects=S3Objects(ports.aws, storage.clock, deadline_s=settings.aws.s3.deadline_s),
+                objects=objects,
                 prepare=ports.prepare,
                 runtimes=runtime_identifiers(),
                 concurrent_executions=settings.invocation.concurrent_executions,
@@ -73,7 +86,9 @@ async def open_control_plane(
         gateway = api.gateway
         lambda_rooms = LambdaRooms(control, links, settings.gateway.url_domain)
         gateway.register(LAMBDA, LAMBDA.bind(lambda_rooms))
-        gateway.register(LOGS, LOGS.bind(storage.logs))
+        groups = LogGroups(storage.store, storage.logs)
+        storage.logs.load_retentions = groups.all_retentions
+        gateway.register(LOGS, LOGS.bind(LogsRooms(storage.logs, groups)))
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(storage.metrics))
         gateway.register(ECR, ECR.bind(Repositories(storage.store, storage.clock)))
         domain = settings.gateway.url_domain
@@ -86,5 +101,15 @@ async def open_control_plane(
         rest_apis = RestApis(storage.store, storage.clock, settings.gateway.url_domain)
         rest_rooms = RestApiRooms(rest_apis, ports.trials)
         gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))
+        if has_buckets:
+            _register_buckets(storage, gateway, control)
         gateway.fronts.add_path(PATH_PREFIX, Front(handle=links.handle))
         yield control
+
+
+def _register_buckets(storage: Storage, gateway: Gateway, control: Control) -> None:
+    """Serve the platform's own buckets."""
+    gateway.register(S3, S3.bind(S3Rooms(control.buckets, control.objects, control.uploads)))
+    for name in ("GetObject", "HeadObject"):
+        gateway.register_writer(S3, name, content_writer(storage.blobs))
+    gateway.register_writer(S3, "GetBucketLocation", write_location)

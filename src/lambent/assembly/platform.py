@@ -17,7 +17,7 @@ from lambent.assembly.front import (
     register_function_urls,
     register_invocations,
 )
-from lambent.assembly.names import open_names, register_custom_resources
+from lambent.assembly.names import open_names
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.stacks import register_stacks
@@ -34,7 +34,6 @@ from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
 from lambent.store.feed import Feed
 from lambent.store.problems import StoreError
-from lambent.triggers.custom_resources.front import nothing_waits
 
 
 def run(settings: Settings) -> None:
@@ -77,11 +76,11 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         register_invocations(storage, api, execution, events)
         register_admin_api(storage, api, events, privileged.runtimes)
         await register_function_urls(storage, api, execution, control)
-        await register_custom_resources(settings, storage, api, nothing_waits)
         dispatcher = api.gateway.dispatcher
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
-        register_stacks(settings, privileged.front.url, storage, api, events)
+        url = privileged.front.url
+        await register_stacks(settings, url, storage, api, execution, events)
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()

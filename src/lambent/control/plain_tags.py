@@ -1,6 +1,7 @@
 """Tags of resources that are documents: in the member `tags` of the body, by key."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from lambent.model import limits
@@ -11,10 +12,11 @@ from lambent.store.store import Transaction
 
 TAGS = "tags"
 
-_KINDS: Mapping[str, tuple[str, str]] = {
-    "ecr": ("repository", "repository/"),
+_KINDS: Mapping[str, tuple[str, Callable[[str], str]]] = {
+    "ecr": ("repository", lambda resource: resource.removeprefix("repository/")),
+    "logs": ("group", lambda resource: group_id(f"{resource}:".split(":")[1])),
 }
-"""By service of an ARN: the kind of its documents, and what precedes their ids in the ARN."""
+"""By service of an ARN: the kind of its documents, and how to find their ids in the ARN."""
 
 
 def changed(
@@ -43,13 +45,18 @@ def to_list(tags: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
+def group_id(name: str) -> str:
+    """The id of a log group's document: names can be too long for one."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def tags_of_document(tx: Transaction, text: str) -> Mapping[str, str]:
     """The tags of the resource with this ARN; none if it is not a document with tags."""
     arn = Arn.try_parse(text)
     if arn is None or arn.service not in _KINDS:
         return {}
-    kind, prefix = _KINDS[arn.service]
+    kind, id_of = _KINDS[arn.service]
     root = Root(arn.service, arn.account, arn.region, "")
-    found = tx.documents.get(root, kind, arn.resource.removeprefix(prefix))
+    found = tx.documents.get(root, kind, id_of(arn.resource))
     tags: Mapping[str, Any] = {} if found is None else found.body.get(TAGS, {})
     return tags

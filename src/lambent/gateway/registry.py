@@ -14,6 +14,7 @@ from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.logs.service import LOGS
+from lambent.gateway.services.s3.service import S3
 from lambent.gateway.services.sts.service import STS
 
 SERVICES: tuple[AnyService, ...] = (
@@ -27,4 +28,5 @@ SERVICES: tuple[AnyService, ...] = (
     APIGATEWAYMANAGEMENTAPI,
     CLOUDFORMATION,
     ECR,
+    S3,
 )

@@ -382,9 +382,11 @@ class StackRows:
         """Add or replace the operation under way."""
         self._rows.put(root, _OPERATION, _OPERATION, operation.to_body())
 
-    def drop_operation(self, root: Root) -> None:
-        """No operation is under way any more."""
+    def end_operation(self, root: Root) -> None:
+        """No operation is under way any more, and nothing waits for a response."""
         self._rows.delete(root, _OPERATION, _OPERATION)
+        for document in self._rows.list_of(root, _RESPONSE):
+            self._rows.delete(root, _RESPONSE, document.id)
 
     def under_way(self) -> list[tuple[Root, Operation]]:
         """The operations under way, of all accounts."""
@@ -454,17 +456,13 @@ class StackRows:
     # -- Requests that wait for a response ---------------------------------------------------------
 
     def response(self, root: Root, id: str) -> Body | None:
-        """What is known of a request to a custom resource, or of signals to a resource."""
+        """What is known of a request to a custom resource, or of signals to a wait condition."""
         found = self._rows.get(root, _RESPONSE, id)
         return None if found is None else found.body
 
     def put_response(self, root: Root, id: str, body: Body) -> None:
         """Add or replace it."""
         self._rows.put(root, _RESPONSE, id, body)
-
-    def drop_response(self, root: Root, id: str) -> None:
-        """Remove it."""
-        self._rows.delete(root, _RESPONSE, id)
 
     # -- Exports -----------------------------------------------------------------------------------
 

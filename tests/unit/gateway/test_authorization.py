@@ -13,8 +13,10 @@ import pytest
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.permissions.asked import Nothing
+from lambent.gateway.permissions.needs import Needs
 from lambent.gateway.registry import SERVICES
 from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.services.s3.service import S3
 from lambent.identity.authorizer import Caller, LoadPolicy
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
@@ -37,8 +39,11 @@ CONFIG = f"{PREFIX}:code-signing-config:csc-{'a' * 17}"
 GROUP = f"arn:aws:logs:us-east-1:{HERE}:log-group:/prod/g"
 MANAGED = f"arn:aws:iam::{HERE}:policy/admins/m"
 IMAGES = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/i"
+BUCKET = "arn:aws:s3:::prod-b"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
+STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
+CHANGE_SET = f"arn:aws:cloudformation:us-east-1:{HERE}:changeSet/c/{UUID}"
 
 Params = Mapping[str, Any]
 Statement = Mapping[str, Any]
@@ -65,6 +70,12 @@ class Known(Nothing):
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:
         return [f"{LAYER}:7"]
+
+    async def stack_arn(self, scope: Scope, name: str) -> str | None:
+        return STACK if (scope, name) == (SCOPE, "prod-s") else None
+
+    async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None:
+        return STACK if (scope, arn) == (SCOPE, CHANGE_SET) else None
 
 
 def meant(name: str) -> tuple[AnyService, str]:
@@ -122,6 +133,11 @@ def all_of(**members: Sequence[Any]) -> list[Params]:
         {name: value for name, value in zip(members, values, strict=True) if value is not None}
         for values in itertools.product(*members.values())
     ]
+
+
+def types_of(needs: Needs) -> set[str]:
+    """The types of the resources that an operation is about."""
+    return {kind for need in needs for kind in need.resource.types}
 
 
 NAMES = (
@@ -232,8 +248,9 @@ CASES: Mapping[str, Sequence[Case]] = {
         (
             *("CreateCodeSigningConfig", "CreateEventSourceMapping", "GetAccountSettings"),
             *("ListCodeSigningConfigs", "ListEventSourceMappings", "ListFunctions", "ListLayers"),
-            *("ListUsers", "ListRoles", "ListPolicies"),
+            *("ListUsers", "ListRoles", "ListPolicies", "ListBuckets"),
             *("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData"),
+            *("ListExports", "ListImports", "ListStacks", "ValidateTemplate"),
         ),
         (NEITHER,),
     ),
@@ -242,6 +259,17 @@ CASES: Mapping[str, Sequence[Case]] = {
     ),
     **dict.fromkeys(("DescribeLogStreams", "FilterLogEvents"), (GROUPS,)),
     "GetLogEvents": (GROUPS, STREAM),
+    **dict.fromkeys(
+        (
+            *("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy"),
+            *("TagLogGroup", "UntagLogGroup", "ListTagsLogGroup"),
+        ),
+        (Case((GROUP, f"{GROUP}:*"), [{"logGroupName": "/prod/g"}]),),
+    ),
+    **dict.fromkeys(
+        ("logs:TagResource", "logs:UntagResource", "ListTagsForResource"),
+        (Case((GROUP, f"{GROUP}:*"), [{"resourceArn": GROUP}, {"resourceArn": f"{GROUP}:*"}]),),
+    ),
     **dict.fromkeys(
         (
             *("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys", "UpdateAccessKey"),
@@ -279,12 +307,47 @@ CASES: Mapping[str, Sequence[Case]] = {
         (Case((IMAGES,), [{"repositoryName": "team/i", "repositoryNames": ["team/i"]}]),),
     ),
     **dict.fromkeys(
-        ("ecr:TagResource", "ecr:UntagResource", "ListTagsForResource"),
+        ("ecr:TagResource", "ecr:UntagResource", "ecr:ListTagsForResource"),
         (Case((IMAGES,), [{"resourceArn": IMAGES}]),),
+    ),
+    **dict.fromkeys(
+        sorted(name for name, needs in S3.permissions.items() if types_of(needs) == {"bucket"}),
+        (Case((BUCKET,), [{"Bucket": "prod-b"}]),),
+    ),
+    **dict.fromkeys(
+        (
+            *("GetObject", "HeadObject", "PutObject", "DeleteObject", "CopyObject", "UploadPart"),
+            *("CreateMultipartUpload", "CompleteMultipartUpload", "AbortMultipartUpload"),
+            "ListParts",
+        ),
+        (Case((f"{BUCKET}/a/k",), [{"Bucket": "prod-b", "Key": "a/k"}]),),
+    ),
+    "DeleteObjects": (
+        Case(
+            (f"{BUCKET}/a/k",),
+            [{"Bucket": "prod-b", "Delete": {"Objects": [{"Key": "a/k"}]}}],
+        ),
     ),
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),
     "CreateRole": (Case((ROLE,), [{"RoleName": "power", "Path": "/admins/"}]),),
     "AssumeRole": (Case((ROLE,), [{"RoleArn": ROLE}]),),
+    **dict.fromkeys(
+        (
+            *("CancelUpdateStack", "ContinueUpdateRollback", "CreateChangeSet", "CreateStack"),
+            *("DeleteStack", "DescribeStackEvents", "DescribeStackResource", "DescribeStacks"),
+            *("DescribeStackResources", "GetStackPolicy", "GetTemplate", "GetTemplateSummary"),
+            *("ListChangeSets", "ListStackResources", "RollbackStack", "SetStackPolicy"),
+            *("UpdateStack", "UpdateTerminationProtection"),
+        ),
+        (Case((STACK,), all_of(StackName=["prod-s", STACK])),),
+    ),
+    **dict.fromkeys(
+        ("DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet"),
+        (
+            Case((STACK,), all_of(StackName=["prod-s", STACK, None], ChangeSetName=[CHANGE_SET])),
+            Case((STACK,), all_of(StackName=["prod-s", STACK], ChangeSetName=["c"])),
+        ),
+    ),
     # For everybody, as in AWS: no policy says who may ask who they are.
     "GetCallerIdentity": (),
     "GetSessionToken": (),
@@ -299,6 +362,7 @@ EXTRA = {
     "DetachUserPolicy": {"PolicyArn": MANAGED},
     "DetachRolePolicy": {"PolicyArn": MANAGED},
     "PutMetricData": {"Namespace": "n"},
+    "CopyObject": {"CopySource": "/other/k%2F"},
 }
 """What a request has besides."""
 

@@ -102,7 +102,7 @@ class Ledger:
             stack = rows.add_events(stack, [event], self._clock.now(), operation.client_token)
             rows.put_stack(stack)
             if not stack.is_under_way:
-                rows.drop_operation(self.root)
+                rows.end_operation(self.root)
             return True
 
         return await self._store.transact(run)

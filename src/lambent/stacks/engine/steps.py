@@ -346,6 +346,7 @@ class Steps:
             name=state.name,
             token=state.token,
             tags=_all_tags(state.tags, stack.arn, stack.name, logical_id),
+            operation=self._ledger.operation.token,
             is_repeated=is_repeated,
         )
 

@@ -3,9 +3,10 @@
 from typing import Any, Final
 
 from lambent.stacks.template.errors import TemplateError
+from lambent.stacks.template.shape import DEPTH_MAX
 
-STEPS_MAX: Final = 300_000
-"""Values that are looked at: more than a template may have. They take less than a second."""
+STEPS_MAX: Final = 200_000
+"""Values that are looked at: twice as many as a template may have. They take half a second."""
 CHARACTERS_MAX: Final = 4_000_000
 """Characters of all texts: four times the largest template."""
 
@@ -35,17 +36,21 @@ class Budget:
                 f"Template error: Functions make more than {CHARACTERS_MAX:,} characters."
             )
 
-    def copy(self, value: Any) -> Any:
+    def copy(self, value: Any, depth: int = 0) -> Any:
         """Take what a value has that is made already; returns the value. Raises `TemplateError` if
-        too few are left."""
+        too few are left, or the value is too deep, as a custom resource may make it."""
+        if depth > DEPTH_MAX:
+            raise TemplateError(
+                f"Template error: A value is nested deeper than {DEPTH_MAX} levels."
+            )
         if isinstance(value, str):
             self.make(len(value))
         elif isinstance(value, list | tuple):
             self.step(len(value))
             for item in value:
-                self.copy(item)
+                self.copy(item, depth + 1)
         elif isinstance(value, dict):
             self.step(len(value))
             for member in value.values():
-                self.copy(member)
+                self.copy(member, depth + 1)
         return value

@@ -33,10 +33,7 @@ UNCHANGED = (
     "The submitted information didn't contain changes. Submit different information to create a"
     " change set."
 )
-_REFUSED = (
-    *("RollbackConfiguration", "ResourceTypes", "ResourcesToImport", "ImportExistingResources"),
-    "DeploymentMode",
-)
+_REFUSED = (*("RollbackConfiguration", "ResourceTypes", "ResourcesToImport", "DeploymentMode"),)
 _CHANGE_SETS_MAX = 100
 
 

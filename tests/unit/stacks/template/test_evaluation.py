@@ -126,6 +126,7 @@ def test_a_template() -> None:
         ("!Sub ['${x}${Text}${x.y}', {x: !Ref Number, x.y: 2, Text: own}]", "1own2"),
         ("!Sub 'a $b {c} ${unclosed'", "a $b {c} ${unclosed"),
         ("!Sub ['${x}', {x: true}]", "true"),
+        ("!Sub 'a${AWS::NoValue}b'", "ab"),
         ("!Join ['-', [a, 1, true, 1.5, !Ref Text]]", "a-1-true-1.5-text"),
         ("!Join [',', !Ref List]", "a,b"),
         ("!Join [',', [a, !Ref AWS::NoValue, b]]", "a,b"),
@@ -227,7 +228,6 @@ def test_what_is_known(written: str, meant: Any) -> None:
         ("!Ref R", "Unresolved resource dependencies [R] in the Resources block of the template"),
         ("!Sub '${R.Arn}'", "Unresolved resource dependencies [R] in the Resources block of the"),
         ("!Sub '${List}'", "Template error: Fn::Sub expression does not resolve to a string"),
-        ("!Sub ['${x}', {x: !Ref AWS::NoValue}]", "Template error: Fn::Sub expression does not"),
         ("!Join ['', [[a]]]", "Template error: every Fn::Join object requires a list of strings"),
         ("!Join ['', !Ref Text]", "Template error: every Fn::Join object requires two parameters"),
         ("!Split ['-', !Ref List]", "Template error: every Fn::Split object requires two"),
@@ -314,6 +314,18 @@ def test_what_is_no_condition(written: str, message: str) -> None:
     assert message in refused.value.message
 
 
+def test_a_chain_of_conditions() -> None:
+    """May be as long as a template, in any order."""
+    chain: dict[str, Any] = {
+        f"C{number}": {"Fn::Not": [{"Condition": f"C{number + 1}"}]} for number in range(499)
+    }
+    chain["C499"] = {"Fn::Equals": ["a", "a"]}
+    document = {"Conditions": chain, "Resources": {"A": {"Type": "T", "Condition": "C0"}}}
+    evaluation = evaluate(document)
+    assert evaluation.conditions()["C1"]
+    assert list(evaluation.wanted()) == []
+
+
 def test_circles_depend_on_conditions() -> None:
     """A circle counts if the conditions close it."""
     text = """
@@ -350,6 +362,16 @@ Resources:
       s: !Sub ["${D} ${E} ${P} ${AWS::Region}", {E: !GetAtt F.y}]
 """)
     assert evaluation.dependencies("Z") == {"A", "B", "C", "D", "F"}
+
+
+def test_sources() -> None:
+    """Each property says what it is computed from."""
+    evaluation = evaluate(SHOP)
+    assert evaluation.sources("Queue") == {
+        "QueueName": [("AWS::StackName", None, True), ("Stage", None, True)],
+        "DelaySeconds": [("AWS::NoValue", None, True)],
+    }
+    assert evaluation.sources("Function") == {"Queue": [("Queue", "Arn", True)], "Topic": []}
 
 
 def test_outputs_that_are_wrong() -> None:
@@ -540,6 +562,17 @@ def test_results_are_bounded(made: Any) -> None:
             },
             {"Long": LONG, "Many": ",".join(["a"] * 2_000)},
         ).properties("Z", {})
+
+
+def test_attributes_are_bounded() -> None:
+    """What a custom resource says of itself may be anything."""
+    for attribute, complaint in (
+        (_nested(lambda inner: [inner], 900), "nested deeper"),
+        (["a"] * 300_000, "more than [0-9,]+ steps"),
+        ("a" * 5_000_000, "more than [0-9,]+ characters"),
+    ):
+        with pytest.raises(TemplateError, match=complaint):
+            value("!GetAtt Q.Data", {"Q": Known("q", {"Data": attribute})})
 
 
 def test_messages_are_bounded() -> None:

@@ -33,7 +33,7 @@ CLOUDFORMATION: ServiceDefinition[Stacks] = ServiceDefinition(
             "UpdateStack": (*_TEMPLATES, "StackPolicyDuringUpdateURL"),
             "CreateChangeSet": (
                 *_TEMPLATES,
-                *("ResourcesToImport", "ImportExistingResources", "DeploymentMode"),
+                *("ResourcesToImport", "DeploymentMode"),
                 "ChangeSetType=IMPORT",
             ),
             "DeleteStack": ("DeletionMode=FORCE_DELETE_STACK",),

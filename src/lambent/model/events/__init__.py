@@ -1,0 +1,1 @@
+"""EventBridge: event patterns, inputs of targets, deliveries."""
