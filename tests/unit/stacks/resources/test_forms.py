@@ -221,7 +221,7 @@ async def test_forms(
 ) -> None:
     """What the API receives."""
     missing = ApiError("404", "Not Found", status=404)
-    api = FakeApi({"GetEventSourceMapping": {"State": "Enabled"}, "HeadBucket": missing})
+    api = FakeApi({"GetEventSourceMapping": {"State": "Enabled"}, "HeadBucket": [missing, {}]})
     await type_of(type, api).create(STEP, properties)
     (sent,) = api.inputs(operation)
     times = {"StartingPositionTimestamp"}
