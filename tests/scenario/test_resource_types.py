@@ -2,9 +2,11 @@
 
 import json
 import urllib.request
+from typing import Any
 
 import pytest
 
+from lambent.model.errors import ApiError
 from lambent.stacks.resources.resource_type import Made
 from tests.platforms import ACCOUNT, PYTHON, Platform
 from tests.resources import Stack
@@ -182,6 +184,35 @@ async def test_more_of_functions(platform: Platform) -> None:
     for id, _, made, _ in list(stack.made):
         if id != "Signing":
             assert (await stack.again(id)).physical_id == made.physical_id, id
+    await stack.remove()
+
+
+async def test_log_groups(platform: Platform) -> None:
+    """With retention and tags: made, made again after a stop, changed, and deleted."""
+    stack = Stack(platform.client)
+    group = await stack.make(
+        "Group",
+        "AWS::Logs::LogGroup",
+        LogGroupName="/types/group",
+        RetentionInDays="7",
+        Tags=[{"Key": "a", "Value": "b"}],
+    )
+    logs = platform.client("logs")
+
+    def shown() -> dict[str, Any]:
+        (found,) = logs.describe_log_groups(logGroupNamePrefix="/types/group")["logGroups"]
+        tags = logs.list_tags_for_resource(resourceArn=found["logGroupArn"])["tags"]
+        return {"days": found.get("retentionInDays"), "tags": tags}
+
+    team = {"team": "a"}
+    assert shown() == {"days": 7, "tags": {**team, "a": "b"}}
+    assert (await stack.again("Group")).physical_id == group.physical_id
+    await stack.change("Group", RetentionInDays=30, Tags=[{"Key": "c", "Value": "d"}])
+    assert shown() == {"days": 30, "tags": {**team, "c": "d"}}
+    await stack.change("Group", RetentionInDays=None)
+    assert shown()["days"] is None
+    with pytest.raises(ApiError, match="already exists"):
+        await stack.make("Other", "AWS::Logs::LogGroup", LogGroupName="/types/group")
     await stack.remove()
 
 
