@@ -434,6 +434,7 @@ async def test_rest_apis(platform: Platform) -> None:
         DeploymentId=deployment.physical_id,
         Variables={"a": "1", "b": "2"},
         MethodSettings=[{"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": 50}],
+        TracingEnabled=True,
     )
     await stack.make(
         "Plan",

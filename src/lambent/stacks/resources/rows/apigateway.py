@@ -15,6 +15,7 @@ from lambent.stacks.resources.row_type import (
     Part,
     Patch,
     Path,
+    Prepare,
     Retag,
     Row,
     only,
@@ -34,6 +35,13 @@ _ARN = "arn:aws:apigateway:{$region}::"
 
 def _retag(path: str) -> Retag:
     return Retag("TagResource", "UntagResource", {"resourceArn": f"{_ARN}{path}"})
+
+
+def _without(ignored: str) -> Prepare:
+    """Ignores a property that has no effect."""
+    return lambda properties, _: {
+        name: value for name, value in properties.items() if name != ignored
+    }
 
 
 def _with_name(properties: Properties, step: Step) -> dict[str, Any]:
@@ -308,10 +316,14 @@ STAGE = Row(
         (
             *("AccessLogSetting", "CacheClusterEnabled", "CacheClusterSize", "DeploymentId"),
             *("ClientCertificateId", "Description", "DocumentationVersion", "MethodSettings"),
-            *("TracingEnabled", "Variables"),
+            "Variables",
         ),
         stage_details,
     ),
+    prepare=_without("TracingEnabled"),
+    stored_only=frozenset({"TracingEnabled"}),
+    in_place=frozenset({"TracingEnabled"}),
+    note="`TracingEnabled` has no effect: there is no X-Ray.",
     uses=frozenset({"AccessLogSetting", "ClientCertificateId", "MethodSettings"}),
     tags="tags",
     retag=_retag("/restapis/{RestApiId}/stages/{$id}"),
@@ -355,9 +367,7 @@ API_KEY = Row(
     tags="tags",
     is_marked=True,
     retag=_retag("/apikeys/{$id}"),
-    prepare=lambda properties, _: {
-        name: value for name, value in properties.items() if name != "StageKeys"
-    },
+    prepare=_without("StageKeys"),
     stored_only=frozenset({"StageKeys"}),
     in_place=frozenset({"StageKeys"}),
     note=f"Has the tag `{TOKEN_TAG}`. `StageKeys` has no effect: usage plans decide.",
