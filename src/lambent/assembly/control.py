@@ -15,6 +15,7 @@ from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
 from lambent.control.log_groups import LogGroups
 from lambent.control.managed_policies import ManagedPolicies
 from lambent.control.mappings import CheckSource
+from lambent.control.parameters import Parameters
 from lambent.control.repositories import Repositories
 from lambent.control.room import Control, open_control
 from lambent.control.s3 import ObjectReader, S3Objects
@@ -37,6 +38,7 @@ from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.services.s3.operations import S3Rooms
 from lambent.gateway.services.s3.service import S3
 from lambent.gateway.services.s3.writing import content_writer, write_location
+from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.operations import StsRooms
 from lambent.gateway.services.sts.service import STS
 from lambent.settings import Settings
@@ -103,6 +105,8 @@ async def open_control_plane(
         gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))
         if has_buckets:
             _register_buckets(storage, gateway, control)
+        if SSM.signing_name in gateway.signing_names:
+            gateway.register(SSM, SSM.bind(Parameters(storage.store, storage.clock)))
         gateway.fronts.add_path(PATH_PREFIX, Front(handle=links.handle))
         yield control
 

@@ -40,6 +40,7 @@ GROUP = f"arn:aws:logs:us-east-1:{HERE}:log-group:/prod/g"
 MANAGED = f"arn:aws:iam::{HERE}:policy/admins/m"
 IMAGES = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/i"
 BUCKET = "arn:aws:s3:::prod-b"
+PARAMETER = f"arn:aws:ssm:us-east-1:{HERE}:parameter/team/p"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
 STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
@@ -327,6 +328,20 @@ CASES: Mapping[str, Sequence[Case]] = {
             (f"{BUCKET}/a/k",),
             [{"Bucket": "prod-b", "Delete": {"Objects": [{"Key": "a/k"}]}}],
         ),
+    ),
+    **dict.fromkeys(
+        ("PutParameter", "GetParameter", "GetParameterHistory", "DeleteParameter"),
+        (Case((PARAMETER,), [{"Name": "/team/p"}, {"Name": PARAMETER}, {"Name": "/team/p:1"}]),),
+    ),
+    **dict.fromkeys(
+        ("GetParameters", "DeleteParameters"),
+        (Case((PARAMETER,), [{"Names": ["/team/p"]}, {"Names": [PARAMETER, "/team/p:1"]}]),),
+    ),
+    "GetParametersByPath": (Case((PARAMETER,), [{"Path": "/team/p"}, {"Path": "/team/p/"}]),),
+    "DescribeParameters": (Case((f"arn:aws:ssm:us-east-1:{HERE}:*",), [{}]),),
+    **dict.fromkeys(
+        ("AddTagsToResource", "RemoveTagsFromResource", "ssm:ListTagsForResource"),
+        (Case((PARAMETER,), [{"ResourceType": "Parameter", "ResourceId": "/team/p"}]),),
     ),
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),
     "CreateRole": (Case((ROLE,), [{"RoleName": "power", "Path": "/admins/"}]),),
