@@ -336,6 +336,7 @@ async def test_parts_of_apis(platform: Platform) -> None:
     http = await stack.make(
         "Http", "AWS::ApiGatewayV2::Api", Body={**DEFINITION, "paths": {}}, Description="d"
     )
+    assert platform.client("apigatewayv2").get_api(ApiId=http.physical_id)["Name"] == "orders"
     await stack.make(
         "Authorizer",
         "AWS::ApiGatewayV2::Authorizer",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.model.errors import ApiError
-from lambent.stacks.resources.bodies import fetch_body, title_of
+from lambent.stacks.resources.bodies import fetch_body
 from lambent.stacks.resources.conversion import as_text
 from lambent.stacks.resources.resource_type import Properties, Step
 from lambent.stacks.resources.row_type import (
@@ -44,13 +44,13 @@ def _without(ignored: str) -> Prepare:
     }
 
 
-def _with_name(properties: Properties, step: Step) -> dict[str, Any]:
-    """An API that is imported may have its name from the definition, which replaces an earlier
-    one."""
-    made = dict(properties)
+def _import(properties: Properties, step: Step) -> dict[str, Any]:
+    """A definition replaces an earlier one. Its title becomes the API's name, unless the template
+    has a name."""
+    made = {"FirstName": properties.get("Name"), **properties}
     if "Body" in properties:
         made.setdefault("Mode", "overwrite")
-        made.setdefault("Name", title_of(properties["Body"]) or step.name)
+        made["FirstName"] = properties.get("Name", step.name)
     return made
 
 
@@ -73,14 +73,14 @@ REST_API = Row(
     name="AWS::ApiGateway::RestApi",
     service=_SERVICE,
     renamed={"ApiKeySourceType": "apiKeySource"},
-    create=op("CreateRestApi"),
+    create=op("CreateRestApi", name="{FirstName}"),
     physical="{.id}",
     find=Find(only("GetRestApis"), "items", {f"tags.{TOKEN_TAG}": "{$token}"}),
     keys={"restApiId": "{$id}"},
     read=only("GetRestApi"),
     delete=only("DeleteRestApi"),
     fetch=fetch_body,
-    prepare=_with_name,
+    prepare=_import,
     uses=frozenset({"Body", "BodyS3Location", "FailOnWarnings", "Mode", "Parameters"}),
     parts=(
         Part(
