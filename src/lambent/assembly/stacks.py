@@ -1,8 +1,6 @@
 """Stacks: the engine, and CloudFormation's operations in the API."""
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from lambent.assembly.api import Api
 from lambent.assembly.events import Events
@@ -13,9 +11,7 @@ from lambent.asynchronous.events_of_callers import EventsOfCallers
 from lambent.aws.any_service import AnyServiceCalls
 from lambent.gateway.registry import SERVICES
 from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
-from lambent.gateway.services.s3.service import S3
-from lambent.gateway.services.s3.writing import with_content
-from lambent.identity.authorizer import Caller
+from lambent.gateway.services.s3.writing import with_whole_objects
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.tasks import start_task
 from lambent.services.any_service import AnyService
@@ -37,18 +33,9 @@ async def register_stacks(
     the last platform has left under way. The other operations are there already. Links to the
     platform begin with `url`."""
     dispatch = partial(api.gateway.dispatcher.dispatch, endpoint=url)
-
-    async def perform(
-        service: str, operation: str, params: Mapping[str, Any], caller: Caller
-    ) -> Mapping[str, Any]:
-        output = await dispatch(service, operation, params, caller)
-        if (service, operation) == (S3.name, "GetObject"):
-            return await with_content(output, storage.blobs)
-        return output
-
     served = api.gateway.signing_names
     aws_api = AnyService(
-        perform,
+        with_whole_objects(dispatch, storage.blobs),
         {service.name for service in SERVICES if service.signing_name in served},
         AnyServiceCalls(events.aws),
         api.authorizer,
