@@ -9,6 +9,7 @@ from lambent.assembly.names import register_custom_resources
 from lambent.assembly.storage import Storage
 from lambent.asynchronous.events_of_callers import EventsOfCallers
 from lambent.aws.any_service import AnyServiceCalls
+from lambent.gateway.registry import SERVICES
 from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
 from lambent.gateway.services.s3.writing import with_whole_objects
 from lambent.identity.service_roles import ServiceRoles
@@ -32,9 +33,10 @@ async def register_stacks(
     the last platform has left under way. The other operations are there already. Links to the
     platform begin with `url`."""
     dispatch = partial(api.gateway.dispatcher.dispatch, endpoint=url)
+    served = api.gateway.signing_names
     aws_api = AnyService(
         with_whole_objects(dispatch, storage.blobs),
-        api.gateway.dispatcher.services,
+        {service.name for service in SERVICES if service.signing_name in served},
         AnyServiceCalls(events.aws),
         api.authorizer,
         settings.aws,

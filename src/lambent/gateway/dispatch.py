@@ -4,7 +4,7 @@ Nothing here knows HTTP. The gateway calls `perform` with the input that it has 
 call `dispatch` to use an AWS API as a client would, without a connection.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.call import Call, Members, OperationHandler
@@ -25,11 +25,6 @@ class Dispatcher:
         self._services: dict[str, AnyService] = {}
         self._handlers: dict[tuple[str, str], OperationHandler] = {}
         """By service and operation: several services have a TagResource."""
-
-    @property
-    def services(self) -> Set[str]:
-        """The services that have operations here, by botocore's names; grows as they register."""
-        return self._services.keys()
 
     def register(self, service: AnyService, handlers: Mapping[str, OperationHandler]) -> None:
         """Offer operations of a service, by name."""

@@ -10,7 +10,6 @@ from lambent.gateway.call import Call
 from lambent.gateway.dispatch import Dispatcher
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
-from lambent.gateway.services.s3.service import S3
 from lambent.identity.authorizer import Authorizer, Caller
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, not_found
@@ -91,15 +90,6 @@ async def test_errors_are_those_of_the_api() -> None:
     for service, operation in (("lambda", "Nothing"), ("nothing", "GetFunction"), ("sts", "x")):
         error = await refusal(dispatcher, service, operation)
         assert error.code == "UnknownOperationException"
-
-
-async def test_services_are_those_that_have_registered() -> None:
-    """A service that the platform leaves to others is none, though its definition is there."""
-    dispatcher = dispatcher_of(relaxed(), Functions())
-    services = dispatcher.services
-    assert services == {"lambda", "iam"}
-    dispatcher.register(S3, {})
-    assert "s3" in services
 
 
 async def test_the_caller_must_be_allowed() -> None:
