@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 
 from .tools import INSTALLED, Platform, Project
 
-OSLS = INSTALLED / "stacks" / "node_modules" / "osls" / "bin" / "serverless.js"
+OSLS = INSTALLED / "osls" / "node_modules" / "osls" / "bin" / "serverless.js"
 SERVICE = """
 service: osls-app
 provider:

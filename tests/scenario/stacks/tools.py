@@ -17,8 +17,6 @@ from tests.platforms import ACCOUNT, PYTHON, Platform, log_lines, wait_for
 
 __all__ = ["INSTALLED", "PYTHON", "Platform", "Project"]
 
-MODULES = INSTALLED / "stacks" / "node_modules"
-
 
 class Project:
     """A directory with what is deployed, and beside it a home directory."""
