@@ -70,6 +70,7 @@ def test_from_the_first_deployment_to_the_deletion(
     assert "Successfully created/updated stack - sam-app" in printed
     made = project.outputs("sam-app")
     assert project.get(made["Url"])["hello"] == "world"
+    assert made["Queue"].startswith(project.platform.endpoint)
     project.sends(made["Queue"], made["Reader"], "from the queue")
     assert "No changes to deploy" in sam(*deploy, "--no-fail-on-empty-changeset")
 
