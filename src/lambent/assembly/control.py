@@ -1,7 +1,7 @@
 """The control plane, and its operations in the API. It needs no data plane."""
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from lambent.assembly.api import Api
@@ -55,6 +55,8 @@ class ControlPorts:
     observe_provisioned: ObserveProvisioned = nothing_provisioned
     check_source: CheckSource | None = None
     trials: Trials | None = None
+    open_subscriptions: Callable[[LogGroups], Awaitable[None]] | None = None
+    """Delivers lines of log groups to functions."""
 
 
 @asynccontextmanager
@@ -90,7 +92,9 @@ async def open_control_plane(
         gateway = api.gateway
         lambda_rooms = LambdaRooms(control, links, settings.gateway.url_domain)
         gateway.register(LAMBDA, LAMBDA.bind(lambda_rooms))
-        groups = LogGroups(storage.store, storage.logs)
+        groups = LogGroups(storage.store, storage.logs, storage.clock)
+        if ports.open_subscriptions is not None:
+            await ports.open_subscriptions(groups)
         storage.logs.load_retentions = groups.all_retentions
         gateway.register(LOGS, LOGS.bind(LogsRooms(storage.logs, groups)))
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(storage.metrics))

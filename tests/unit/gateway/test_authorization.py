@@ -268,7 +268,8 @@ CASES: Mapping[str, Sequence[Case]] = {
     **dict.fromkeys(
         (
             *("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy"),
-            *("TagLogGroup", "UntagLogGroup", "ListTagsLogGroup"),
+            *("TagLogGroup", "UntagLogGroup", "ListTagsLogGroup", "PutSubscriptionFilter"),
+            *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters"),
         ),
         (Case((GROUP, f"{GROUP}:*"), [{"logGroupName": "/prod/g"}]),),
     ),
