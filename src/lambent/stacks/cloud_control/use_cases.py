@@ -56,6 +56,8 @@ class _Found(NamedTuple):
     properties: Mapping[str, Any]
     """With those that can only be written, as far as they are known."""
     attributes: Mapping[str, Any]
+    is_ours: bool
+    """Whether a request has set some of the properties."""
 
 
 class CloudControl:
@@ -116,6 +118,7 @@ class CloudControl:
         if earlier is not None:
             return _event(earlier)
         found = await self._find(kind, acting, params["Identifier"])
+        _check_known(kind, found)
         read_only = facts_of(kind.name).read_only
         before = _without(found.properties, read_only)
         after = patched(found.properties, params["PatchDocument"])
@@ -227,7 +230,7 @@ class CloudControl:
             lambda tx: RequestRows(tx).given(acting.scope, kind.name, identifier)
         )
         if row.read is None and row.find is None and not is_needed:
-            return _Found(identifier, physical_id, {**given, **known}, known)
+            return _Found(identifier, physical_id, {**given, **known}, known, bool(given))
         try:
             response = await kind.show(step, physical_id, known)
         except ApiError as error:
@@ -237,7 +240,7 @@ class CloudControl:
         values = Values(step=step, properties=known, physical_id=physical_id, response=response)
         properties = {**given, **properties_of(row, values)}
         attributes = {**known, **expand(row.attributes, values)}
-        return _Found(identifier, physical_id, properties, attributes)
+        return _Found(identifier, physical_id, properties, attributes, bool(given))
 
     def _work(
         self,
@@ -322,6 +325,19 @@ def _check(kind: Driver, properties: Mapping[str, Any]) -> None:
         kind.check(properties)
     except ApiError as error:
         raise invalid_request(f"Model validation failed: {error.message}") from error
+
+
+def _check_known(kind: Driver, found: _Found) -> None:
+    """Raise `UnsupportedActionException` if an update would lose what cannot be read: it would
+    make the resource again, or give it another name."""
+    named = kind.row.named
+    has_name = named is None or named.property in found.properties
+    if not has_name or (kind.row.is_remade and not found.is_ours):
+        message = (
+            f"Not everything of {found.identifier} can be read, so it cannot be updated. Update it"
+            " by the API of its service."
+        )
+        raise ApiError("UnsupportedActionException", message)
 
 
 def _not_updatable(which: str, names: list[str]) -> ApiError:

@@ -32,6 +32,7 @@ class Roles:
     def __init__(self) -> None:
         self.roles: dict[str, dict[str, Any]] = {}
         self.calls: list[str] = []
+        self.callers: set[str] = set()
         self.gate = anyio.Event()
         self.gate.set()
 
@@ -39,6 +40,7 @@ class Roles:
         self, service: str, operation: str, params: Mapping[str, Any], caller: Caller
     ) -> Mapping[str, Any]:
         self.calls.append(operation)
+        self.callers.add(caller.principal.arn)
         name = params.get("RoleName", "")
         if operation == "ListRoles":
             return {"Roles": [{"RoleName": each} for each in self.roles]}
@@ -55,6 +57,13 @@ class Roles:
         if operation == "DeleteRole":
             del self.roles[name]
         return {"Role": self.roles.get(name)}
+
+
+class Known:
+    """A keyring without roles."""
+
+    def role(self, arn: str) -> None:
+        """None is known."""
 
 
 class World(NamedTuple):
@@ -107,7 +116,7 @@ async def opened(store: Store) -> AsyncIterator[World]:
     )
     clock, api = QuickClock(), Roles()
     types = ResourceTypes(api, clock)
-    roles: ServiceRoles = None  # type: ignore[assignment]
+    roles = ServiceRoles(Known(), are_checked=False)  # type: ignore[arg-type]
     async with anyio.create_task_group() as tasks:
         runs = Runs(store, clock, types, tasks)
         control = CloudControl(store, clock, api, types, roles, runs)
@@ -205,6 +214,33 @@ async def test_what_cannot_be_changed_is_refused(
         with pytest.raises(ApiError) as refused:
             await world.control.update(world.caller, named("r", **patch(operation)))
         assert refused.value.code == code
+
+
+async def test_an_update_never_loses_what_cannot_be_read(store: Store) -> None:
+    """The integration of a method, which its service shows in another form: an update makes the
+    method again."""
+    async with opened(store) as world:
+        world.api.roles[""] = {"RoleName": ""}
+        params = named("r|s|GET", **patch({"op": "add", "path": "/ApiKeyRequired", "value": True}))
+        with pytest.raises(ApiError) as refused:
+            await world.control.update(
+                world.caller, {**params, "TypeName": "AWS::ApiGateway::Method"}
+            )
+        assert refused.value.code == "UnsupportedActionException"
+        assert "PutMethod" not in world.api.calls
+
+
+async def test_a_role_acts_if_one_is_given(store: Store) -> None:
+    """For what is read at once, and for what is done afterwards."""
+    async with opened(store) as world:
+        role = f"arn:aws:iam::{world.caller.scope.account}:role/deployer"
+        state = json.dumps({"RoleName": "r", "AssumeRolePolicyDocument": TRUST})
+        params = {"TypeName": ROLE, "DesiredState": state, "RoleArn": role}
+        await world.ended(await world.control.create(world.caller, params))
+        await world.control.get(world.caller, named("r", RoleArn=role))
+        await world.ended(await world.control.delete(world.caller, named("r", RoleArn=role)))
+        (caller,) = world.api.callers
+        assert "assumed-role/deployer" in caller
 
 
 async def test_a_client_token_names_a_request(store: Store) -> None:

@@ -14,7 +14,8 @@ CLOUDCONTROL: ServiceDefinition[CloudControl] = ServiceDefinition(
     coverage=Coverage(
         note="The resource types of stacks that have APIs. GetResource returns what the service of"
         " a type says, and what an earlier request has set. Types without an operation that reads"
-        " or lists are refused with UnsupportedActionException. A request that was under way when"
+        " or lists are refused with UnsupportedActionException, and so is an update that would lose"
+        " what cannot be read. A request that was under way when"
         " the platform stopped goes on at its start. ProgressEvent has no ResourceModel, since"
         " properties may be secrets.",
         refused={
