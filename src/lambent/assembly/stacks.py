@@ -33,9 +33,10 @@ async def register_stacks(
     the last platform has left under way. The other operations are there already. Links to the
     platform begin with `url`."""
     dispatch = partial(api.gateway.dispatcher.dispatch, endpoint=url)
+    served = api.gateway.signing_names
     aws_api = AnyService(
         with_whole_objects(dispatch, storage.blobs),
-        {service.name for service in SERVICES},
+        {service.name for service in SERVICES if service.signing_name in served},
         AnyServiceCalls(events.aws),
         api.authorizer,
         settings.aws,

@@ -63,10 +63,13 @@ def with_whole_objects(dispatch: Dispatch, blobs: Blobs) -> Dispatch:
             return members
         if found.end - found.begin > _WHOLE_BYTES_MAX:
             raise ApiError("EntityTooLarge", "The object is too large to be read at once.")
-        body = bytearray()
+        body, at = bytearray(), 0
         for chunk in found.chunks:
-            body += await blobs.read(chunk.code_key)
-        return {**members, "Body": bytes(body[found.begin : found.end])}
+            begin, end = max(found.begin - at, 0), min(found.end - at, chunk.size)
+            at += chunk.size
+            if begin < end:
+                body += (await blobs.read(chunk.code_key))[begin:end]
+        return {**members, "Body": bytes(body)}
 
     return perform
 
