@@ -51,7 +51,7 @@ async def open_api(data: Path) -> AsyncIterator[tuple[str, LogStore]]:
         open_store(StoreSettings(synchronous="OFF"), data) as store,
         open_gateway(settings, relaxed()) as gateway,
     ):
-        groups = LogGroups(store, logs)
+        groups = LogGroups(store, logs, SystemClock())
         logs.load_retentions = groups.all_retentions
         gateway.register(LOGS, LOGS.bind(LogsRooms(logs, groups)))
         sock = socket.create_server(("127.0.0.1", 0))

@@ -2,9 +2,11 @@
 
 import json
 import urllib.request
+from typing import Any
 
 import pytest
 
+from lambent.model.errors import ApiError
 from lambent.stacks.resources.resource_type import Made
 from tests.platforms import ACCOUNT, PYTHON, Platform
 from tests.resources import Stack
@@ -185,6 +187,35 @@ async def test_more_of_functions(platform: Platform) -> None:
     await stack.remove()
 
 
+async def test_log_groups(platform: Platform) -> None:
+    """With retention and tags: made, made again after a stop, changed, and deleted."""
+    stack = Stack(platform.client)
+    group = await stack.make(
+        "Group",
+        "AWS::Logs::LogGroup",
+        LogGroupName="/types/group",
+        RetentionInDays="7",
+        Tags=[{"Key": "a", "Value": "b"}],
+    )
+    logs = platform.client("logs")
+
+    def shown() -> dict[str, Any]:
+        (found,) = logs.describe_log_groups(logGroupNamePrefix="/types/group")["logGroups"]
+        tags = logs.list_tags_for_resource(resourceArn=found["logGroupArn"])["tags"]
+        return {"days": found.get("retentionInDays"), "tags": tags}
+
+    team = {"team": "a"}
+    assert shown() == {"days": 7, "tags": {**team, "a": "b"}}
+    assert (await stack.again("Group")).physical_id == group.physical_id
+    await stack.change("Group", RetentionInDays=30, Tags=[{"Key": "c", "Value": "d"}])
+    assert shown() == {"days": 30, "tags": {**team, "c": "d"}}
+    await stack.change("Group", RetentionInDays=None)
+    assert shown()["days"] is None
+    with pytest.raises(ApiError, match="already exists"):
+        await stack.make("Other", "AWS::Logs::LogGroup", LogGroupName="/types/group")
+    await stack.remove()
+
+
 async def test_identities(platform: Platform) -> None:
     """Policies of roles and users, and keys: made, made again after a stop, changed, deleted."""
     stack = Stack(platform.client)
@@ -305,6 +336,7 @@ async def test_parts_of_apis(platform: Platform) -> None:
     http = await stack.make(
         "Http", "AWS::ApiGatewayV2::Api", Body={**DEFINITION, "paths": {}}, Description="d"
     )
+    assert platform.client("apigatewayv2").get_api(ApiId=http.physical_id)["Name"] == "orders"
     await stack.make(
         "Authorizer",
         "AWS::ApiGatewayV2::Authorizer",
@@ -403,6 +435,7 @@ async def test_rest_apis(platform: Platform) -> None:
         DeploymentId=deployment.physical_id,
         Variables={"a": "1", "b": "2"},
         MethodSettings=[{"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": 50}],
+        TracingEnabled=True,
     )
     await stack.make(
         "Plan",

@@ -2,6 +2,8 @@
 
 import json
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -103,8 +105,11 @@ def test_a_stack_lives_from_its_creation_to_its_deletion(platform: Platform, cli
     assert described["Status"] == "CREATE_COMPLETE"
     assert {change["ResourceChange"]["Action"] for change in described["Changes"]} == {"Add"}
     assert len(described["Changes"]) == 4
+    assert "TemplateBody" not in client.get_template(StackName="app")
+    of_change_set = client.get_template(ChangeSetName=made["Id"])["TemplateBody"]
     client.execute_change_set(ChangeSetName=made["Id"])
     stack = settled(client, "app")
+    assert client.get_template(StackName="app")["TemplateBody"] == of_change_set
     assert stack["StackStatus"] == "CREATE_COMPLETE", statuses(client, "app")
     url = urlsplit(outputs(stack)["Url"])
     request = urllib.request.Request(platform.endpoint, headers={"Host": url.netloc})
@@ -287,3 +292,56 @@ def test_a_custom_resource_is_made_by_a_function(platform: Platform, client: Any
         "Update thing-two",
         "Delete thing-two",
     ]
+
+
+SAM = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Greeter:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: index.handler
+      InlineCode: |
+          def handler(event, context):
+              return {"statusCode": 200, "body": "hello " + event["rawPath"]}
+      Events:
+        Get: {Type: HttpApi, Properties: {Path: /greet, Method: GET}}
+Outputs:
+  Api: {Value: !Sub "${ServerlessHttpApi}.execute-api.${AWS::Region}.localhost"}
+"""
+
+
+def test_a_killed_platform_goes_on_with_its_stacks(
+    start_platform: Callable[..., Platform], tmp_path: Path
+) -> None:
+    """A serverless API is deployed by a platform that is killed in the middle."""
+    platform = start_platform(tmp_path / "data")
+    client = platform.client("cloudformation")
+    needed = ["CAPABILITY_AUTO_EXPAND"]
+    code, message = refusal(
+        client.create_stack, StackName="sam", TemplateBody=SAM, Capabilities=CAPABILITIES
+    )
+    assert (code, message) == (
+        "InsufficientCapabilitiesException",
+        "Requires capabilities : [CAPABILITY_AUTO_EXPAND]",
+    )
+    client.create_stack(StackName="sam", TemplateBody=SAM, Capabilities=[*CAPABILITIES, *needed])
+    wait_for(lambda: len(statuses(client, "sam")) > 3, "the first resource is made")
+    platform.kill()
+    platform = start_platform(tmp_path / "data")
+    client = platform.client("cloudformation")
+    stack = settled(client, "sam")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", statuses(client, "sam")
+    request = urllib.request.Request(
+        f"{platform.endpoint}/greet", headers={"Host": outputs(stack)["Api"]}
+    )
+    with urllib.request.urlopen(request, timeout=20) as response:
+        assert response.read() == b"hello /greet"
+    assert len(platform.client("lambda").list_functions()["Functions"]) == 1
+    assert len(platform.client("apigatewayv2").get_apis()["Items"]) == 1
+    client.delete_stack(StackName="sam")
+    stack = settled(client, stack["StackId"])
+    assert stack["StackStatus"] == "DELETE_COMPLETE", statuses(client, stack["StackId"])
+    assert platform.client("apigatewayv2").get_apis()["Items"] == []
+    assert platform.client("iam").list_roles()["Roles"] == []

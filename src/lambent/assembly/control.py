@@ -1,7 +1,7 @@
 """The control plane, and its operations in the API. It needs no data plane."""
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from lambent.assembly.api import Api
@@ -15,9 +15,11 @@ from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
 from lambent.control.log_groups import LogGroups
 from lambent.control.managed_policies import ManagedPolicies
 from lambent.control.mappings import CheckSource
+from lambent.control.parameters import Parameters
 from lambent.control.repositories import Repositories
 from lambent.control.room import Control, open_control
 from lambent.control.s3 import ObjectReader, S3Objects
+from lambent.control.secrets import Secrets
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.fronts import Front
 from lambent.gateway.models import runtime_identifiers
@@ -37,6 +39,8 @@ from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.services.s3.operations import S3Rooms
 from lambent.gateway.services.s3.service import S3
 from lambent.gateway.services.s3.writing import content_writer, write_location
+from lambent.gateway.services.secretsmanager.service import SECRETSMANAGER
+from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.operations import StsRooms
 from lambent.gateway.services.sts.service import STS
 from lambent.settings import Settings
@@ -51,6 +55,8 @@ class ControlPorts:
     observe_provisioned: ObserveProvisioned = nothing_provisioned
     check_source: CheckSource | None = None
     trials: Trials | None = None
+    open_subscriptions: Callable[[LogGroups], Awaitable[None]] | None = None
+    """Delivers lines of log groups to functions."""
 
 
 @asynccontextmanager
@@ -86,7 +92,9 @@ async def open_control_plane(
         gateway = api.gateway
         lambda_rooms = LambdaRooms(control, links, settings.gateway.url_domain)
         gateway.register(LAMBDA, LAMBDA.bind(lambda_rooms))
-        groups = LogGroups(storage.store, storage.logs)
+        groups = LogGroups(storage.store, storage.logs, storage.clock)
+        if ports.open_subscriptions is not None:
+            await ports.open_subscriptions(groups)
         storage.logs.load_retentions = groups.all_retentions
         gateway.register(LOGS, LOGS.bind(LogsRooms(storage.logs, groups)))
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(storage.metrics))
@@ -103,6 +111,11 @@ async def open_control_plane(
         gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))
         if has_buckets:
             _register_buckets(storage, gateway, control)
+        if SSM.signing_name in gateway.signing_names:
+            gateway.register(SSM, SSM.bind(Parameters(storage.store, storage.clock)))
+        if SECRETSMANAGER.signing_name in gateway.signing_names:
+            secrets = Secrets(storage.store, storage.clock)
+            gateway.register(SECRETSMANAGER, SECRETSMANAGER.bind(secrets))
         gateway.fronts.add_path(PATH_PREFIX, Front(handle=links.handle))
         yield control
 

@@ -2,6 +2,7 @@
 
 import gc
 from contextlib import AsyncExitStack
+from functools import partial
 
 import anyio
 
@@ -11,6 +12,7 @@ from lambent.assembly.control import ControlPorts, open_control_plane
 from lambent.assembly.events import open_events
 from lambent.assembly.execution import open_execution
 from lambent.assembly.front import (
+    open_log_subscriptions,
     open_operator_commands,
     open_other_services,
     register_admin_api,
@@ -71,6 +73,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
             observe_provisioned=execution.provisioning.observe,
             check_source=events.source_checks.check,
             trials=apis.trials,
+            open_subscriptions=partial(open_log_subscriptions, storage, api, events),
         )
         control = await enter(open_control_plane(settings, storage, api, ports))
         register_invocations(storage, api, execution, events)

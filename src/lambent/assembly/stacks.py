@@ -11,6 +11,7 @@ from lambent.asynchronous.events_of_callers import EventsOfCallers
 from lambent.aws.any_service import AnyServiceCalls
 from lambent.gateway.registry import SERVICES
 from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
+from lambent.gateway.services.s3.writing import with_whole_objects
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.tasks import start_task
 from lambent.services.any_service import AnyService
@@ -31,9 +32,11 @@ async def register_stacks(
     """Register the operations and the way in for responses of custom resources, and take up what
     the last platform has left under way. The other operations are there already. Links to the
     platform begin with `url`."""
+    dispatch = partial(api.gateway.dispatcher.dispatch, endpoint=url)
+    served = api.gateway.signing_names
     aws_api = AnyService(
-        partial(api.gateway.dispatcher.dispatch, endpoint=url),
-        {service.name for service in SERVICES},
+        with_whole_objects(dispatch, storage.blobs),
+        {service.name for service in SERVICES if service.signing_name in served},
         AnyServiceCalls(events.aws),
         api.authorizer,
         settings.aws,

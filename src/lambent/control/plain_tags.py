@@ -12,8 +12,22 @@ from lambent.store.store import Transaction
 
 TAGS = "tags"
 
+
+def _name_of_parameter(resource: str) -> str:
+    """A name without levels has no slash before it."""
+    path = resource.removeprefix("parameter")
+    return path if "/" in path[1:] else path[1:]
+
+
+def group_id(name: str) -> str:
+    """The id of a log group's document: names can be too long for one."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 _KINDS: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "ecr": ("repository", lambda resource: resource.removeprefix("repository/")),
+    "ssm": ("parameter", _name_of_parameter),
+    "secretsmanager": ("secret", lambda resource: resource.removeprefix("secret:")[:-7]),
     "logs": ("group", lambda resource: group_id(f"{resource}:".split(":")[1])),
 }
 """By service of an ARN: the kind of its documents, and how to find their ids in the ARN."""
@@ -43,11 +57,6 @@ def from_list(listed: Iterable[Mapping[str, str]] | None) -> Mapping[str, str]:
 def to_list(tags: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
     """Tags in the form of most APIs."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-
-
-def group_id(name: str) -> str:
-    """The id of a log group's document: names can be too long for one."""
-    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def tags_of_document(tx: Transaction, text: str) -> Mapping[str, str]:

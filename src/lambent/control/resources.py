@@ -8,6 +8,7 @@ from lambent.control import policies
 from lambent.control.apis.tags import tags_of
 from lambent.control.permissions import policy_for
 from lambent.control.plain_tags import tags_of_document
+from lambent.control.secrets import find_secret, secret_arn
 from lambent.model.arn import Arn, Scope
 from lambent.model.function import LATEST, FunctionKey
 from lambent.model.identity import Identity, IdentityKey
@@ -67,6 +68,11 @@ class Resources:
         """The ARNs of the layer versions that a function has."""
         function = await self._store.read(lambda tx: tx.functions.get(key))
         return [] if function is None else [layer.arn for layer in function.layers]
+
+    async def secret_arn(self, scope: Scope, text: str) -> str | None:
+        """The ARN of the secret with this name or ARN, None if there is none."""
+        found = await self._store.read(lambda tx: find_secret(tx, scope, text))
+        return None if found is None else secret_arn(scope, found.id, found.body["suffix"])
 
     async def stack_arn(self, scope: Scope, name: str) -> str | None:
         """The ARN of the stack with a name, None if there is none."""

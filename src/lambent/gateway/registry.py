@@ -15,6 +15,8 @@ from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.services.s3.service import S3
+from lambent.gateway.services.secretsmanager.service import SECRETSMANAGER
+from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.service import STS
 
 SERVICES: tuple[AnyService, ...] = (
@@ -29,4 +31,6 @@ SERVICES: tuple[AnyService, ...] = (
     CLOUDFORMATION,
     ECR,
     S3,
+    SSM,
+    SECRETSMANAGER,
 )

@@ -94,7 +94,7 @@ class Preparing:
             return TemplateBlueprint(evaluation)
 
         blueprint = await computed(make)
-        self._check(blueprint)
+        await computed(self._check, blueprint)
         return Prepared(deployment, blueprint)
 
     def _check(self, blueprint: TemplateBlueprint) -> None:
@@ -106,7 +106,10 @@ class Preparing:
             except ApiError:
                 unknown.append(type)
                 continue
-            kind.check(blueprint.resource(logical_id, {}).properties)
+            wanted = blueprint.resource(logical_id, {})
+            kind.check(wanted.properties)
+            if wanted.creation_policy is not None:
+                raise invalid(f"Lambent does not support CreationPolicy, which {logical_id} has.")
         if unknown:
             names = ", ".join(dict.fromkeys(unknown))
             raise invalid(f"Template format error: Unrecognized resource types: [{names}]")

@@ -337,6 +337,11 @@ class StackRows:
         stacks = [Stack.from_body(document.body) for document in found]
         return sorted(stacks, key=lambda stack: stack.created_at)
 
+    def deleted_before(self, time: float) -> list[Root]:
+        """The stacks of all accounts that were deleted before a time."""
+        found = self._rows.everywhere(SERVICE, STACK)
+        return [d.root for d in found if 0 < d.body.get("deleted_at", 0) < time]
+
     def put_stack(self, stack: Stack) -> None:
         """Add or replace a stack."""
         self._rows.put(stack.root, STACK, STACK, stack.to_body())
@@ -423,6 +428,13 @@ class StackRows:
                 body["client_token"] = client_token
             self._rows.put(stack.root, _EVENT, key, {**body, "time": now, "number": number})
         return dataclasses.replace(stack, events=number)
+
+    def prune_events(self, stack: Stack, kept: int) -> None:
+        """Delete a stack's events except the newest."""
+        if stack.events > kept:
+            after = f"{_LAST_EVENT - stack.events + kept:012d}"
+            for document in self._rows.list_of(stack.root, _EVENT, after=after):
+                self._rows.delete(stack.root, _EVENT, document.id)
 
     def events(self, root: Root, *, after: str = "", limit: int) -> list[tuple[str, Body]]:
         """Events with their keys, the newest first, from behind a key."""

@@ -56,7 +56,10 @@ async def _fetch(api: AwsApi, caller: Caller, address: str, member: str) -> str:
         bucket, key, version = parse_s3_url(address)
     except ValueError:
         raise invalid(f"{member} must be a supported URL.") from None
-    wanted = {"Bucket": bucket, "Key": key, **({"VersionId": version} if version else {})}
+    # A byte more than is allowed shows that there are too many.
+    wanted = {"Bucket": bucket, "Key": key, "Range": f"bytes=0-{URL_BYTES_MAX}"}
+    if version:
+        wanted["VersionId"] = version
     try:
         found = (await api.call("s3", "GetObject", wanted, caller))["Body"]
     except ApiError as error:

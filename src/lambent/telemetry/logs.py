@@ -29,6 +29,7 @@ from lambent.telemetry.lines import LINE_BYTES_MAX, chunks
 from lambent.telemetry.queries import Bounds, EventKey
 from lambent.telemetry.segments import SEGMENT_BYTES, LogEvent
 from lambent.telemetry.settings import TelemetrySettings
+from lambent.telemetry.taps import Tap
 
 Retentions = Mapping[tuple[Scope, str], int]
 """For how many days groups are kept, by scope and name."""
@@ -172,6 +173,9 @@ class _Writer:
             event = segments.encode(at_ms, now_ms, chunk + b"\n")
             self._buffer.append(event)
             self._buffered_bytes += len(event)
+        taps = self._store.taps
+        if taps and (tap := taps.get((self._scope, self._group))) is not None:
+            tap.add(self._stream, at_ms, message)
 
     @property
     def is_full(self) -> bool:
@@ -291,6 +295,8 @@ class LogStore:
         self._root = root
         self._clock = clock
         self.now = clock.now
+        self.taps: Mapping[tuple[Path, str], Tap] = {}
+        """What receives the lines of groups as they are logged, by directory and name."""
         self.load_retentions: LoadRetentions = _no_retentions
         """Reads for how many days groups are kept."""
         self._flushing = anyio.Lock()
@@ -311,6 +317,13 @@ class LogStore:
         self._streams_since_trim += 1
         scope = self._scope(account, region)
         return _Writer(self, scope, group, stream, self._settings.stream_buffer_bytes_max)
+
+    def set_taps(self, taps: Mapping[tuple[AccountId, Region, str], Tap]) -> None:
+        """Pass the lines of these groups to taps, and those of no others."""
+        self.taps = {
+            (self._scope(account, region), group): tap
+            for (account, region, group), tap in taps.items()
+        }
 
     async def flush(self) -> None:
         """Write everything that was appended before the call."""

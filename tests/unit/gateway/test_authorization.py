@@ -40,6 +40,8 @@ GROUP = f"arn:aws:logs:us-east-1:{HERE}:log-group:/prod/g"
 MANAGED = f"arn:aws:iam::{HERE}:policy/admins/m"
 IMAGES = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/i"
 BUCKET = "arn:aws:s3:::prod-b"
+PARAMETER = f"arn:aws:ssm:us-east-1:{HERE}:parameter/team/p"
+SECRET = f"arn:aws:secretsmanager:us-east-1:{HERE}:secret:team/s-AbCdEf"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
 STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
@@ -70,6 +72,9 @@ class Known(Nothing):
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:
         return [f"{LAYER}:7"]
+
+    async def secret_arn(self, scope: Scope, text: str) -> str | None:
+        return SECRET if text in ("team/s", SECRET, SECRET[:-7]) else None
 
     async def stack_arn(self, scope: Scope, name: str) -> str | None:
         return STACK if (scope, name) == (SCOPE, "prod-s") else None
@@ -249,6 +254,7 @@ CASES: Mapping[str, Sequence[Case]] = {
             *("CreateCodeSigningConfig", "CreateEventSourceMapping", "GetAccountSettings"),
             *("ListCodeSigningConfigs", "ListEventSourceMappings", "ListFunctions", "ListLayers"),
             *("ListUsers", "ListRoles", "ListPolicies", "ListBuckets"),
+            *("ListSecrets", "GetRandomPassword"),
             *("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData"),
             *("ListExports", "ListImports", "ListStacks", "ValidateTemplate"),
         ),
@@ -262,7 +268,8 @@ CASES: Mapping[str, Sequence[Case]] = {
     **dict.fromkeys(
         (
             *("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy"),
-            *("TagLogGroup", "UntagLogGroup", "ListTagsLogGroup"),
+            *("TagLogGroup", "UntagLogGroup", "ListTagsLogGroup", "PutSubscriptionFilter"),
+            *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters"),
         ),
         (Case((GROUP, f"{GROUP}:*"), [{"logGroupName": "/prod/g"}]),),
     ),
@@ -328,6 +335,33 @@ CASES: Mapping[str, Sequence[Case]] = {
             [{"Bucket": "prod-b", "Delete": {"Objects": [{"Key": "a/k"}]}}],
         ),
     ),
+    **dict.fromkeys(
+        ("PutParameter", "GetParameter", "GetParameterHistory", "DeleteParameter"),
+        (Case((PARAMETER,), [{"Name": "/team/p"}, {"Name": PARAMETER}, {"Name": "/team/p:1"}]),),
+    ),
+    **dict.fromkeys(
+        ("GetParameters", "DeleteParameters"),
+        (Case((PARAMETER,), [{"Names": ["/team/p"]}, {"Names": [PARAMETER, "/team/p:1"]}]),),
+    ),
+    "GetParametersByPath": (Case((PARAMETER,), [{"Path": "/team/p"}, {"Path": "/team/p/"}]),),
+    "DescribeParameters": (Case((f"arn:aws:ssm:us-east-1:{HERE}:*",), [{}]),),
+    **dict.fromkeys(
+        ("AddTagsToResource", "RemoveTagsFromResource", "ssm:ListTagsForResource"),
+        (Case((PARAMETER,), [{"ResourceType": "Parameter", "ResourceId": "/team/p"}]),),
+    ),
+    **dict.fromkeys(
+        (
+            *("GetSecretValue", "PutSecretValue", "UpdateSecret", "DeleteSecret"),
+            *("RestoreSecret", "DescribeSecret", "secretsmanager:GetResourcePolicy"),
+            *("secretsmanager:TagResource", "secretsmanager:UntagResource"),
+        ),
+        (
+            Case(
+                (SECRET,), [{"SecretId": "team/s"}, {"SecretId": SECRET}, {"SecretId": SECRET[:-7]}]
+            ),
+        ),
+    ),
+    "CreateSecret": (Case((f"{SECRET[:-6]}??????",), [{"Name": "team/s"}]),),
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),
     "CreateRole": (Case((ROLE,), [{"RoleName": "power", "Path": "/admins/"}]),),
     "AssumeRole": (Case((ROLE,), [{"RoleArn": ROLE}]),),

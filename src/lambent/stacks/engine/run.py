@@ -7,6 +7,7 @@ is done already needs no call.
 import dataclasses
 import graphlib
 import itertools
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from lambent.stacks.records import (
     StackRows,
     State,
 )
-from lambent.stacks.statuses import failed_reason, undeleted_reason
+from lambent.stacks.statuses import TIMED_OUT, failed_reason, undeleted_reason
 from lambent.store.store import Transaction
 
 _RETAIN: Final = ("Retain", "Snapshot")
@@ -76,15 +77,19 @@ class StackRun:
                 return False
             return True
 
-        await run_ready(
+        is_in_time = await run_ready(
             needs,
             bring,
             self._steps.cancelled,
             self.halt,
             stops_at_failure=True,
+            limit_s=self._limit_s(),
         )
         if self.halt.is_set:
             return  # The documents say what is to be done instead.
+        if not is_in_time:
+            await self._fail(TIMED_OUT)
+            return
         if self._failed():
             await self._fail(self._failed())
             return
@@ -92,6 +97,14 @@ class StackRun:
             await self._finish(blueprint)
         except ApiError as error:
             await self._fail(reason_of(error))
+
+    def _limit_s(self) -> float:
+        """How long a creation may still take."""
+        stack, operation = self._ledger.stack, self._ledger.operation
+        if not stack.timeout_minutes or stack.status != "CREATE_IN_PROGRESS":
+            return math.inf
+        ends_at = operation.started_at + 60 * stack.timeout_minutes
+        return max(0.0, ends_at - self._context.clock.now())
 
     def _failed(self) -> str:
         """Why the operation has failed; empty if it has not."""

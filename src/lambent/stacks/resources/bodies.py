@@ -3,10 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
-from lambent.kit.strict_json import parse_loosely
-from lambent.model.errors import ApiError
 from lambent.stacks.resources.resource_type import Properties
 from lambent.stacks.resources.row_type import Call
 
@@ -26,23 +22,3 @@ async def fetch_object(call: Call, location: Mapping[str, Any]) -> bytes:
         named["VersionId"] = location["Version"]
     body = (await call("s3", "GetObject", named))["Body"]
     return body if isinstance(body, bytes) else str(body).encode()
-
-
-def title_of(body: Any) -> str | None:
-    """The title of a definition; None if it has none."""
-    if isinstance(body, (bytes, str)):
-        body = _read(body)
-    info = body.get("info") if isinstance(body, Mapping) else None
-    title = info.get("title") if isinstance(info, Mapping) else None
-    return title if isinstance(title, str) and title else None
-
-
-def _read(text: bytes | str) -> Any:
-    try:
-        return parse_loosely(text)
-    except ValueError:
-        pass
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise ApiError("ValidationError", "The definition is neither JSON nor YAML.") from None

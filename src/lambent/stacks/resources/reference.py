@@ -16,9 +16,10 @@ _INTRODUCTION = """\
 Written by `make docs` from the code; do not edit. [Stacks](../designs/0042-stacks.md) explains how
 they are made.
 
-A stack makes its resources through the APIs of their services. Lambda, IAM, CloudWatch Logs, API
-Gateway and Elastic Container Registry are the platform's own. The others need an emulator
-(`lambent up --services`) or a server that the settings name.
+A stack makes its resources through the APIs of their services. [API coverage](api-coverage.md) says
+what those of the platform itself offer; an operation or a member that they do not offer makes a
+resource fail, with the error of the API. Other services need an emulator (`lambent up --services`)
+or a server that the settings name.
 
 `AWS::CloudFormation::…` and `Custom::…` are types, too. A template with another type is refused
 before anything is made. So is a property that is *not offered*. A change of a property under

@@ -29,12 +29,12 @@ class Op(NamedTuple):
     """Whether properties are copied."""
 
 
-def op(name: str, **members: Any) -> Op:
+def op(name: str, /, **members: Any) -> Op:
     """An operation with the properties that it takes, and these members."""
     return Op(name, members, copies=True)
 
 
-def only(name: str, whole: str = "", **members: Any) -> Op:
+def only(name: str, whole: str = "", /, **members: Any) -> Op:
     """An operation with the row's keys and these members alone. `whole` is the template of a
     structure all of whose members are taken."""
     return Op(name, {WHOLE: whole, **members} if whole else members, copies=False)

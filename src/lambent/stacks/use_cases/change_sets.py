@@ -8,7 +8,7 @@ from typing import Any
 from lambent.identity.authorizer import Caller
 from lambent.model.errors import ApiError
 from lambent.stacks.plan import Change
-from lambent.stacks.planning import check_changes, plan_changes
+from lambent.stacks.planning import check_changes
 from lambent.stacks.preparing import Prepared, with_deployment
 from lambent.stacks.records import WANTED, ChangeSet, Deployment, Stack, StackRows
 from lambent.stacks.sources import invalid
@@ -60,8 +60,7 @@ class ChangeSetUseCases:
             prepared = await self._context.preparing.prepare(
                 caller, found.stack, params, None, found.exports, expands=True
             )
-            tags = prepared.deployment.tags
-            changes = list(plan_changes(prepared.blueprint, {}, self._context.find_type, tags))
+            changes = list(await self._context.changes(prepared, {}))
             has_changes = True
         change_set = self._made(caller, params, kind, found.stack, prepared, changes)
         if not has_changes:
@@ -112,10 +111,8 @@ class ChangeSetUseCases:
         if change_set.kind == "UPDATE":
             found = await self._operating.find_updatable(caller, stack.arn)
             blueprint = await context.make_blueprint(stack, deployment, found.exports)
-            tags = deployment.tags
-            changes = plan_changes(blueprint, found.resources, context.find_type, tags)
-            check_changes(stack.policy, changes)
             prepared = Prepared(deployment, blueprint)
+            check_changes(stack.policy, await context.changes(prepared, found.resources))
             await self._operating.begin_update(stack, prepared, operation, done)
             return {}
 

@@ -1,17 +1,20 @@
 """What the use cases share."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from lambent.identity.authorizer import Caller
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.clock import Clock
+from lambent.kit.computing import computed
 from lambent.model.arn import Scope
 from lambent.model.document import Root
 from lambent.stacks.blueprint import TemplateBlueprint
 from lambent.stacks.engine.ports import FindType
-from lambent.stacks.preparing import Preparing
+from lambent.stacks.plan import Change
+from lambent.stacks.planning import plan_changes
+from lambent.stacks.preparing import Prepared, Preparing
 from lambent.stacks.records import (
     Deployment,
     Event,
@@ -27,6 +30,8 @@ from lambent.store.store import Store
 
 Params = Mapping[str, Any]
 """Input or output members by API name."""
+_EVENTS_KEPT = 10_000
+"""Of one stack. AWS keeps those of 90 days."""
 _SESSION = "AWSCloudFormation"
 _PRINCIPAL = "cloudformation.amazonaws.com"
 
@@ -61,6 +66,13 @@ class UseCaseContext:
             caller = self.roles.assume(role_arn, _PRINCIPAL, caller.scope, _SESSION)
         return stored_principal(caller.principal)
 
+    async def changes(
+        self, prepared: Prepared, resources: Mapping[str, Resource]
+    ) -> Sequence[Change]:
+        """The changes that a deployment makes. Raises `ApiError`."""
+        blueprint, tags = prepared.blueprint, prepared.deployment.tags
+        return await computed(plan_changes, blueprint, resources, self.find_type, tags)
+
     def operation(self, params: Params, on_failure: str = "ROLLBACK") -> Operation:
         """An operation that begins now."""
         return Operation(
@@ -86,6 +98,7 @@ class UseCaseContext:
         token = operation.client_token if operation is not None else ""
         stack = rows.add_events(stack, [event], self.clock.now(), token)
         rows.put_stack(stack)
+        rows.prune_events(stack, _EVENTS_KEPT)
         if operation is not None:
             rows.put_operation(stack.root, operation)
         return stack

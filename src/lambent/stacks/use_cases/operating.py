@@ -5,7 +5,7 @@ import dataclasses
 from lambent.identity.authorizer import Caller
 from lambent.model.errors import ApiError
 from lambent.stacks.plan import Change
-from lambent.stacks.planning import changes_outputs, check_changes, check_policy, plan_changes
+from lambent.stacks.planning import changes_outputs, check_changes, check_policy
 from lambent.stacks.preparing import Prepared, with_deployment
 from lambent.stacks.records import DEPLOYED, WANTED, ChangeSet, Operation, Stack, StackRows
 from lambent.stacks.sources import invalid, read_source
@@ -237,9 +237,7 @@ class OperatingUseCases:
         prepared = await context.preparing.prepare(
             caller, found.stack, params, found.deployed, found.exports, expands=expands
         )
-        changes = plan_changes(
-            prepared.blueprint, found.resources, context.find_type, prepared.deployment.tags
-        )
+        changes = await context.changes(prepared, found.resources)
         return prepared, list(changes)
 
     def has_other_changes(self, prepared: Prepared, found: Existing) -> bool:

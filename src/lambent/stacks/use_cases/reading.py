@@ -122,12 +122,13 @@ class ReadingUseCases:
             return rows.deployment(stack.root, WANTED) or rows.deployment(stack.root, DEPLOYED)
 
         deployment = await self._context.store.read(run)
-        if deployment is None:
-            raise invalid(f"Template for stack [{name}] does not exist")
+        stages = {"StagesAvailable": ["Original", "Processed"]}
+        if deployment is None:  # A stack in review has none.
+            return stages
         text = deployment.template
         if params.get("TemplateStage") == "Processed":
             text = deployment.processed or text
-        return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
+        return {"TemplateBody": text, **stages}
 
     async def get_policy(self, caller: Caller, params: Params) -> Params:
         """GetStackPolicy."""

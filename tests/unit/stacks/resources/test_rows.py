@@ -30,6 +30,8 @@ NOT_SHOWN = {
 """Attributes that are not offered."""
 MADE_UP = {
     "AWS::ApiGateway::Method": {"IntegrationResponses"},
+    "AWS::ApiGateway::RestApi": {"FirstName"},
+    "AWS::ApiGatewayV2::Api": {"FirstName"},
     "AWS::DynamoDB::GlobalTable": {
         *("DeletionProtectionEnabled", "KinesisStreamSpecification", "ProvisionedThroughput"),
         *("PointInTimeRecoverySpecification", "TableClass", "Tags"),

@@ -24,7 +24,7 @@ CLOUDFORMATION: ServiceDefinition[Stacks] = ServiceDefinition(
         " registry, drift, imports and refactoring are refused. A change that a stack policy denies"
         " is refused before the update begins, where AWS lets the update fail.",
         stored={
-            "CreateStack": ("NotificationARNs", "TimeoutInMinutes"),
+            "CreateStack": ("NotificationARNs",),
             "UpdateStack": ("NotificationARNs",),
             "CreateChangeSet": ("NotificationARNs", "IncludeNestedStacks"),
         },

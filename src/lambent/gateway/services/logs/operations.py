@@ -160,6 +160,31 @@ async def list_tags(rooms: LogsRooms, call: Call) -> Members:
     return {"tags": await rooms.groups.tags(_group(call))}
 
 
+async def put_filter(rooms: LogsRooms, call: Call) -> Members:
+    """PutSubscriptionFilter."""
+    await rooms.groups.subscribe(_group(call), call.params)
+    return {}
+
+
+async def delete_filter(rooms: LogsRooms, call: Call) -> Members:
+    """DeleteSubscriptionFilter."""
+    await rooms.groups.unsubscribe(_group(call), call.params["filterName"])
+    return {}
+
+
+async def describe_filters(rooms: LogsRooms, call: Call) -> Members:
+    """DescribeSubscriptionFilters: a group has so few that they are on one page."""
+    prefix, group = call.params.get("filterNamePrefix", ""), _group(call)
+    filters = await rooms.groups.filters(group)
+    return {
+        "subscriptionFilters": [
+            {"filterName": name, "logGroupName": group.name, **entry}
+            for name, entry in sorted(filters.items())
+            if name.startswith(prefix)
+        ]
+    }
+
+
 OPERATIONS: Mapping[str, Operation[LogsRooms]] = {
     "DescribeLogGroups": describe_log_groups,
     "DescribeLogStreams": describe_log_streams,
@@ -169,6 +194,9 @@ OPERATIONS: Mapping[str, Operation[LogsRooms]] = {
     "DeleteLogGroup": delete_log_group,
     "PutRetentionPolicy": keep_log_group,
     "DeleteRetentionPolicy": keep_log_group,
+    "PutSubscriptionFilter": put_filter,
+    "DeleteSubscriptionFilter": delete_filter,
+    "DescribeSubscriptionFilters": describe_filters,
     "TagResource": tag,
     "UntagResource": tag,
     "ListTagsForResource": list_tags,

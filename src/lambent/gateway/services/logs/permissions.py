@@ -30,7 +30,8 @@ def _log_target(asked: Asked, stream: str) -> Target:
 _GROUP = Resource(("log-group",), _log_group)
 _OF_GROUPS = (
     *("DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "UntagLogGroup"),
-    *("ListTagsForResource", "ListTagsLogGroup"),
+    *("ListTagsForResource", "ListTagsLogGroup", "PutSubscriptionFilter"),
+    *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters"),
 )
 
 PERMISSIONS: Mapping[str, Needs] = {

@@ -12,6 +12,7 @@ LOGS: ServiceDefinition[LogsRooms] = ServiceDefinition(
     differences=DIFFERENCES,
     coverage=Coverage(
         note="Functions write logs; the operations read them, and create, tag and delete groups."
-        " Subscription and metric filters, streams and events of callers are not offered."
+        " Subscription filters deliver to functions. Metric filters, streams and events of callers"
+        " are not offered."
     ),
 )

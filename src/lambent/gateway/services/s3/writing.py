@@ -1,6 +1,7 @@
 """Responses of S3 that are not documents of the model: the contents of objects, which are sent
 chunk by chunk, and the location of a bucket."""
 
+from collections.abc import Awaitable, Callable
 from xml.etree import ElementTree
 
 import anyio
@@ -10,12 +11,17 @@ from lambent.gateway.protocols.rest import write_outside_body
 from lambent.gateway.protocols.xml import encode_xml
 from lambent.gateway.request import Request, WriteResponse
 from lambent.gateway.services.s3.operations import CONTENT, Found
+from lambent.identity.authorizer import Caller
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
 from lambent.store.blobs import Blobs
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _WRITE_BYTES = 256 * 1024
+_WHOLE_BYTES_MAX = 64 << 20
+
+Dispatch = Callable[[str, str, Members, Caller], Awaitable[Members]]
+"""Performs an operation: service, name, input, caller."""
 
 
 def content_writer(blobs: Blobs) -> WriteResponse:
@@ -41,6 +47,31 @@ def content_writer(blobs: Blobs) -> WriteResponse:
                 exchange.finish()
 
     return write
+
+
+def with_whole_objects(dispatch: Dispatch, blobs: Blobs) -> Dispatch:
+    """`dispatch`, whose GetObject returns the object as `Body`, as clients have it. Objects of
+    more than `_WHOLE_BYTES_MAX` are refused with EntityTooLarge."""
+
+    async def perform(service: str, operation: str, params: Members, caller: Caller) -> Members:
+        output = await dispatch(service, operation, params, caller)
+        if CONTENT not in output:
+            return output
+        members = dict(output)
+        found: Found = members.pop(CONTENT)
+        if operation != "GetObject":
+            return members
+        if found.end - found.begin > _WHOLE_BYTES_MAX:
+            raise ApiError("EntityTooLarge", "The object is too large to be read at once.")
+        body, at = bytearray(), 0
+        for chunk in found.chunks:
+            begin, end = max(found.begin - at, 0), min(found.end - at, chunk.size)
+            at += chunk.size
+            if begin < end:
+                body += (await blobs.read(chunk.code_key))[begin:end]
+        return {**members, "Body": bytes(body)}
+
+    return perform
 
 
 async def write_location(request: Request, output: Members) -> None:

@@ -69,7 +69,7 @@ def stage_paths(properties: Properties) -> Paths:
         **texts(
             properties,
             *("CacheClusterEnabled", "CacheClusterSize", "DeploymentId", "Description"),
-            *("DocumentationVersion", "TracingEnabled"),
+            "DocumentationVersion",
         ),
         **entries(properties, "Variables"),
         **stage_details(properties),
