@@ -42,6 +42,7 @@ async def register_stacks(
         api.authorizer,
         settings.aws,
         events.local_services,
+        url,
     )
     stacks: Stacks
 
