@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from lambent.assembly.storage import Storage
 from lambent.control.identities import Identities
 from lambent.control.resources import Resources
+from lambent.gateway.registry import SERVICES
 from lambent.gateway.server import Gateway, open_gateway
+from lambent.gateway.services.events.service import EVENTS
 from lambent.identity.authorizer import Authorizer
 from lambent.identity.execution_roles import ExecutionRoles
 from lambent.identity.keyring import Keyring, open_keyring
@@ -49,7 +51,10 @@ async def open_api(
     identities = Identities(store, clock)
     if authorizer.is_strict:
         await identities.ensure_root_key(home, write_root_key)
-    async with open_gateway(settings.gateway, authorizer, resources) as gateway:
+    # Another server of the settings wins over the platform's own event buses.
+    is_elsewhere = bool(settings.aws.events.endpoint_url)
+    services = [service for service in SERVICES if not (service is EVENTS and is_elsewhere)]
+    async with open_gateway(settings.gateway, authorizer, resources, services) as gateway:
         yield Api(
             home=home,
             keyring=keyring,

@@ -11,11 +11,16 @@ from lambent.control.activation import Prepare
 from lambent.control.apis.v1.operations import RestApis
 from lambent.control.apis.v2.room import ApisV2
 from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
+from lambent.control.events.buses import Buses
+from lambent.control.events.rules import Rules
+from lambent.control.events.tags import Tags
 from lambent.control.managed_policies import ManagedPolicies
 from lambent.control.mappings import CheckSource
 from lambent.control.repositories import Repositories
 from lambent.control.room import Control, open_control
 from lambent.control.s3 import S3Objects
+from lambent.control.schedules.groups import Groups
+from lambent.control.schedules.schedules import Schedules
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.fronts import Front
 from lambent.gateway.models import runtime_identifiers
@@ -25,11 +30,15 @@ from lambent.gateway.services.apigatewayv2.operations import ApiGatewayV2Rooms
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.ecr.service import ECR
+from lambent.gateway.services.events.operations import EventsRooms, PutEvents
+from lambent.gateway.services.events.service import EVENTS
 from lambent.gateway.services.iam.operations import IamRooms
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.rooms import LambdaRooms
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.logs.service import LOGS
+from lambent.gateway.services.scheduler.operations import SchedulerRooms
+from lambent.gateway.services.scheduler.service import SCHEDULER
 from lambent.gateway.services.sts.operations import StsRooms
 from lambent.gateway.services.sts.service import STS
 from lambent.settings import Settings
@@ -44,6 +53,7 @@ class ControlPorts:
     observe_provisioned: ObserveProvisioned = nothing_provisioned
     check_source: CheckSource | None = None
     trials: Trials | None = None
+    events: PutEvents | None = None
 
 
 @asynccontextmanager
@@ -86,5 +96,18 @@ async def open_control_plane(
         rest_apis = RestApis(storage.store, storage.clock, settings.gateway.url_domain)
         rest_rooms = RestApiRooms(rest_apis, ports.trials)
         gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))
+        _register_events(settings, storage, api, ports.events)
         gateway.fronts.add_path(PATH_PREFIX, Front(handle=links.handle))
         yield control
+
+
+def _register_events(
+    settings: Settings, storage: Storage, api: Api, events: PutEvents | None
+) -> None:
+    """Register schedules, and event buses unless the settings name another server for them."""
+    store, clock = storage.store, storage.clock
+    schedules = SchedulerRooms(Groups(store, clock), Schedules(store, clock))
+    api.gateway.register(SCHEDULER, SCHEDULER.bind(schedules))
+    if not settings.aws.events.endpoint_url:
+        rooms = EventsRooms(Buses(store, clock), Rules(store, clock), Tags(store), events)
+        api.gateway.register(EVENTS, EVENTS.bind(rooms))

@@ -71,6 +71,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
             observe_provisioned=execution.provisioning.observe,
             check_source=events.source_checks.check,
             trials=apis.trials,
+            events=events.buses,
         )
         control = await enter(open_control_plane(settings, storage, api, ports))
         register_invocations(storage, api, execution, events)

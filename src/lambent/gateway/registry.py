@@ -10,9 +10,11 @@ from lambent.gateway.services.apigatewaymanagementapi.service import APIGATEWAYM
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.ecr.service import ECR
+from lambent.gateway.services.events.service import EVENTS
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.logs.service import LOGS
+from lambent.gateway.services.scheduler.service import SCHEDULER
 from lambent.gateway.services.sts.service import STS
 
 SERVICES: tuple[AnyService, ...] = (
@@ -25,4 +27,6 @@ SERVICES: tuple[AnyService, ...] = (
     APIGATEWAYV2,
     APIGATEWAYMANAGEMENTAPI,
     ECR,
+    EVENTS,
+    SCHEDULER,
 )

@@ -39,6 +39,13 @@ MANAGED = f"arn:aws:iam::{HERE}:policy/admins/m"
 IMAGES = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/i"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
+BUS = f"arn:aws:events:us-east-1:{HERE}:event-bus/b"
+DEFAULT_BUS = f"arn:aws:events:us-east-1:{HERE}:event-bus/default"
+RULE = f"arn:aws:events:us-east-1:{HERE}:rule/r"
+RULE_ON_BUS = f"arn:aws:events:us-east-1:{HERE}:rule/b/r"
+SCHEDULE = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/default/s"
+SCHEDULE_IN_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/s"
+GROUP_OF_SCHEDULES = f"arn:aws:scheduler:us-east-1:{HERE}:schedule-group/g"
 
 Params = Mapping[str, Any]
 Statement = Mapping[str, Any]
@@ -282,6 +289,57 @@ CASES: Mapping[str, Sequence[Case]] = {
         ("ecr:TagResource", "ecr:UntagResource", "ListTagsForResource"),
         (Case((IMAGES,), [{"resourceArn": IMAGES}]),),
     ),
+    **dict.fromkeys(
+        ("CreateEventBus", "DeleteEventBus", "DescribeEventBus", "UpdateEventBus"),
+        (Case((BUS,), [{"Name": "b"}, {"Name": BUS}]),),
+    ),
+    **dict.fromkeys(
+        ("PutPermission", "events:RemovePermission"),
+        (
+            Case((BUS,), [{"EventBusName": "b"}, {"EventBusName": BUS}]),
+            Case((DEFAULT_BUS,), [{}, {"EventBusName": "default"}]),
+        ),
+    ),
+    **dict.fromkeys(
+        ("ListEventBuses", "ListRuleNamesByTarget", "ListRules", "TestEventPattern"), (NEITHER,)
+    ),
+    **dict.fromkeys(
+        (
+            *("DeleteRule", "DescribeRule", "DisableRule", "EnableRule", "PutRule"),
+            *("ListTargetsByRule", "PutTargets", "RemoveTargets"),
+        ),
+        (
+            Case((RULE,), all_of(Name=["r"], Rule=["r"], EventBusName=[None, DEFAULT_BUS])),
+            Case((RULE_ON_BUS,), all_of(Name=["r"], Rule=["r"], EventBusName=["b", BUS])),
+        ),
+    ),
+    "PutEvents": (
+        Case((BUS,), [{"Entries": [{"EventBusName": name}]} for name in ("b", BUS)]),
+        Case((DEFAULT_BUS,), [{"Entries": [{}]}]),
+    ),
+    **dict.fromkeys(
+        ("events:TagResource", "events:UntagResource", "events:ListTagsForResource"),
+        tuple(Case((arn,), [{"ResourceARN": arn}]) for arn in (BUS, RULE, RULE_ON_BUS)),
+    ),
+    **dict.fromkeys(
+        ("CreateSchedule", "UpdateSchedule", "GetSchedule", "DeleteSchedule"),
+        (
+            Case((SCHEDULE,), all_of(Name=["s"], GroupName=[None, "default"])),
+            Case((SCHEDULE_IN_GROUP,), [{"Name": "s", "GroupName": "g"}]),
+        ),
+    ),
+    **dict.fromkeys(
+        ("CreateScheduleGroup", "GetScheduleGroup", "DeleteScheduleGroup"),
+        (Case((GROUP_OF_SCHEDULES,), [{"Name": "g"}]),),
+    ),
+    **dict.fromkeys(("ListScheduleGroups", "ListSchedules"), (NEITHER,)),
+    **dict.fromkeys(
+        (
+            *("scheduler:TagResource", "scheduler:UntagResource"),
+            "scheduler:ListTagsForResource",
+        ),
+        (Case((GROUP_OF_SCHEDULES,), [{"ResourceArn": GROUP_OF_SCHEDULES}]),),
+    ),
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),
     "CreateRole": (Case((ROLE,), [{"RoleName": "power", "Path": "/admins/"}]),),
     "AssumeRole": (Case((ROLE,), [{"RoleArn": ROLE}]),),
@@ -299,6 +357,9 @@ EXTRA = {
     "DetachUserPolicy": {"PolicyArn": MANAGED},
     "DetachRolePolicy": {"PolicyArn": MANAGED},
     "PutMetricData": {"Namespace": "n"},
+    "PutTargets": {"Targets": [{"Id": "1", "Arn": FUNCTION}]},
+    "CreateSchedule": {"Target": {"RoleArn": ROLE}},
+    "UpdateSchedule": {"Target": {"RoleArn": ROLE}},
 }
 """What a request has besides."""
 
