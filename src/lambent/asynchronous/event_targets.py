@@ -119,8 +119,11 @@ class EventTargets:
             ("aws:sourcearn", (delivery.source_arn,)),
             ("aws:sourceaccount", (delivery.scope.account,)),
         )
+        resource = delivery.target
+        if is_function:
+            resource = parse_function_name(delivery.target, delivery.scope).arn
         await self._authorizer.check(
-            caller, Access(SERVICES[arn.service], delivery.target, owner, context)
+            caller, Access(SERVICES[arn.service], resource, owner, context)
         )
 
     async def _event_for_function(self, delivery: EventDelivery, now: float) -> AsyncEvent:
