@@ -81,6 +81,8 @@ docs: setup ## Write docs/reference from the code
 	@$(PYTHON) -m lambent.gateway.coverage >docs/reference/api-coverage.md
 	@$(PYTHON) -m lambent.gateway.permissions_reference >docs/reference/permissions.md
 	@$(PYTHON) -m lambent.sandbox.system_calls_reference >docs/reference/system-calls.md
+	@$(PYTHON) tools/resource_facts.py
+	@$(PYTHON) -m lambent.stacks.resources.reference >docs/reference/resource-types.md
 
 lock: setup ## Write the installed versions to requirements/dev.lock
 	@$(PYTHON) tools/lock.py >requirements/dev.lock

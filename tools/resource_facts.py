@@ -13,7 +13,7 @@ from typing import Any
 
 from lambent.gateway.models import Shape, load_model
 from lambent.stacks.resources.operations import named_operations
-from lambent.stacks.resources.registry import ROWS, STORED_ONLY
+from lambent.stacks.resources.registry import ROWS
 
 _TARGET = Path("src/lambent/stacks/resources")
 _REGION = "us-east-1"
@@ -43,7 +43,7 @@ def schemas() -> Mapping[str, Any]:
     index = json.loads(stored.joinpath("providers", f"{_REGION}.json").read_bytes())
     return {
         name: json.loads(stored.joinpath("resources", f"{index[name]}.json").read_bytes())
-        for name in sorted({*ROWS, *STORED_ONLY} & set(index))
+        for name in sorted(ROWS)
     }
 
 
@@ -55,7 +55,18 @@ def facts(schema: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
     }
     for theirs, ours in _FIELDS.items():
         found[ours] = sorted(path.removeprefix("/properties/") for path in schema.get(theirs, ()))
+    for kind, ours in (("array", "lists"), ("object", "objects")):
+        found[ours] = sorted(
+            name for name, inner in schema["properties"].items() if kind_of(inner, schema) == kind
+        )
     return {name: values for name, values in found.items() if values}
+
+
+def kind_of(property: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
+    """The type of a property, or several types."""
+    if "$ref" in property:
+        property = schema["definitions"][property["$ref"].rpartition("/")[2]]
+    return property.get("type")
 
 
 def compact(shape: Shape | None, outer: tuple[str, ...] = ()) -> Any:
@@ -78,6 +89,8 @@ def shapes() -> Mapping[str, Mapping[str, Any]]:
     """The inputs of all operations that rows name, by service."""
     found: dict[str, dict[str, Any]] = {}
     for row in ROWS.values():
+        if row.is_stored:
+            continue
         model = load_model(row.service)
         for name in named_operations(row):
             known = found.setdefault(row.service, {})

@@ -151,6 +151,7 @@ class ApiWorld:
             "/slow-request": _served_by({**mock, "requestTemplates": slow}),
             "/slow-response": _served_by({**mock, "responses": slow_response}),
             "/server": _served_by(server),
+            "/streamed": _served_by({**server, "responseTransferMode": "STREAM"}),
             "/kept": _served_by(kept),
             "/queue": _served_by(queue),
         }

@@ -183,6 +183,9 @@ API_REACH: dict[str, ApiReach] = {
     f"{_REST}/integrations/http_backend.py:self._exchange": _refuses(
         lambda apis: apis.post(apis.url(apis.rest, "/server")), 201
     ),
+    f"{_REST}/integrations/http_backend.py:self._exchange_stream": _refuses(
+        lambda apis: apis.post(apis.url(apis.rest, "/streamed")), 201
+    ),
     f"{_REST}/integrations/lambda_custom.py:self._keep": _rest("/kept"),
     f"{_REST}/integrations/services.py:self._exchange": _rest("/queue"),
     f"{_REST}/integrations/lambda_proxy.py:self._handle_large": _rest("/function", LARGE),

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -434,8 +435,85 @@ def _end_local_services(world: World) -> None:
     world.lists_queues()
 
 
+def _make_stack(world: World) -> None:
+    """A stack is made whatever fails: it goes on from what is written."""
+    client, name = world.platform.client("cloudformation"), f"s-{uuid.uuid4().hex[:8]}"
+    template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
+    client.create_stack(StackName=name, TemplateBody=json.dumps(template))
+
+    def has_status(status: str, stack: str) -> bool:
+        (found,) = client.describe_stacks(StackName=stack)["Stacks"]
+        return bool(found["StackStatus"] == status)
+
+    wait_for(partial(has_status, "CREATE_COMPLETE", name), "the stack is made", 60)
+    (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+    client.delete_stack(StackName=name)
+    wait_for(partial(has_status, "DELETE_COMPLETE", stack["StackId"]), "it is deleted", 60)
+
+
+def _signal(world: World, site: str) -> None:
+    """A response that cannot be taken is refused, and taken the next time."""
+    client, name = world.platform.client("cloudformation"), f"s-{uuid.uuid4().hex[:8]}"
+    handle, wait = "AWS::CloudFormation::WaitConditionHandle", "AWS::CloudFormation::WaitCondition"
+    condition = {"Handle": {"Ref": "Handle"}, "Timeout": "120"}
+    template = {
+        "Resources": {
+            "Handle": {"Type": handle},
+            "Wait": {"Type": wait, "Properties": condition},
+        }
+    }
+    client.create_stack(StackName=name, TemplateBody=json.dumps(template))
+
+    def link() -> str:
+        resources = client.list_stack_resources(StackName=name)["StackResourceSummaries"]
+        found = [r.get("PhysicalResourceId") for r in resources if r["ResourceType"] == handle]
+        return str(found[0] or "") if found else ""
+
+    address = urlsplit(wait_for(link, "the handle is made"))
+    url = f"{world.platform.endpoint}{address.path}?{address.query}"
+    body = json.dumps({"Status": "SUCCESS", "UniqueId": "1", "Data": ""}).encode()
+
+    def send() -> int:
+        headers = {"Host": address.netloc, "Content-Type": ""}
+        request = urllib.request.Request(url, body, headers, method="PUT")
+        try:
+            with urllib.request.urlopen(request, timeout=20) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    with world.platform.failing(site):
+        assert send() == 404
+    assert send() == 200
+
+    def is_made() -> bool:
+        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+        return bool(stack["StackStatus"] == "CREATE_COMPLETE")
+
+    wait_for(is_made, "the stack is made", 60)
+    client.delete_stack(StackName=name)
+
+
+def _transform(world: World) -> None:
+    client, name = world.platform.client("cloudformation"), f"s-{uuid.uuid4().hex[:8]}"
+    table = {"Type": "AWS::Serverless::LayerVersion", "Properties": {"ContentUri": "s3://b/k"}}
+    template = {"Transform": "AWS::Serverless-2016-10-31", "Resources": {"Layer": table}}
+    client.create_change_set(
+        StackName=name,
+        ChangeSetName="first",
+        ChangeSetType="CREATE",
+        TemplateBody=json.dumps(template),
+    )
+    client.delete_stack(StackName=name)
+
+
 REACH: dict[str, Reach] = {
     "assembly/events.py:ticker.run": _runs(World.ticks),
+    "assembly/stacks.py:run": _signal,
+    "stacks/engine/engine.py:self._run": _fails(_make_stack),
+    "stacks/engine/graph.py:perform": _fails(_make_stack),
+    "stacks/room.py:engine.watch": _runs(_make_stack),
+    "stacks/sam/translator.py:_send": _answers(500, "InternalFailure", _transform),
     "assembly/names.py:certificates.keep_up_to_date": _runs(),
     "assembly/names.py:hosts.follow_changes": _runs(),
     "assembly/websocket_apis.py:sessions.watch": _runs(),
@@ -502,6 +580,7 @@ REACH: dict[str, Reach] = {
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
     ),
+    "assembly/front.py:subscriptions.run": _runs(),
     "assembly/process.py:_watch_database": _runs(),
     "assembly/process.py:_watch_signals": _runs(),
     "assembly/execution.py:catalog.follow_changes": _runs(_deploy_new),

@@ -15,7 +15,7 @@ from tests.crash.mapping_auditor import MappingAuditor
 from tests.crash.mapping_failpoints import POINTS
 from tests.platforms import Platform, deploy, wait_for
 
-KILLS = int(os.environ.get("CRASH_MAPPING_KILLS", 4))
+KILLS = int(os.environ.get("CRASH_MAPPING_KILLS", 3))
 """The number of faults of each source."""
 KEYS = "abcd"
 ANY_TIME, SERVER, CONNECTIONS = "any-time", "server", "connections"

@@ -30,6 +30,8 @@ _LIBRARIES = (
     "botocore.session",
     "cryptography.x509",
     "httptools",
+    "jsonpath",
+    "jsonschema",
     "obstore.store",
     "psycopg",
     "rich.progress",

@@ -105,6 +105,8 @@ def test_accepted_means_delivered(start_platform: Callable[..., Platform]) -> No
         if not turn:
             deploy(client, "ledger", {"app.py": SOURCE})
             deploy(client, "survivor", {"app.py": LEDGER}, MemorySize=1024)
+            # Each environment imports boto3.
+            client.put_function_concurrency(FunctionName="survivor", ReservedConcurrentExecutions=2)
         for _ in range(10):
             answer = client.invoke(FunctionName="survivor", InvocationType="Event", Payload=payload)
             accepted.add(answer["ResponseMetadata"]["RequestId"])

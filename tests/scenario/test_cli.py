@@ -237,3 +237,23 @@ def test_an_http_api_and_a_url_for_a_function(platform: Platform, code: Path) ->
     assert first["ApiEndpoint"] in table
     assert run(platform, "delete", "reached").returncode == 0
     platform.client("apigatewayv2").delete_api(ApiId=api["id"])
+
+
+def test_a_saved_file_is_live(platform: Platform, code: Path) -> None:
+    """`--watch` updates the code of a running function; Ctrl-C ends it."""
+    command = [sys.executable, "-m", "lambent", "deploy", str(code), "--name", "watched", "--watch"]
+    environment = {"PATH": os.environ["PATH"], "LAMBENT_ENDPOINT": platform.endpoint}
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None
+        try:
+            lines = iter(process.stderr.readline, "")
+            assert any("watching watched; Ctrl-C ends it" in line for line in lines)
+            (code / "app.py").write_text(CODE.replace('"version": 1', '"version": 2'))
+            assert "watched is updated" in next(lines)
+            called = run(platform, "invoke", "watched")
+            assert json.loads(called.stdout)["version"] == 2
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0

@@ -668,3 +668,48 @@ def test_roles_deliver(strict: Strict) -> None:
             "the record is given up",
         )
     assert arrived() == 1
+
+
+def test_a_stack_acts_with_the_rights_of_its_user_or_its_role(strict: Strict) -> None:
+    """A user who may deploy stacks gets nothing else by it, unless the user may pass a role."""
+    iam = strict.client("iam")
+    trust = json.dumps(TRUST).replace("lambda.amazonaws.com", "cloudformation.amazonaws.com")
+    iam.create_role(RoleName="deployer", AssumeRolePolicyDocument=trust)
+    logs = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": logs})
+    iam.put_role_policy(RoleName="deployer", PolicyName="p", PolicyDocument=document)
+    role = f"arn:aws:iam::{ACCOUNT}:role/deployer"
+    stacks = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
+    prod = f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/prod/*"
+    no_prod = {"Effect": "Deny", "Action": "cloudformation:*", "Resource": prod}
+    passing = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": role}
+    user = strict.client("cloudformation", **strict.user("stacker", stacks, no_prod))
+    lead = strict.client("cloudformation", **strict.user("lead", stacks, passing))
+    template = json.dumps({"Resources": {"Logs": {"Type": "AWS::Logs::LogGroup"}}})
+
+    def settled(name: str) -> Any:
+        (stack,) = lead.describe_stacks(StackName=name)["Stacks"]
+        return stack if not stack["StackStatus"].endswith("_IN_PROGRESS") else None
+
+    user.create_stack(StackName="mine", TemplateBody=template)
+    stack = wait_for(lambda: settled("mine"), "the stack is rolled back")
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    events = user.describe_stack_events(StackName="mine")["StackEvents"]
+    reasons = [event.get("ResourceStatusReason", "") for event in events]
+    assert any("is not authorized to perform: logs:CreateLogGroup" in text for text in reasons)
+    with_role = {"TemplateBody": template, "RoleARN": role}
+    code, message = refusal(user.create_stack, StackName="other", **with_role)
+    assert code == "AccessDenied"
+    assert "iam:PassRole" in message
+    lead.create_stack(StackName="prod", **with_role)
+    stack = wait_for(lambda: settled("prod"), "the stack is made")
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    assert refusal(user.delete_stack, StackName="prod")[0] == "AccessDenied"
+    assert refusal(user.describe_stacks, StackName=stack["StackId"])[0] == "AccessDenied"
+    other = {"TemplateBody": template, "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/lambda-role"}
+    root = strict.client("cloudformation")
+    code, message = refusal(root.create_stack, StackName="third", **other)
+    assert code == "AccessDenied"
+    assert "cannot assume the role" in message
+    for name in ("mine", "prod"):
+        lead.delete_stack(StackName=name)

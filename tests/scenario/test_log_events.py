@@ -1,6 +1,7 @@
 """What CloudWatch Logs has of an invocation, byte by byte."""
 
 import re
+import textwrap
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.telemetry.lines import LINE_BYTES_MAX, chunks
+from tests.platforms import log_lines
 
 from .conftest import Platform, deploy, invoke, log_of, wait_for
 
@@ -150,3 +152,31 @@ def test_a_log_in_json_says_it_in_its_reports(platform: Platform, lambda_client:
     found = messages(platform, "reasons-json", "platform.report")
     assert all(line.startswith("{") and line.endswith("}\n") for line in found)
     assert '"errorType":"Runtime.ExitError"' in found[-1]
+
+
+def test_lines_go_to_a_function(platform: Platform) -> None:
+    """Through a subscription filter, within seconds; the others stay."""
+    group, lambdas, logs = "/aws/lambda/says", platform.client("lambda"), platform.client("logs")
+    deploy(lambdas, "says", {"app.py": "def handler(event, context): print(event)"})
+    watch = """
+        import base64, gzip, json
+        def handler(event, context):
+            content = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
+            print("got", [each["message"].strip() for each in content["logEvents"]])
+    """
+    arn = deploy(lambdas, "watches", {"app.py": textwrap.dedent(watch)})["FunctionArn"]
+    logs.create_log_group(logGroupName=group)
+    given = {"logGroupName": group, "filterName": "f", "destinationArn": arn}
+    logs.put_subscription_filter(**given, filterPattern="ERROR")
+    (shown,) = logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"]
+    assert shown["destinationArn"] == arn
+
+    def is_watched() -> bool:
+        invoke(lambdas, "says", "fine")
+        invoke(lambdas, "says", "ERROR one")
+        return any("got ['ERROR one'" in line for line in log_lines(platform, "watches"))
+
+    wait_for(is_watched, "the line arrives")
+    assert not any("fine" in line for line in log_lines(platform, "watches"))
+    logs.delete_subscription_filter(logGroupName=group, filterName="f")
+    assert not logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"]

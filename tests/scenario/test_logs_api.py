@@ -23,10 +23,14 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from lambent.control.log_groups import LogGroups
 from lambent.gateway.server import open_front_door, open_gateway
+from lambent.gateway.services.logs.operations import LogsRooms
 from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.settings import GatewaySettings
 from lambent.kit.clock import SystemClock
+from lambent.store.settings import StoreSettings
+from lambent.store.store import open_store
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.settings import TelemetrySettings
 from tests.authorizers import relaxed
@@ -44,9 +48,12 @@ async def open_api(data: Path) -> AsyncIterator[tuple[str, LogStore]]:
     settings = GatewaySettings(shutdown_grace_s=1.0)
     async with (
         open_logs(TelemetrySettings(), data, SystemClock()) as logs,
+        open_store(StoreSettings(synchronous="OFF"), data) as store,
         open_gateway(settings, relaxed()) as gateway,
     ):
-        gateway.register(LOGS, LOGS.bind(logs))
+        groups = LogGroups(store, logs, SystemClock())
+        logs.load_retentions = groups.all_retentions
+        gateway.register(LOGS, LOGS.bind(LogsRooms(logs, groups)))
         sock = socket.create_server(("127.0.0.1", 0))
         async with open_front_door(gateway, settings, sock):
             yield f"http://127.0.0.1:{sock.getsockname()[1]}", logs
@@ -379,3 +386,40 @@ def test_the_command_line(api: Api, group: str) -> None:
         "get-log-events", "--log-group-name", group, "--log-stream-name", STREAM, "--limit", "1"
     )
     assert messages(answer) == ["message 4"]
+
+
+def test_groups(api: Api, group: str) -> None:
+    """Are created, tagged, kept for a time and deleted."""
+    logs, named = api.client, {"logGroupName": group}
+    logs.create_log_group(**named, tags={"team": "blue"})
+    with pytest.raises(ClientError, match="ResourceAlreadyExistsException"):
+        logs.create_log_group(**named)
+    logs.put_retention_policy(**named, retentionInDays=7)
+    (shown,) = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert shown["retentionInDays"] == 7
+    arn = shown["logGroupArn"]
+    logs.tag_resource(resourceArn=arn, tags={"a": "b"})
+    logs.untag_log_group(**named, tags=["team"])
+    assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "b"}
+    logs.untag_resource(resourceArn=arn, tagKeys=["a"])
+    assert logs.list_tags_log_group(**named)["tags"] == {}
+    logs.delete_retention_policy(**named)
+    (shown,) = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert "retentionInDays" not in shown
+    with pytest.raises(ClientError, match="retentionInDays must be one of"):
+        logs.put_retention_policy(**named, retentionInDays=2)
+    with pytest.raises(ClientError, match="kmsKeyId"):
+        logs.create_log_group(logGroupName=f"{group}/k", kmsKeyId="k")
+    api.write(group, STREAM, (now_ms(), b"line"))
+    logs.delete_log_group(**named)
+    for call in (
+        logs.delete_log_group,
+        logs.delete_retention_policy,
+        logs.list_tags_log_group,
+        logs.describe_log_streams,
+    ):
+        with pytest.raises(ClientError, match=NO_GROUP):
+            call(**named)
+    api.write(group, STREAM, (now_ms(), b"again"))
+    (event,) = logs.get_log_events(**named, logStreamName=STREAM)["events"]
+    assert event["message"] == "again\n"

@@ -618,3 +618,61 @@ def test_a_server_of_ones_own(start_platform: Callable[..., Platform]) -> None:
         running.client("kinesis").list_streams()
     assert raised.value.response["Error"]["Code"] == "ServiceUnavailable"
     assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+
+
+def test_stacks_nest_and_reach_the_emulator(platform: Platform) -> None:
+    """The template of the inner stack is an object of S3, by AWS's own host name. A secret is read
+    when it is needed and is never stored."""
+    s3, stacks = platform.client("s3"), platform.client("cloudformation")
+    platform.client("ssm").put_parameter(Name="/size", Value="1024", Type="String")
+    platform.client("secretsmanager").create_secret(
+        Name="inner", SecretString=json.dumps({"delay": "7"})
+    )
+    inner = {
+        "Parameters": {"Size": {"Type": "AWS::SSM::Parameter::Value<String>"}},
+        "Resources": {
+            "Queue": {
+                "Type": "AWS::SQS::Queue",
+                "Properties": {
+                    "MaximumMessageSize": {"Ref": "Size"},
+                    "DelaySeconds": "{{resolve:secretsmanager:inner:SecretString:delay}}",
+                },
+            }
+        },
+        "Outputs": {"Url": {"Value": {"Ref": "Queue"}}},
+    }
+    s3.create_bucket(Bucket="templates")
+    s3.put_object(Bucket="templates", Key="inner.json", Body=json.dumps(inner).encode())
+    outer = {
+        "Resources": {
+            "Inner": {
+                "Type": "AWS::CloudFormation::Stack",
+                "Properties": {
+                    "TemplateURL": "https://s3.us-east-1.amazonaws.com/templates/inner.json",
+                    "Parameters": {"Size": "/size"},
+                },
+            }
+        },
+        "Outputs": {"Url": {"Value": {"Fn::GetAtt": ["Inner", "Outputs.Url"]}}},
+    }
+    stacks.create_stack(StackName="outer", TemplateBody=json.dumps(outer))
+
+    def settled(name: str) -> Any:
+        (stack,) = stacks.describe_stacks(StackName=name)["Stacks"]
+        return stack if not stack["StackStatus"].endswith("_IN_PROGRESS") else None
+
+    stack = wait_for(lambda: settled("outer"), "the stacks are made", 60)
+    events = stacks.describe_stack_events(StackName="outer")["StackEvents"]
+    reasons = [event.get("ResourceStatusReason") for event in events]
+    assert stack["StackStatus"] == "CREATE_COMPLETE", reasons
+    url = stack["Outputs"][0]["OutputValue"]
+    found = platform.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+    assert found["Attributes"]["MaximumMessageSize"] == "1024"
+    assert found["Attributes"]["DelaySeconds"] == "7"
+    (nested,) = [s for s in stacks.describe_stacks()["Stacks"] if s.get("ParentId")]
+    assert nested["ParentId"] == nested["RootId"] == stack["StackId"]
+    assert nested["Parameters"][0]["ResolvedValue"] == "1024"
+    stacks.delete_stack(StackName="outer")
+    stack = wait_for(lambda: settled(stack["StackId"]), "they are deleted", 60)
+    assert stack["StackStatus"] == "DELETE_COMPLETE"
+    assert stacks.describe_stacks()["Stacks"] == []

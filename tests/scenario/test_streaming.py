@@ -18,7 +18,7 @@ const { Readable } = require('node:stream');
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 exports.handler = awslambda.streamifyResponse(async (event, response, context) => {
-  if (event.rawPath) event = JSON.parse(event.body || '{}');
+  if (event.requestContext) event = JSON.parse(event.body || '{}');
   if (event.fail === 'early') throw new TypeError('no answer');
   if (event.http) {
     response = awslambda.HttpResponseStream.from(response, event.http);
@@ -259,6 +259,55 @@ def test_urls_stream(platform: Platform, lambda_client: Any) -> None:
         pytest.raises(http.client.IncompleteRead),
     ):
         answer.read()
+
+
+def test_rest_apis_stream(platform: Platform, lambda_client: Any, streams: str) -> None:
+    """With `responseTransferMode` STREAM: metadata first, then chunks as they arrive, without the
+    limit of other responses."""
+    arn = lambda_client.get_function(FunctionName=streams)["Configuration"]["FunctionArn"]
+    apis = platform.client("apigateway")
+    id = apis.create_rest_api(name="streams", endpointConfiguration={"types": ["REGIONAL"]})["id"]
+    (root,) = apis.get_resources(restApiId=id)["items"]
+    method = {"restApiId": id, "resourceId": root["id"], "httpMethod": "POST"}
+    apis.put_method(**method, authorizationType="NONE")
+    made = apis.put_integration(
+        **method,
+        type="AWS_PROXY",
+        integrationHttpMethod="POST",
+        uri="arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/"
+        f"{arn}/response-streaming-invocations",
+        responseTransferMode="STREAM",
+        timeoutInMillis=60_000,
+    )
+    assert (made["responseTransferMode"], made["timeoutInMillis"]) == ("STREAM", 60_000)
+    apis.create_deployment(restApiId=id, stageName="live")
+    address = f"{platform.endpoint}/_lambent/api/{id}/live"
+
+    def post(event: Any) -> Any:
+        return urllib.request.urlopen(address, json.dumps(event).encode())
+
+    metadata = {"statusCode": 201, "headers": {"X-Own": "yes"}, "cookies": ["a=b", "c=d"]}
+    with post({"http": metadata, "wait": 500}) as answer:
+        began = time.monotonic()
+        assert (answer.status, answer.headers["X-Own"]) == (201, "yes")
+        assert answer.headers.get_all("Set-Cookie") == ["a=b", "c=d"]
+        assert answer.read(6) == b"first "
+        assert answer.read() == b"second"
+        assert time.monotonic() - began > 0.3
+    large = 12 * 1024 * 1024
+    with post({"http": {}, "bytes": large}) as answer:
+        assert len(answer.read()) == large
+    for event in ({"fail": "early"}, {}):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            post(event)
+        with refused.value:
+            assert refused.value.code == 502
+    with (
+        contextlib.closing(post({"http": {}, "fail": "late"})) as answer,
+        pytest.raises(http.client.IncompleteRead),
+    ):
+        answer.read()
+    apis.delete_rest_api(restApiId=id)
 
 
 def test_who_goes_away_does_not_hurt(platform: Platform, lambda_client: Any, streams: str) -> None:

@@ -1,21 +1,25 @@
 """The API before it has operations: who calls, what they may do, and the gateway."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from lambent.assembly.storage import Storage
 from lambent.control.identities import Identities
 from lambent.control.resources import Resources
+from lambent.gateway.definitions import AnyService
 from lambent.gateway.registry import SERVICES
 from lambent.gateway.server import Gateway, open_gateway
-from lambent.gateway.services.events.service import EVENTS
 from lambent.identity.authorizer import Authorizer
 from lambent.identity.execution_roles import ExecutionRoles
 from lambent.identity.keyring import Keyring, open_keyring
 from lambent.model.arn import Scope
 from lambent.model.identity import AccessKey
+from lambent.services.endpoints import find_endpoint
 from lambent.settings import Settings
+
+EMULATED = "emulator"
+"""Stands for the emulator's address, which is not known yet."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,23 @@ class Api:
     identities: Identities
     roles: ExecutionRoles
     gateway: Gateway
+
+
+def offered_services(settings: Settings) -> Sequence[AnyService]:
+    """The services that are the platform's own: those that no configured endpoint serves, and some
+    only if the emulator does not serve them either."""
+    local_services = EMULATED if settings.services.enabled else None
+    return [
+        service
+        for service in SERVICES
+        if find_endpoint(
+            settings.aws,
+            local_services if service.is_replaceable else None,
+            service.signing_name,
+            "",
+        )
+        is None
+    ]
 
 
 @asynccontextmanager
@@ -51,9 +72,7 @@ async def open_api(
     identities = Identities(store, clock)
     if authorizer.is_strict:
         await identities.ensure_root_key(home, write_root_key)
-    # Another server of the settings wins over the platform's own event buses.
-    is_elsewhere = bool(settings.aws.events.endpoint_url)
-    services = [service for service in SERVICES if not (service is EVENTS and is_elsewhere)]
+    services = offered_services(settings)
     async with open_gateway(settings.gateway, authorizer, resources, services) as gateway:
         yield Api(
             home=home,

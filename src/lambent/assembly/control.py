@@ -1,7 +1,7 @@
 """The control plane, and its operations in the API. It needs no data plane."""
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from lambent.assembly.api import Api
@@ -10,20 +10,25 @@ from lambent.aws.clients import AwsClients
 from lambent.control.activation import Prepare
 from lambent.control.apis.v1.operations import RestApis
 from lambent.control.apis.v2.room import ApisV2
+from lambent.control.buckets.reader import OwnBucketsFirst
 from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
 from lambent.control.events.buses import Buses
 from lambent.control.events.rules import Rules
 from lambent.control.events.tags import Tags
+from lambent.control.log_groups import LogGroups
 from lambent.control.managed_policies import ManagedPolicies
 from lambent.control.mappings import CheckSource
+from lambent.control.parameters import Parameters
 from lambent.control.repositories import Repositories
 from lambent.control.room import Control, open_control
-from lambent.control.s3 import S3Objects
+from lambent.control.s3 import ObjectReader, S3Objects
 from lambent.control.schedules.groups import Groups
 from lambent.control.schedules.schedules import Schedules
+from lambent.control.secrets import Secrets
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.fronts import Front
 from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.server import Gateway
 from lambent.gateway.services.apigateway.rooms import RestApiRooms, Trials
 from lambent.gateway.services.apigateway.service import APIGATEWAY
 from lambent.gateway.services.apigatewayv2.operations import ApiGatewayV2Rooms
@@ -36,9 +41,15 @@ from lambent.gateway.services.iam.operations import IamRooms
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.rooms import LambdaRooms
 from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.services.logs.operations import LogsRooms
 from lambent.gateway.services.logs.service import LOGS
+from lambent.gateway.services.s3.operations import S3Rooms
+from lambent.gateway.services.s3.service import S3
+from lambent.gateway.services.s3.writing import content_writer, write_location
 from lambent.gateway.services.scheduler.operations import SchedulerRooms
 from lambent.gateway.services.scheduler.service import SCHEDULER
+from lambent.gateway.services.secretsmanager.service import SECRETSMANAGER
+from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.operations import StsRooms
 from lambent.gateway.services.sts.service import STS
 from lambent.settings import Settings
@@ -54,6 +65,8 @@ class ControlPorts:
     check_source: CheckSource | None = None
     trials: Trials | None = None
     events: PutEvents | None = None
+    open_subscriptions: Callable[[LogGroups], Awaitable[None]] | None = None
+    """Delivers lines of log groups to functions."""
 
 
 @asynccontextmanager
@@ -61,6 +74,12 @@ async def open_control_plane(
     settings: Settings, storage: Storage, api: Api, ports: ControlPorts
 ) -> AsyncIterator[Control]:
     """Open the control plane and register its operations."""
+    objects: ObjectReader = S3Objects(
+        ports.aws, storage.clock, deadline_s=settings.aws.s3.deadline_s
+    )
+    has_buckets = S3.signing_name in api.gateway.signing_names
+    if has_buckets:
+        objects = OwnBucketsFirst(storage.store, storage.blobs, objects)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         control = await enter(
@@ -68,7 +87,7 @@ async def open_control_plane(
                 settings.control,
                 store=storage.store,
                 blobs=storage.blobs,
-                objects=S3Objects(ports.aws, storage.clock, deadline_s=settings.aws.s3.deadline_s),
+                objects=objects,
                 prepare=ports.prepare,
                 runtimes=runtime_identifiers(),
                 concurrent_executions=settings.invocation.concurrent_executions,
@@ -83,7 +102,11 @@ async def open_control_plane(
         gateway = api.gateway
         lambda_rooms = LambdaRooms(control, links, settings.gateway.url_domain)
         gateway.register(LAMBDA, LAMBDA.bind(lambda_rooms))
-        gateway.register(LOGS, LOGS.bind(storage.logs))
+        groups = LogGroups(storage.store, storage.logs, storage.clock)
+        if ports.open_subscriptions is not None:
+            await ports.open_subscriptions(groups)
+        storage.logs.load_retentions = groups.all_retentions
+        gateway.register(LOGS, LOGS.bind(LogsRooms(storage.logs, groups)))
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(storage.metrics))
         gateway.register(ECR, ECR.bind(Repositories(storage.store, storage.clock)))
         domain = settings.gateway.url_domain
@@ -96,18 +119,31 @@ async def open_control_plane(
         rest_apis = RestApis(storage.store, storage.clock, settings.gateway.url_domain)
         rest_rooms = RestApiRooms(rest_apis, ports.trials)
         gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))
-        _register_events(settings, storage, api, ports.events)
+        _register_events(storage, api, ports.events)
+        if has_buckets:
+            _register_buckets(storage, gateway, control)
+        if SSM.signing_name in gateway.signing_names:
+            gateway.register(SSM, SSM.bind(Parameters(storage.store, storage.clock)))
+        if SECRETSMANAGER.signing_name in gateway.signing_names:
+            secrets = Secrets(storage.store, storage.clock)
+            gateway.register(SECRETSMANAGER, SECRETSMANAGER.bind(secrets))
         gateway.fronts.add_path(PATH_PREFIX, Front(handle=links.handle))
         yield control
 
 
-def _register_events(
-    settings: Settings, storage: Storage, api: Api, events: PutEvents | None
-) -> None:
+def _register_events(storage: Storage, api: Api, events: PutEvents | None) -> None:
     """Register schedules, and event buses unless the settings name another server for them."""
     store, clock = storage.store, storage.clock
     schedules = SchedulerRooms(Groups(store, clock), Schedules(store, clock))
     api.gateway.register(SCHEDULER, SCHEDULER.bind(schedules))
-    if not settings.aws.events.endpoint_url:
+    if EVENTS.signing_name in api.gateway.signing_names:
         rooms = EventsRooms(Buses(store, clock), Rules(store, clock), Tags(store), events)
         api.gateway.register(EVENTS, EVENTS.bind(rooms))
+
+
+def _register_buckets(storage: Storage, gateway: Gateway, control: Control) -> None:
+    """Serve the platform's own buckets."""
+    gateway.register(S3, S3.bind(S3Rooms(control.buckets, control.objects, control.uploads)))
+    for name in ("GetObject", "HeadObject"):
+        gateway.register_writer(S3, name, content_writer(storage.blobs))
+    gateway.register_writer(S3, "GetBucketLocation", write_location)

@@ -80,7 +80,7 @@ async def open_events(
         )
         buses = EventBuses(storage.store, asynchronous.event_dispatcher, storage.clock)
         await storage.store.follow(buses)
-        if not settings.aws.events.endpoint_url:
+        if "events" in api.gateway.signing_names:
             calls.serve("events", "PutEvents", buses.put_events)
         ticker = Ticker(storage.store, asynchronous.event_dispatcher, storage.clock)
         await storage.store.follow(ticker)

@@ -13,6 +13,7 @@ from lambent.assembly.privileged import Privileged
 from lambent.assembly.status import observe_status
 from lambent.assembly.storage import Storage
 from lambent.asynchronous.operations import QueueOperations
+from lambent.control.log_groups import LogGroups
 from lambent.control.room import Control
 from lambent.gateway.admin_api import PATHS, AdminApi
 from lambent.gateway.fronts import Front
@@ -25,6 +26,7 @@ from lambent.gateway.services.lambda_.invoke import (
 )
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.instance.operator_socket import Operations, open_operator_socket
+from lambent.kit.tasks import start_loop
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.node.languages.runtimes import Runtimes
@@ -35,6 +37,7 @@ from lambent.settings import Settings
 from lambent.triggers.deliveries import LocalServiceCalls, open_deliveries
 from lambent.triggers.function_urls import HOSTS as URL_HOSTS
 from lambent.triggers.function_urls import FunctionUrls
+from lambent.triggers.log_subscriptions import LogSubscriptions
 
 
 def register_invocations(storage: Storage, api: Api, execution: Execution, events: Events) -> None:
@@ -77,6 +80,18 @@ async def register_function_urls(
     by_host = Front(handle=urls.handle_host, body_bytes_max=limit, is_open=True)
     api.gateway.fronts.add_path(URL_PATH_PREFIX, by_path)
     api.gateway.fronts.add_hosts(URL_HOSTS, by_host)
+
+
+async def open_log_subscriptions(
+    storage: Storage, api: Api, events: Events, groups: LogGroups
+) -> None:
+    """Deliver lines of log groups to the functions that subscribe to them."""
+    subscriptions = LogSubscriptions(
+        groups.subscriptions, storage.logs, events.queue, api.authorizer, storage.clock
+    )
+    groups.check_destination = subscriptions.check
+    await storage.store.follow(subscriptions)
+    start_loop(storage.tasks, storage.clock, subscriptions.run)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import gc
 from contextlib import AsyncExitStack
+from functools import partial
 
 import anyio
 
@@ -11,15 +12,17 @@ from lambent.assembly.control import ControlPorts, open_control_plane
 from lambent.assembly.events import open_events
 from lambent.assembly.execution import open_execution
 from lambent.assembly.front import (
+    open_log_subscriptions,
     open_operator_commands,
     open_other_services,
     register_admin_api,
     register_function_urls,
     register_invocations,
 )
-from lambent.assembly.names import open_names, register_custom_resources
+from lambent.assembly.names import open_names
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
+from lambent.assembly.stacks import register_stacks
 from lambent.assembly.storage import open_storage
 from lambent.assembly.websocket_apis import open_websocket_apis
 from lambent.control.activation import prepare_deployed
@@ -33,7 +36,6 @@ from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
 from lambent.store.feed import Feed
 from lambent.store.problems import StoreError
-from lambent.triggers.custom_resources.front import nothing_waits
 
 
 def run(settings: Settings) -> None:
@@ -72,15 +74,17 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
             check_source=events.source_checks.check,
             trials=apis.trials,
             events=events.buses,
+            open_subscriptions=partial(open_log_subscriptions, storage, api, events),
         )
         control = await enter(open_control_plane(settings, storage, api, ports))
         register_invocations(storage, api, execution, events)
         register_admin_api(storage, api, events, privileged.runtimes)
         await register_function_urls(storage, api, execution, control)
-        await register_custom_resources(settings, storage, api, nothing_waits)
         dispatcher = api.gateway.dispatcher
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
+        url = privileged.front.url
+        await register_stacks(settings, url, storage, api, execution, events)
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()

@@ -67,7 +67,9 @@ class AwsClients:
             return client
 
     def _make(self, service: str, region: Region, account: AccountId) -> Any:
-        settings: ServiceSettings = getattr(self._settings, service)
+        settings: ServiceSettings = getattr(self._settings, service, None) or ServiceSettings(
+            endpoint_url=self._local_services or ""
+        )
         session = self._session(is_custom=bool(settings.endpoint_url))
         is_local_services = settings.endpoint_url == self._local_services
         needs_key = settings.endpoint_url and (

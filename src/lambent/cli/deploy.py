@@ -47,13 +47,13 @@ def deploy(
     if existing is None:
         progress(f"creating {wanted.name} ({len(package):,} bytes)")
         members = {"Role": ROLE, **wanted.configuration()}
-        with _sent(open_s3, wanted.name, package) as code:
+        with sent(open_s3, wanted.name, package) as code:
             client.create_function(FunctionName=wanted.name, Code=code, **members)
         return _ready(client, wanted.name, progress)
     existing = _settle(client, wanted.name, progress)
     if existing["CodeSha256"] != base64.b64encode(hashlib.sha256(package).digest()).decode():
         progress(f"updating the code of {wanted.name} ({len(package):,} bytes)")
-        with _sent(open_s3, wanted.name, package) as code:
+        with sent(open_s3, wanted.name, package) as code:
             client.update_function_code(FunctionName=wanted.name, **code)
         existing = _ready(client, wanted.name, progress)
     if changed := _changed(existing, wanted):
@@ -63,7 +63,7 @@ def deploy(
 
 
 @contextmanager
-def _sent(open_s3: OpenS3, name: str, package: bytes) -> Iterator[dict[str, Any]]:
+def sent(open_s3: OpenS3, name: str, package: bytes) -> Iterator[dict[str, Any]]:
     """The `Code` member of a request: the bytes themselves, or an object in S3 that exists for the
     duration of the request. Raises `CliError` if the object cannot be written."""
     if len(package) <= DIRECT_BYTES_MAX:

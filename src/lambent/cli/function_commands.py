@@ -24,7 +24,13 @@ from lambent.cli.output import (
     print_table,
     progress,
 )
-from lambent.cli.stack_commands import delete_stack, deploy_template, find_template
+from lambent.cli.stack_commands import (
+    delete_stack,
+    deploy_template,
+    find_template,
+    watch_sources,
+    watch_template,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -77,6 +83,10 @@ def deploy(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", metavar=SWITCH, help="Deploy changes without asking.")
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", metavar=SWITCH, help="Update the code whenever a file is saved."),
+    ] = False,
     endpoint: Endpoint = LOCAL,
     as_json: Json = False,
 ) -> None:
@@ -100,6 +110,8 @@ def deploy(
         deploy_template(
             template, stack, parameters, endpoint, is_confirmed=is_confirmed, as_json=as_json
         )
+        if watch:
+            watch_template(template, stack, endpoint)
         return
     wanted = read_function_file(directory)
     said = {
@@ -124,6 +136,10 @@ def deploy(
         print_note(note)
     if hint := runtime_hint(endpoint, found["Runtime"]):
         raise CliError(f"{found['Runtime']} does not run on the platform's machine yet: {hint}")
+    if watch:
+        from lambent.cli.watch import Source
+
+        watch_sources([Source(found["FunctionName"], directory)], endpoint)
 
 
 def invoke(

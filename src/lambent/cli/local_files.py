@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from lambent.cli.build import Progress, build
 from lambent.cli.output import UsageError
 from lambent.cli.package import pack
+from lambent.stacks.template.errors import TemplateError
 from lambent.stacks.template.reading import read_template
 
 Upload = Callable[[str, bytes], str]
@@ -42,20 +43,68 @@ _FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 _NESTED = "AWS::CloudFormation::Stack"
 
 
+class LocalFile(NamedTuple):
+    """A file or directory that a resource names."""
+
+    logical_id: str
+    kind: str
+    path: Path
+    runtime: str
+    """Of a function; empty for other resources."""
+    metadata: Mapping[str, Any]
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is the source directory of a function."""
+        return self.kind in _FUNCTIONS and self.path.is_dir()
+
+
 def send_local_files(template: Path, upload: Upload, progress: Progress) -> str:
     """The text of a template whose local files are in S3. Raises `UsageError` for files that do not
     exist, `CliError` if a package cannot be built."""
-    document: dict[str, Any] = copy.deepcopy(dict(read_template(_text_of(template))))
+    document = _read(template)
+    for _, resource in _resources(document):
+        if resource.get("Type") == _NESTED:
+            _send_nested(template, resource.setdefault("Properties", {}), upload, progress)
+    for file in _local_files(template, document):
+        content = _packed(file, progress)
+        suffix = file.path.suffix if file.path.is_file() else ".zip"
+        key = f"{hashlib.sha256(content).hexdigest()}{suffix}"
+        progress(f"uploading {file.logical_id} ({len(content):,} bytes)")
+        bucket, place = upload(key, content), _PLACES[file.kind]
+        properties = document["Resources"][file.logical_id].setdefault("Properties", {})
+        properties[place.property] = (
+            f"s3://{bucket}/{key}"
+            if place.names is None
+            else dict(zip(place.names, (bucket, key), strict=True))
+        )
+    return json.dumps(document, indent=2)
+
+
+def sources(template: Path) -> list[LocalFile]:
+    """The functions of a template whose source is a directory. Raises `UsageError`."""
+    return [file for file in _local_files(template, _read(template)) if file.is_source]
+
+
+def _read(template: Path) -> dict[str, Any]:
+    try:
+        text = template.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {template}: {error}") from error
+    try:
+        return copy.deepcopy(dict(read_template(text)))
+    except TemplateError as error:
+        raise UsageError(f"{template}: {error.message}") from error
+
+
+def _local_files(template: Path, document: Mapping[str, Any]) -> Iterator[LocalFile]:
     functions = (document.get("Globals") or {}).get("Function") or {}
     for logical_id, resource in _resources(document):
         kind = str(resource.get("Type"))
         place = _PLACES.get(kind)
-        if place is None and kind != _NESTED:
-            continue
-        properties = resource.setdefault("Properties", {})
         if place is None:
-            _send_nested(template, properties, upload, progress)
             continue
+        properties = resource.get("Properties") or {}
         shared = functions if kind == "AWS::Serverless::Function" else {}
         named = properties.get(place.property, shared.get(place.property))
         if not isinstance(named, str) or "://" in named:
@@ -65,17 +114,7 @@ def send_local_files(template: Path, upload: Upload, progress: Progress) -> str:
             raise UsageError(f"{template}: {logical_id} names {named}, which does not exist")
         runtime = properties.get("Runtime") or shared.get("Runtime") or ""
         metadata = resource.get("Metadata") or {}
-        content = _packed(path, kind, logical_id, str(runtime), metadata, progress)
-        suffix = path.suffix if path.is_file() else ".zip"
-        key = f"{hashlib.sha256(content).hexdigest()}{suffix}"
-        progress(f"uploading {logical_id} ({len(content):,} bytes)")
-        bucket = upload(key, content)
-        properties[place.property] = (
-            f"s3://{bucket}/{key}"
-            if place.names is None
-            else dict(zip(place.names, (bucket, key), strict=True))
-        )
-    return json.dumps(document, indent=2)
+        yield LocalFile(logical_id, kind, path, str(runtime), metadata)
 
 
 def _send_nested(
@@ -89,25 +128,18 @@ def _send_nested(
     properties["TemplateURL"] = f"https://s3.amazonaws.com/{upload(key, text)}/{key}"
 
 
-def _packed(
-    path: Path,
-    kind: str,
-    logical_id: str,
-    runtime: str,
-    metadata: Mapping[str, Any],
-    progress: Progress,
-) -> bytes:
-    if path.is_file():
-        return path.read_bytes()
-    if kind not in _FUNCTIONS:
-        return pack(path)
+def _packed(file: LocalFile, progress: Progress) -> bytes:
+    if file.path.is_file():
+        return file.path.read_bytes()
+    if not file.is_source:
+        return pack(file.path)
     with tempfile.TemporaryDirectory(prefix="lambent-build-") as target:
         build(
-            path,
+            file.path,
             Path(target),
-            logical_id=logical_id,
-            runtime=runtime,
-            metadata=metadata,
+            logical_id=file.logical_id,
+            runtime=file.runtime,
+            metadata=file.metadata,
             progress=progress,
         )
         return pack(Path(target))
@@ -118,10 +150,3 @@ def _resources(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any
     for logical_id, resource in (resources or {}).items():
         if isinstance(resource, dict):
             yield logical_id, resource
-
-
-def _text_of(template: Path) -> str:
-    try:
-        return template.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {template}: {error}") from error

@@ -5,6 +5,7 @@ sorted, times are fixed, and of the permissions only "executable" is kept. Links
 `zip -r` does. A broken link stays a link, since its target may be in a layer.
 """
 
+import contextlib
 import fnmatch
 import io
 import os
@@ -23,6 +24,7 @@ _ALWAYS_IGNORED = (
 )
 SECRETS = (".env", ".aws", ".ssh", ".netrc", ".npmrc", ".pypirc")
 """Probably credentials of the user: packed only if `.lambentignore` says `!NAME`."""
+State = dict[str, tuple[int, int]]
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
 
@@ -63,6 +65,18 @@ def copy_files(directory: Path, target: Path) -> None:
         copy = target / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy, follow_symlinks=path.exists())
+
+
+def state_of(directory: Path) -> State:
+    """The time of change and size of each file that `pack` would pack, by name. Raises
+    `UsageError`."""
+    patterns = (*_ALWAYS_IGNORED, *_secrets(directory), *_ignore_patterns(directory))
+    found = {}
+    for name, path in _files(directory, "", patterns, (directory.resolve(),)):
+        with contextlib.suppress(OSError):  # It was removed a moment ago.
+            status = path.lstat()
+            found[name] = status.st_mtime_ns, status.st_size
+    return found
 
 
 def left_out(directory: Path) -> list[str]:

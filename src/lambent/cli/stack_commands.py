@@ -1,5 +1,6 @@
 """`lambent stacks`, and templates for `lambent deploy` and `lambent delete`."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,40 @@ def deploy_template(
         print_json(found)
     else:
         _print_outputs(found.get("Outputs") or ())
+
+
+def watch_template(template: Path, name: str | None, endpoint: str) -> None:
+    """Update the functions of a stack whenever their files are saved, until Ctrl-C."""
+    from lambent.cli.client import open_client
+    from lambent.cli.local_files import sources
+    from lambent.cli.watch import Source
+
+    with open_client("cloudformation", endpoint) as client:
+        pages = client.get_paginator("list_stack_resources")
+        names = {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for page in pages.paginate(StackName=name or _name_of(template))
+            for resource in page["StackResourceSummaries"]
+        }
+    watched = [
+        Source(names[file.logical_id], file.path, file.logical_id, file.runtime, file.metadata)
+        for file in sources(template)
+        if file.logical_id in names
+    ]
+    if not watched:
+        raise UsageError(f"{template} names no source directory of a function")
+    watch_sources(watched, endpoint)
+
+
+def watch_sources(watched: Sequence[Any], endpoint: str) -> None:
+    """Update functions whenever their files are saved, until Ctrl-C."""
+    from functools import partial
+
+    from lambent.cli.client import open_client
+    from lambent.cli.watch import watch
+
+    with open_client("lambda", endpoint) as client, contextlib.suppress(KeyboardInterrupt):
+        watch(client, partial(open_client, "s3", endpoint), watched, print_note)
 
 
 def delete_stack(name: str, endpoint: str) -> None:

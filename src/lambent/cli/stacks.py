@@ -42,6 +42,10 @@ class Stack:
         """Make a change set; returns its description, None if nothing changes. `template` is the
         `TemplateBody` or the `TemplateURL`. Raises `CliError` if it fails."""
         known = self.find()
+        if known is not None and known["StackStatus"] == "ROLLBACK_COMPLETE":
+            # Its creation failed. Nothing is left of it, and only its name is taken.
+            self.delete(lambda _: None)
+            known = None
         is_new = known is None or known["StackStatus"] == "REVIEW_IN_PROGRESS"
         given: list[dict[str, Any]] = [
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()

@@ -80,7 +80,7 @@ class Functions:
         self._roles.require_assumable(params["Role"], key.account)
         await self._check_dead_letters(key, params)
         await self._store.transact(lambda tx: _require_creatable(tx, key, params))
-        content = await self._packages.read(params["Code"], scope.region)
+        content = await self._packages.read(params["Code"], scope)
         signing = params.get("CodeSigningConfigArn")
         signature = await self._check_signature(scope, signing, content.data)
 
@@ -180,7 +180,7 @@ class Functions:
             raise invalid_parameter(
                 "Please don't provide ImageUri when updating a function with packageType Zip."
             )
-        content = await self._packages.read(params, scope.region)
+        content = await self._packages.read(params, scope)
         signing = await self._store.transact(lambda tx: code_signing_of(tx, key))
         signature = await self._check_signature(scope, signing, content.data)
         maybe_unused = set[str]()

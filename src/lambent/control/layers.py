@@ -57,7 +57,7 @@ class Layers:
         self._check_runtimes("compatibleRuntimes", params.get("CompatibleRuntimes"))
         for member in ("Description", "LicenseInfo"):
             require_text(params.get(member) or "", member[0].lower() + member[1:])
-        content = await self._packages.read(params["Content"], scope.region)
+        content = await self._packages.read(params["Content"], scope)
         runtimes, architectures = (
             tuple(params[name]) if name in params else None
             for name in ("CompatibleRuntimes", "CompatibleArchitectures")

@@ -9,7 +9,7 @@ is still unused (see `store/unused_packages.py`). A sweep at start removes what 
 
 import io
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import anyio
@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from lambent.control.s3 import ObjectReader
 from lambent.kit.clock import Clock
-from lambent.model.arn import Region
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX, CODE_SIZE_ZIPPED_MAX
 from lambent.model.packages import PackageEmpty, PackageError, PackageTooLarge, read_package
@@ -56,7 +56,7 @@ class Packages:
         self._bell = anyio.Event()
         self._limiter = anyio.CapacityLimiter(_CHECKS_MAX)
 
-    async def read(self, code: Mapping[str, Any], region: Region) -> Content:
+    async def read(self, code: Mapping[str, Any], scope: Scope) -> Content:
         """The package that `ZipFile`, or `S3Bucket` and `S3Key`, of a request refer to, checked.
 
         Raises `ApiError` if there is none, more than one, or the package is not valid.
@@ -84,7 +84,7 @@ class Packages:
                 )
         elif bucket and key:
             data = await self._objects.fetch(
-                region=region, bucket=bucket, key=key, version=code.get("S3ObjectVersion")
+                scope=scope, bucket=bucket, key=key, version=code.get("S3ObjectVersion")
             )
         else:
             raise invalid_parameter("Please provide a source for function code.")
@@ -93,26 +93,34 @@ class Packages:
     async def deploy(self, data: bytes, work: Callable[[Transaction, str], T]) -> T:
         """Store a package and run `work(transaction, code_key)`, which refers to it, in a
         transaction. If `work` raises, the package is discarded again."""
-        code_key = await anyio.to_thread.run_sync(self._put, data, limiter=self._limiter)
+        return await self.store([data], lambda tx, code_keys: work(tx, code_keys[0]))
+
+    async def store(
+        self, blobs: Sequence[bytes], work: Callable[[Transaction, Sequence[str]], T]
+    ) -> T:
+        """As `deploy`, for any number of blobs."""
+        code_keys = await anyio.to_thread.run_sync(self._put, blobs, limiter=self._limiter)
 
         def run(tx: Transaction) -> T:
-            if self._store.is_shared:
-                tx.unused_packages.hold(code_key)
-            self._blobs.put(code_key, data)
-            return work(tx, code_key)
+            for code_key, data in sorted(zip(code_keys, blobs, strict=True)):
+                if self._store.is_shared:
+                    tx.unused_packages.hold(code_key)
+                self._blobs.put(code_key, data)
+            return work(tx, code_keys)
 
         try:
             return await self._store.transact(run)
         except StoreUnavailable:
             raise  # It may have been committed. If not, the next start removes it.
         except ApiError:
-            await self.discard_unused([code_key])
+            await self.discard_unused(code_keys)
             raise
 
-    def _put(self, data: bytes) -> str:
-        code_key = key_of(data)
-        self._blobs.put(code_key, data)
-        return code_key
+    def _put(self, blobs: Sequence[bytes]) -> Sequence[str]:
+        code_keys = [key_of(data) for data in blobs]
+        for code_key, data in zip(code_keys, blobs, strict=True):
+            self._blobs.put(code_key, data)
+        return code_keys
 
     async def discard_unused(self, code_keys: Iterable[str]) -> None:
         """Delete the unused ones among these blobs; on a shared database, after a grace period."""

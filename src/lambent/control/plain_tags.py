@@ -1,6 +1,7 @@
 """Tags of resources that are documents: in the member `tags` of the body, by key."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from lambent.model import limits
@@ -11,10 +12,25 @@ from lambent.store.store import Transaction
 
 TAGS = "tags"
 
-_KINDS: Mapping[str, tuple[str, str]] = {
-    "ecr": ("repository", "repository/"),
+
+def _name_of_parameter(resource: str) -> str:
+    """A name without levels has no slash before it."""
+    path = resource.removeprefix("parameter")
+    return path if "/" in path[1:] else path[1:]
+
+
+def group_id(name: str) -> str:
+    """The id of a log group's document: names can be too long for one."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_KINDS: Mapping[str, tuple[str, Callable[[str], str]]] = {
+    "ecr": ("repository", lambda resource: resource.removeprefix("repository/")),
+    "ssm": ("parameter", _name_of_parameter),
+    "secretsmanager": ("secret", lambda resource: resource.removeprefix("secret:")[:-7]),
+    "logs": ("group", lambda resource: group_id(f"{resource}:".split(":")[1])),
 }
-"""By service of an ARN: the kind of its documents, and what precedes their ids in the ARN."""
+"""By service of an ARN: the kind of its documents, and how to find their ids in the ARN."""
 
 
 def changed(
@@ -48,8 +64,8 @@ def tags_of_document(tx: Transaction, text: str) -> Mapping[str, str]:
     arn = Arn.try_parse(text)
     if arn is None or arn.service not in _KINDS:
         return {}
-    kind, prefix = _KINDS[arn.service]
+    kind, id_of = _KINDS[arn.service]
     root = Root(arn.service, arn.account, arn.region, "")
-    found = tx.documents.get(root, kind, arn.resource.removeprefix(prefix))
+    found = tx.documents.get(root, kind, id_of(arn.resource))
     tags: Mapping[str, Any] = {} if found is None else found.body.get(TAGS, {})
     return tags

@@ -10,6 +10,7 @@ from lambent.control.events.tags import policy_of
 from lambent.control.permissions import policy_for
 from lambent.control.plain_tags import tags_of_document
 from lambent.control.schedules.groups import tags_of_group
+from lambent.control.secrets import find_secret, secret_arn
 from lambent.model.arn import Arn, Scope
 from lambent.model.function import LATEST, FunctionKey
 from lambent.model.identity import Identity, IdentityKey
@@ -22,6 +23,14 @@ from lambent.model.resources import (
     parse_mapping_arn,
     parse_role_arn,
     parse_user_arn,
+)
+from lambent.model.stack_documents import (
+    CHANGE_SET,
+    NAME,
+    SERVICE,
+    STACK,
+    account_root,
+    stack_arn,
 )
 from lambent.store.function_settings import Kind
 from lambent.store.store import Store, Transaction
@@ -61,6 +70,30 @@ class Resources:
         """The ARNs of the layer versions that a function has."""
         function = await self._store.read(lambda tx: tx.functions.get(key))
         return [] if function is None else [layer.arn for layer in function.layers]
+
+    async def secret_arn(self, scope: Scope, text: str) -> str | None:
+        """The ARN of the secret with this name or ARN, None if there is none."""
+        found = await self._store.read(lambda tx: find_secret(tx, scope, text))
+        return None if found is None else secret_arn(scope, found.id, found.body["suffix"])
+
+    async def stack_arn(self, scope: Scope, name: str) -> str | None:
+        """The ARN of the stack with a name, None if there is none."""
+        root = account_root(scope)
+        found = await self._store.read(lambda tx: tx.documents.get(root, NAME, name))
+        return None if found is None else stack_arn(scope, name, found.body["stack"])
+
+    async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None:
+        """The ARN of the stack that a change set is of, None if there is no such change set."""
+        id = arn.rpartition("/")[2]
+
+        def run(tx: Transaction) -> str | None:
+            found = tx.documents.find(SERVICE, CHANGE_SET, id)
+            if found is None or found.root.scope != scope or found.body["arn"] != arn:
+                return None
+            stack = tx.documents.get(found.root, STACK, STACK)
+            return None if stack is None else stack_arn(scope, stack.body["name"], found.root.id)
+
+        return await self._store.read(run)
 
 
 def _policy(tx: Transaction, arn: str) -> ResourcePolicy:

@@ -9,6 +9,9 @@ import anyio
 from lambent.control.account import Account
 from lambent.control.activation import Activation, Prepare
 from lambent.control.aliases import Aliases
+from lambent.control.buckets.buckets import Buckets
+from lambent.control.buckets.objects import Contents, Objects
+from lambent.control.buckets.uploads import Uploads
 from lambent.control.code_signing import CodeSigning
 from lambent.control.concurrency import Concurrency, ObserveProvisioned, nothing_provisioned
 from lambent.control.event_invoke import EventInvokeConfigs
@@ -48,6 +51,9 @@ class Control:
     urls: Urls
     tags: Tags
     account: Account
+    buckets: Buckets
+    objects: Objects
+    uploads: Uploads
 
 
 @asynccontextmanager
@@ -78,6 +84,7 @@ async def open_control(
     code_size_max = settings.total_code_size_bytes
     roots = load_roots(settings.signing_roots) if settings.signing_roots else []
     code_signing = CodeSigning(store, clock, roots)
+    contents = Contents(store, packages, bytes_max=settings.buckets_bytes_max)
     async with anyio.create_task_group() as tasks:
         activation = Activation(
             store, packages, prepare, clock, tasks, parallel=settings.parallel_preparations
@@ -117,5 +124,8 @@ async def open_control(
                 code_size_max=code_size_max,
                 concurrent_executions=concurrent_executions,
             ),
+            buckets=Buckets(store, clock),
+            objects=Objects(store, contents, clock),
+            uploads=Uploads(store, contents, clock),
         )
         tasks.cancel_scope.cancel()

@@ -8,7 +8,7 @@ import anyio.to_thread
 from lambent.aws.clients import AwsClients
 from lambent.aws.errors import BotoCoreError, ClientError
 from lambent.kit.clock import Clock
-from lambent.model.arn import Region
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX
 
@@ -19,8 +19,8 @@ _FETCHES_MAX = 2
 class ObjectReader(Protocol):
     """What the control plane needs of an object store."""
 
-    async def fetch(self, *, region: Region, bucket: str, key: str, version: str | None) -> bytes:
-        """The whole object. Raises `ApiError` with AWS's message."""
+    async def fetch(self, *, scope: Scope, bucket: str, key: str, version: str | None) -> bytes:
+        """The whole object, for a function in `scope`. Raises `ApiError` with AWS's message."""
         ...
 
 
@@ -33,7 +33,7 @@ class S3Objects:
         self._clock = clock
         self._limiter = anyio.CapacityLimiter(_FETCHES_MAX)
 
-    async def fetch(self, *, region: Region, bucket: str, key: str, version: str | None) -> bytes:
+    async def fetch(self, *, scope: Scope, bucket: str, key: str, version: str | None) -> bytes:
         """The whole object, at most `CODE_SIZE_UNZIPPED_MAX` bytes of it.
 
         Raises `InvalidParameterValueException` if S3 refuses it, it is too large, or it takes
@@ -45,14 +45,14 @@ class S3Objects:
 
         def run() -> bytes:
             try:
-                return self._read(self._clients.get("s3", region), parameters)
+                return self._read(self._clients.get("s3", scope.region), parameters)
             except ClientError as error:
                 details = error.response.get("Error", {})
-                raise _refused(
+                raise refused_object(
                     details.get("Code", "Unknown"), details.get("Message", "Unknown")
                 ) from error
             except BotoCoreError as error:
-                raise _refused(type(error).__name__, str(error)) from error
+                raise refused_object(type(error).__name__, str(error)) from error
 
         return await anyio.to_thread.run_sync(run, limiter=self._limiter)
 
@@ -68,11 +68,12 @@ class S3Objects:
                         f"Unzipped size must be smaller than {CODE_SIZE_UNZIPPED_MAX} bytes"
                     )
                 if self._clock.monotonic() > deadline:
-                    raise _refused("RequestTimeout", "The object did not arrive in time")
+                    raise refused_object("RequestTimeout", "The object did not arrive in time")
         return bytes(data)
 
 
-def _refused(code: str, message: str) -> ApiError:
+def refused_object(code: str, message: str) -> ApiError:
+    """The error for an object that cannot be read, in AWS's words."""
     return invalid_parameter(
         f"Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
     )

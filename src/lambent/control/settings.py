@@ -11,6 +11,10 @@ class ControlSettings:
     """Maximum bytes of packages of one account in one region; each version counts in full.
     Default: 300 GiB, as in AWS."""
 
+    buckets_bytes_max: int = 10 * 1024**3
+    """Maximum bytes of all objects in the platform's own buckets, over all accounts. Default: 10
+    GiB."""
+
     signing_roots: str = ""
     """PEM file with the root certificates of the signers of packages for code signing
     configurations: AWS Signer's or your own. Default: empty, no package counts as signed."""

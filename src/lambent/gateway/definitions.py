@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from lambent.gateway.call import Call, Members, OperationHandler
 from lambent.gateway.models import ServiceModel, load_model
 from lambent.gateway.permissions.needs import Difference, Needs
-from lambent.gateway.protocols.protocol import WireProtocol
+from lambent.gateway.protocols.protocol import Router, WireProtocol
 from lambent.gateway.protocols.registry import protocols_of
 from lambent.model.errors import ApiError
 from lambent.model.limits import REQUEST_BYTES_MAX
@@ -83,6 +83,11 @@ class ServiceDefinition(Generic[Rooms]):
     """The code of errors for operations that are not offered."""
     takes_session_tokens: bool = True
     """Whether the credentials of GetSessionToken may call it. IAM refuses them, as in AWS."""
+    router: Callable[[ServiceModel], Router] | None = None
+    """Finds its operations, if the protocol's own way does not. Only signed requests are for such a
+    service: their signature names it."""
+    is_replaceable: bool = False
+    """Whether it is only offered if no other server of the service is configured."""
     differences: tuple[Difference, ...] = ()
     """How `permissions` differ from AWS's list, for docs/reference/permissions.md."""
     resource_names: tuple[tuple[str, str], ...] = ()

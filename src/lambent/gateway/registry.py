@@ -8,13 +8,17 @@ from lambent.gateway.definitions import AnyService
 from lambent.gateway.services.apigateway.service import APIGATEWAY
 from lambent.gateway.services.apigatewaymanagementapi.service import APIGATEWAYMANAGEMENTAPI
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
+from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.events.service import EVENTS
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.logs.service import LOGS
+from lambent.gateway.services.s3.service import S3
 from lambent.gateway.services.scheduler.service import SCHEDULER
+from lambent.gateway.services.secretsmanager.service import SECRETSMANAGER
+from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.service import STS
 
 SERVICES: tuple[AnyService, ...] = (
@@ -26,7 +30,11 @@ SERVICES: tuple[AnyService, ...] = (
     APIGATEWAY,
     APIGATEWAYV2,
     APIGATEWAYMANAGEMENTAPI,
+    CLOUDFORMATION,
     ECR,
     EVENTS,
     SCHEDULER,
+    S3,
+    SSM,
+    SECRETSMANAGER,
 )

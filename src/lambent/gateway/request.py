@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lambent.gateway.call import Members
@@ -58,6 +58,9 @@ class Request:
         logger.error("request %s (%s): %s", self.request_id, self.operation.name, name)
         self.refuse(service_failure(self.dialect.service.failure_code))
 
+
+WriteResponse = Callable[[Request, Members], Awaitable[None]]
+"""Writes the response of an operation from its output."""
 
 DirectHandler = Callable[[Request], None]
 """Serves one operation without a task: responds on the request's exchange, now or later. May raise

@@ -20,7 +20,8 @@ class Dialect:
     def __init__(self, service: AnyService, protocol: WireProtocol) -> None:
         self.service = service
         self.protocol = protocol
-        self.find = protocol.router(service.model).find
+        router = protocol.router if service.router is None else service.router
+        self.find = router(service.model).find
         """See `Router`; without a call in between, which would cost time on the warm path."""
 
     def limit_of(self, operation: str) -> BodyLimit:
@@ -49,7 +50,11 @@ class Services:
             dialects = [Dialect(service, protocol) for protocol in service.protocols]
             self._dialects.setdefault(service.signing_name, []).extend(dialects)
         every = [dialect for several in self._dialects.values() for dialect in several]
-        self._rest = [dialect for dialect in every if dialect.protocol.is_rest]
+        self._rest = [
+            dialect
+            for dialect in every
+            if dialect.protocol.is_rest and dialect.service.router is None
+        ]
         self._fallbacks = {
             protocol.name: next(
                 (each for each in every if each.protocol is protocol),

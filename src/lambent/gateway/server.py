@@ -28,7 +28,7 @@ from lambent.gateway.permissions.asked import Lookups
 from lambent.gateway.protocols.rest_json import REST_JSON
 from lambent.gateway.recognition import is_public
 from lambent.gateway.registry import SERVICES
-from lambent.gateway.request import DirectHandler, Request, send
+from lambent.gateway.request import DirectHandler, Request, WriteResponse, send
 from lambent.gateway.routing import (
     USUAL_LIMIT,
     Dialect,
@@ -85,6 +85,7 @@ class Gateway:
         """For what serves requests; it ends with the gateway."""
         self._services = Services(services)
         self._direct: dict[OperationModel, DirectHandler] = {}
+        self._writers: dict[OperationModel, WriteResponse] = {}
         self._names = (
             None if authorizer.is_strict else Hosts((settings.url_domain, *settings.allowed_hosts))
         )
@@ -113,6 +114,10 @@ class Gateway:
     def register_direct(self, service: AnyService, name: str, handler: DirectHandler) -> None:
         """Offer an operation that responds without a task."""
         self._direct[service.model.operation_model(name)] = handler
+
+    def register_writer(self, service: AnyService, name: str, write: WriteResponse) -> None:
+        """Have `write` write the responses of an operation, for those that are not documents."""
+        self._writers[service.model.operation_model(name)] = write
 
     def register_forward(self, handler: Forward) -> None:
         """Pass requests for other services to `handler`."""
@@ -276,7 +281,8 @@ class Gateway:
         if route is not None:
             return route[0].service.signing_name
         # People fetch objects without a signature, or with one of an older version.
-        return self._services.default.signing_name if self._forward is None else "s3"
+        is_forwarded = self._forward is not None and "s3" not in self.signing_names
+        return "s3" if is_forwarded else self._services.default.signing_name
 
     def _forward_request(
         self, exchange: Exchange, caller: Caller, name: str, request_id: str
@@ -311,7 +317,11 @@ class Gateway:
                 request_id=request.request_id,
                 endpoint=_endpoint_of(request.exchange),
             )
-            request.respond(output)
+            write = self._writers.get(request.operation)
+            if write is None:
+                request.respond(output)
+            else:
+                await write(request, output)
         except ApiError as error:
             request.refuse(error)
 

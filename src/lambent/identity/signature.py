@@ -35,7 +35,8 @@ _SPACES = re.compile(r"\s+")
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 _STREAMING_SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 _STREAMING_UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-_STREAMING = (_STREAMING_SIGNED, _STREAMING_UNSIGNED)
+_STREAMING_SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+_STREAMING = (_STREAMING_SIGNED, _STREAMING_UNSIGNED, _STREAMING_SIGNED_TRAILER)
 _HASH = "x-amz-content-sha256"
 _IN_CHUNKS = frozenset({"s3", "s3-object-lambda", "s3express"})
 """Services that take a body in chunks."""
@@ -165,8 +166,18 @@ def verify(signature: Signature, exchange: Exchange, secret: str, now: float) ->
     key = _check_signature(signature, exchange, secret, payload_hash)
     if payload_hash not in _STREAMING:
         return exchange.body
-    signing_key = key if payload_hash == _STREAMING_SIGNED else None
+    signing_key = None if payload_hash == _STREAMING_UNSIGNED else key
     return _join_chunks(exchange.body, signature, signing_key)
+
+
+def without_framing(headers: Mapping[str, str], body: bytes) -> bytes:
+    """The content of a body in `aws-chunked` encoding whose signature was not checked, because the
+    key is not known; any other body as it is. Raises `IncompleteSignatureException`."""
+    if headers.get(_HASH) not in _STREAMING:
+        return body
+    if headers.get("x-amz-decoded-content-length") == str(len(body)):
+        return body  # It was verified, and is joined already.
+    return _join_chunks(body, None, None)
 
 
 def verify_head(signature: Signature, exchange: Exchange, secret: str, now: float) -> bool:
@@ -328,11 +339,11 @@ def _encode(text: str) -> str:
     return quote(unquote(text, encoding="latin-1"), safe="-_.~", encoding="latin-1")
 
 
-def _join_chunks(body: bytes, signature: Signature, key: bytes | None) -> bytes:
+def _join_chunks(body: bytes, signature: Signature | None, key: bytes | None) -> bytes:
     """The content of a body in `aws-chunked` encoding. With a key, each chunk is signed, and its
     signature covers the previous signature."""
     joined = bytearray()
-    previous = signature.signature
+    previous = signature.signature if signature is not None else ""
     at, size = 0, _CHUNK_BYTES_MIN
     while True:
         end = body.find(b"\r\n", at, at + _CHUNK_HEADER_MAX)
@@ -351,7 +362,7 @@ def _join_chunks(body: bytes, signature: Signature, key: bytes | None) -> bytes:
         data = body[end + 2 : end + 2 + size]
         if len(data) != size:
             raise _incomplete("The chunked body is not complete.")
-        if key is not None:
+        if signature is not None and key is not None:
             given = extension.decode("latin-1").removeprefix("chunk-signature=")
             previous = _check_chunk(signature, key, previous, data, given)
         if size == 0:

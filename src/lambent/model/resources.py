@@ -5,7 +5,8 @@ There is one partition, `aws`: an ARN of another partition names nothing here.
 """
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.errors import ApiError, invalid_parameter, not_found
@@ -135,6 +136,13 @@ def parse_log_group(name: str | None, identifier: str | None, scope: Scope) -> L
     if match is None or _scope_of(match) != scope:
         raise ApiError("ResourceNotFoundException", "The specified log group does not exist.")
     return LogGroupKey(scope, match["name"])
+
+
+def log_group_of(params: Mapping[str, Any], scope: Scope) -> LogGroupKey:
+    """The log group that a request is about, by `logGroupName`, `logGroupIdentifier` or
+    `resourceArn`. Raises as `parse_log_group`."""
+    identifier = params.get("logGroupIdentifier", params.get("resourceArn"))
+    return parse_log_group(params.get("logGroupName"), identifier, scope)
 
 
 def _parse_identity(arn: str, kind: str) -> IdentityName | None:

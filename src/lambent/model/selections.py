@@ -10,8 +10,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import jsonpath
-
 TEXT_MAX = 2048
 """Characters of a text with selections."""
 BODY_BYTES_MAX = 102_400
@@ -123,6 +121,8 @@ def _of_body(source: str, name: str, text: str) -> Selection:
         raise ValueError(
             f"{text[:200]!r}: recursive descent and filter expressions are not supported"
         )
+    import jsonpath  # It takes long to import, and few selections need it.
+
     try:
         return Selection(source, path, jsonpath.compile(path))
     except (jsonpath.JSONPathError, RecursionError) as error:
@@ -142,6 +142,8 @@ class JsonBody:
         there is nothing."""
         if selection.path is None:
             return self._data.decode("utf-8", "replace") if self._data else None
+        import jsonpath
+
         try:
             if not self._is_parsed:
                 self._is_parsed = True

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote
 
-from lambent.identity.authorizer import Access
+from lambent.identity.authorizer import Access, Caller
 from lambent.kit.http.messages import Exchange
 from lambent.kit.strict_json import parse_loosely
 from lambent.model.arn import Arn, Scope
+from lambent.model.errors import ApiError
 from lambent.services.foreign_operations import OPERATIONS
 from lambent.services.foreign_resources import RequestedResources
 
@@ -53,6 +54,29 @@ _S3_LISTING = frozenset(
         *("max-keys", "prefix", "start-after", "x-id"),
     }
 )
+_S3_ACTIONS = {
+    "DeleteBucketCors": "PutBucketCORS",
+    "DeleteBucketEncryption": "PutEncryptionConfiguration",
+    "DeleteBucketLifecycle": "PutLifecycleConfiguration",
+    "DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
+    "DeleteBucketTagging": "PutBucketTagging",
+    "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
+    "GetBucketCors": "GetBucketCORS",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "GetBucketNotificationConfiguration": "GetBucketNotification",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "HeadBucket": "ListBucket",
+    "HeadObject": "GetObject",
+    "ListObjects": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "PutBucketCors": "PutBucketCORS",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "PutBucketNotificationConfiguration": "PutBucketNotification",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+}
+"""Actions of S3 that are not called as their operations are."""
 _S3_MULTIPART = frozenset({"partNumber", "uploadId", "uploads", "x-id"})
 
 
@@ -69,7 +93,22 @@ def accesses_of(service: str, exchange: Exchange, scope: Scope) -> Sequence[Acce
         return None
     if found is None:
         return None
-    operation, params = found
+    return _accesses(service, *found, scope)
+
+
+def not_certain(caller: Caller, service: str) -> ApiError:
+    """The error for a request of which `accesses_of` cannot say what it needs."""
+    return ApiError(
+        "AccessDeniedException",
+        f"User: {caller.principal.arn} is not authorized to perform this: cannot determine which"
+        f" permissions this {service} request needs; only the account's root user may make it.",
+        status=403,
+    )
+
+
+def _accesses(
+    service: str, operation: str, params: Mapping[str, Any], scope: Scope
+) -> Sequence[Access] | None:
     if service in ("sqs", "sns"):
         operation = operation.removesuffix("Batch")
     find = OPERATIONS.get(service, {}).get(operation)
@@ -85,6 +124,20 @@ def accesses_of(service: str, exchange: Exchange, scope: Scope) -> Sequence[Acce
         )
         for access in about
     ]
+
+
+def accesses_of_call(
+    service: str, operation: str, params: Mapping[str, Any], scope: Scope
+) -> Sequence[Access] | None:
+    """As `accesses_of`, for a call with botocore's names of operations and members."""
+    if service == "s3":
+        bucket, key = params.get("Bucket"), params.get("Key")
+        if bucket is None:
+            return None
+        resource = f"arn:aws:s3:::{bucket}" + (f"/{key}" if key is not None else "")
+        action = _S3_ACTIONS.get(operation, operation)
+        return [Access(f"s3:{action}", resource, scope.account)]
+    return _accesses(service, operation, params, scope)
 
 
 def _read(service: str, exchange: Exchange) -> tuple[str, Mapping[str, Any]] | None:

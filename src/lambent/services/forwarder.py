@@ -19,7 +19,7 @@ from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError, service_failure
 from lambent.model.limits import REQUEST_BYTES_MAX
 from lambent.model.principal import ANONYMOUS
-from lambent.services.actions import accesses_of
+from lambent.services.actions import accesses_of, not_certain
 from lambent.services.endpoints import (
     Endpoint,
     answer_headers,
@@ -138,13 +138,7 @@ class Forwarder:
         if accesses is not None:
             await self._authorizer.check_all(caller, accesses)
         elif caller.principal.kind != "root":
-            raise ApiError(
-                "AccessDeniedException",
-                f"User: {caller.principal.arn} is not authorized to perform this: cannot determine"
-                f" which permissions this {service} request needs; only the account's root user may"
-                " make it.",
-                status=403,
-            )
+            raise not_certain(caller, service)
 
     async def _await_local_services(self) -> None:
         assert self._local_services is not None

@@ -71,6 +71,7 @@ def main() -> None:
     app = importlib.import_module("ministack.app")
     lead_to_platform(FunctionDeliveries(config["deliveries"]))
     objects = importlib.import_module("ministack.services.s3_object_lambda")
+    _have_a_default_key()
     # Functions fetch the object from the platform's endpoint in their box.
     _replace(objects, "_endpoint_for", lambda _: config["box_endpoint"])
     asyncio.run(_serve(app, config["listener"]))
@@ -337,6 +338,23 @@ def _keep_trace_headers() -> None:
         return attributes
 
     _replace(queues, "_build_send_sys_attrs", build_with_header)
+
+
+def _have_a_default_key() -> None:
+    """An object that is written with `aws:kms` and no key has the account's key `aws/s3`, as in
+    AWS. CDK publishes assets in this way."""
+    objects = importlib.import_module("ministack.services.s3")
+    responses = importlib.import_module("ministack.core.responses")
+    resolve = objects._resolve_sse_write_headers
+
+    def resolve_with_key(headers: Json, bucket: str) -> Any:
+        if headers.get("x-amz-server-side-encryption") == "aws:kms":
+            scope = f"{responses.get_region()}:{responses.get_account_id()}"
+            key = f"arn:aws:kms:{scope}:alias/aws/s3"
+            headers = {"x-amz-server-side-encryption-aws-kms-key-id": key, **headers}
+        return resolve(headers, bucket)
+
+    _replace(objects, "_resolve_sse_write_headers", resolve_with_key)
 
 
 def _replace(module: Any, name: str, function: Callable[..., Any]) -> None:

@@ -26,6 +26,7 @@ class Wanted:
     """The same as the template has them."""
     depends_on: Sequence[str] = ()
     metadata: Any = None
+    creation_policy: Any = None
     deletion_policy: str = ""
     replace_policy: str = ""
 

@@ -13,21 +13,25 @@ from lambent.identity.authorizer import Caller
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.document import Body, Root
 from lambent.model.principal import Principal
+from lambent.model.stack_documents import (
+    CHANGE_SET,
+    NAME,
+    SERVICE,
+    STACK,
+    account_root,
+    stack_arn,
+)
 from lambent.stacks.resources.resource_type import Made
 from lambent.store.store import Transaction
 
-SERVICE = "cloudformation"
 DEPLOYED, WANTED = "deployed", "wanted"
 """The two deployments of a stack: what it goes back to, and what the operation under way makes."""
 
-_STACK: Final = "stack"
 _DEPLOYMENT: Final = "deployment"
 _OPERATION: Final = "operation"
 _RESOURCE: Final = "resource"
 _EVENT: Final = "event"
-_CHANGE_SET: Final = "changeset"
 _RESPONSE: Final = "response"
-_NAME: Final = "name"
 _EXPORT: Final = "export"
 _LAST_EVENT = 10**12
 """Numbers of events count down from here, so that the newest is listed first."""
@@ -70,6 +74,8 @@ class Deployment(_Stored):
     """As it was given."""
     processed: str = ""
     """As JSON, after transforms; empty if there are none."""
+    is_extended: bool = False
+    """See `Template.is_extended`."""
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Values of all parameters, as texts; without defaults of the template."""
     looked_up: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -126,7 +132,7 @@ class Stack(_Stored):
     @property
     def arn(self) -> str:
         """StackId."""
-        return f"arn:aws:{SERVICE}:{self.region}:{self.account}:stack/{self.name}/{self.id}"
+        return stack_arn(self.scope, self.name, self.id)
 
     @property
     def scope(self) -> Scope:
@@ -275,10 +281,10 @@ class ChangeSet(_Stored):
     description: str = ""
     created_at: float
     deployment: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    parameters: Sequence[Mapping[str, Any]] = ()
+    """The body of a `Deployment`."""
     changes: Sequence[Mapping[str, Any]] = ()
+    """As DescribeChangeSet shows them."""
     on_failure: str = ""
-    caller: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Event(NamedTuple):
@@ -323,32 +329,37 @@ class StackRows:
 
     def stack(self, root: Root) -> Stack | None:
         """A stack, deleted or not."""
-        return self._get(root, _STACK, _STACK, Stack)
+        return self._get(root, STACK, STACK, Stack)
 
     def stacks(self, scope: Scope) -> list[Stack]:
         """All stacks of an account and region, the oldest first."""
-        found = self._rows.list_in(SERVICE, scope, _STACK)
+        found = self._rows.list_in(SERVICE, scope, STACK)
         stacks = [Stack.from_body(document.body) for document in found]
         return sorted(stacks, key=lambda stack: stack.created_at)
 
+    def deleted_before(self, time: float) -> list[Root]:
+        """The stacks of all accounts that were deleted before a time."""
+        found = self._rows.everywhere(SERVICE, STACK)
+        return [d.root for d in found if 0 < d.body.get("deleted_at", 0) < time]
+
     def put_stack(self, stack: Stack) -> None:
         """Add or replace a stack."""
-        self._rows.put(stack.root, _STACK, _STACK, stack.to_body())
+        self._rows.put(stack.root, STACK, STACK, stack.to_body())
 
     def named(self, scope: Scope, name: str) -> Stack | None:
         """The stack with a name that is not deleted."""
-        found = self._rows.get(account_root(scope), _NAME, name)
+        found = self._rows.get(account_root(scope), NAME, name)
         if found is None:
             return None
         return self.stack(Root(SERVICE, *scope, found.body["stack"]))
 
     def put_name(self, stack: Stack) -> None:
         """Give a stack its name."""
-        self._rows.put(account_root(stack.scope), _NAME, stack.name, {"stack": stack.id})
+        self._rows.put(account_root(stack.scope), NAME, stack.name, {"stack": stack.id})
 
     def free_name(self, stack: Stack) -> None:
         """Make the name free for another stack."""
-        self._rows.delete(account_root(stack.scope), _NAME, stack.name)
+        self._rows.delete(account_root(stack.scope), NAME, stack.name)
 
     def forget(self, root: Root) -> None:
         """Delete everything that is stored of a stack."""
@@ -376,9 +387,11 @@ class StackRows:
         """Add or replace the operation under way."""
         self._rows.put(root, _OPERATION, _OPERATION, operation.to_body())
 
-    def drop_operation(self, root: Root) -> None:
-        """No operation is under way any more."""
+    def end_operation(self, root: Root) -> None:
+        """No operation is under way any more, and nothing waits for a response."""
         self._rows.delete(root, _OPERATION, _OPERATION)
+        for document in self._rows.list_of(root, _RESPONSE):
+            self._rows.delete(root, _RESPONSE, document.id)
 
     def under_way(self) -> list[tuple[Root, Operation]]:
         """The operations under way, of all accounts."""
@@ -416,6 +429,13 @@ class StackRows:
             self._rows.put(stack.root, _EVENT, key, {**body, "time": now, "number": number})
         return dataclasses.replace(stack, events=number)
 
+    def prune_events(self, stack: Stack, kept: int) -> None:
+        """Delete a stack's events except the newest."""
+        if stack.events > kept:
+            after = f"{_LAST_EVENT - stack.events + kept:012d}"
+            for document in self._rows.list_of(stack.root, _EVENT, after=after):
+                self._rows.delete(stack.root, _EVENT, document.id)
+
     def events(self, root: Root, *, after: str = "", limit: int) -> list[tuple[str, Body]]:
         """Events with their keys, the newest first, from behind a key."""
         found = self._rows.list_of(root, _EVENT, after=after, limit=limit)
@@ -425,40 +445,36 @@ class StackRows:
 
     def change_set(self, root: Root, id: str) -> ChangeSet | None:
         """A change set by the last part of its ARN."""
-        return self._get(root, _CHANGE_SET, id, ChangeSet)
+        return self._get(root, CHANGE_SET, id, ChangeSet)
 
     def change_sets(self, root: Root) -> list[ChangeSet]:
         """The change sets of a stack, the oldest first."""
-        found = [ChangeSet.from_body(d.body) for d in self._rows.list_of(root, _CHANGE_SET)]
+        found = [ChangeSet.from_body(d.body) for d in self._rows.list_of(root, CHANGE_SET)]
         return sorted(found, key=lambda change_set: change_set.created_at)
 
     def find_change_set(self, id: str) -> tuple[Root, ChangeSet] | None:
         """A change set of any stack."""
-        found = self._rows.find(SERVICE, _CHANGE_SET, id)
+        found = self._rows.find(SERVICE, CHANGE_SET, id)
         return None if found is None else (found.root, ChangeSet.from_body(found.body))
 
     def put_change_set(self, root: Root, change_set: ChangeSet) -> None:
         """Add or replace a change set."""
-        self._rows.put(root, _CHANGE_SET, change_set.id, change_set.to_body())
+        self._rows.put(root, CHANGE_SET, change_set.id, change_set.to_body())
 
     def drop_change_set(self, root: Root, id: str) -> None:
         """Remove a change set."""
-        self._rows.delete(root, _CHANGE_SET, id)
+        self._rows.delete(root, CHANGE_SET, id)
 
     # -- Requests that wait for a response ---------------------------------------------------------
 
     def response(self, root: Root, id: str) -> Body | None:
-        """What is known of a request to a custom resource, or of signals to a resource."""
+        """What is known of a request to a custom resource, or of signals to a wait condition."""
         found = self._rows.get(root, _RESPONSE, id)
         return None if found is None else found.body
 
     def put_response(self, root: Root, id: str, body: Body) -> None:
         """Add or replace it."""
         self._rows.put(root, _RESPONSE, id, body)
-
-    def drop_response(self, root: Root, id: str) -> None:
-        """Remove it."""
-        self._rows.delete(root, _RESPONSE, id)
 
     # -- Exports -----------------------------------------------------------------------------------
 
@@ -482,8 +498,3 @@ class StackRows:
     def _get(self, root: Root, kind: str, id: str, record: type[Record]) -> Record | None:
         found = self._rows.get(root, kind, id) if len(id) <= 256 else None
         return None if found is None else record.from_body(found.body)
-
-
-def account_root(scope: Scope) -> Root:
-    """What names and exports belong to."""
-    return Root(SERVICE, *scope, "")

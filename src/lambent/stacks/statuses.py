@@ -8,6 +8,7 @@ CREATION_INITIATED: Final = "Resource creation Initiated"
 REPLACING: Final = (
     "Requested update requires the creation of a new physical resource; hence creating one."
 )
+TIMED_OUT: Final = "Stack creation time exceeded the specified timeout."
 CANCELLED: Final = {
     "CREATE": "Resource creation cancelled",
     "UPDATE": "Resource update cancelled",

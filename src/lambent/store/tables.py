@@ -349,3 +349,26 @@ ticks = sa.Table(
     sa.Column("scheduled_at", sa.Double, nullable=False),
     sa.Column("due_at", sa.Double, nullable=False, index=True),
 )
+
+# Objects in buckets.
+bucket_objects = sa.Table(
+    "bucket_objects",
+    metadata,
+    sa.Column("bucket", sa.String(63), primary_key=True),
+    # UTF-8, because S3 orders keys by their bytes.
+    sa.Column("key", sa.LargeBinary(1024), primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    # The other fields of store.objects.StoredObject.
+    sa.Column("body", sa.JSON, nullable=False),
+)
+
+# The contents of objects, and of parts of uploads that are not complete: blobs, in their order.
+bucket_chunks = sa.Table(
+    "bucket_chunks",
+    metadata,
+    sa.Column("owner", sa.String(32), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("code_key", sa.String(64), nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Index("ix_bucket_chunks_code_key", "code_key"),
+)

@@ -23,6 +23,7 @@ from lambent.store.identities import IdentityRows
 from lambent.store.layers import LayerRows
 from lambent.store.locks import Locks
 from lambent.store.mappings import MappingRows
+from lambent.store.objects import ObjectRows
 from lambent.store.positions import Positions
 from lambent.store.tags import TagRows
 from lambent.store.ticks import TickRows
@@ -45,6 +46,7 @@ class Transaction:
     positions: Positions
     documents: DocumentRows
     usage: UsageRows
+    objects: ObjectRows
     async_events: AsyncEvents
     deliveries: DeliveryRows
     event_deliveries: EventDeliveryRows
@@ -54,12 +56,15 @@ class Transaction:
     locks: Locks
 
     def code_keys(self) -> set[str]:
-        """The packages that any version of a function or layer refers to."""
-        return self.functions.code_keys() | self.layers.code_keys()
+        """The blobs that any version of a function or layer, or any object in a bucket, refers
+        to."""
+        return self.functions.code_keys() | self.layers.code_keys() | self.objects.code_keys()
 
     def is_code_used(self, code_key: str) -> bool:
-        """Whether any function or layer refers to this package."""
-        return self.functions.is_code_used(code_key) or self.layers.is_code_used(code_key)
+        """Whether any function, layer or object refers to this blob."""
+        return any(
+            rows.is_code_used(code_key) for rows in (self.functions, self.layers, self.objects)
+        )
 
     def code_size_total(self, scope: Scope) -> int:
         """Bytes of all packages in one account and region; each version counts its full copy."""
@@ -133,6 +138,7 @@ def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
         positions=Positions(connection),
         documents=DocumentRows(connection, touched.documents),
         usage=UsageRows(connection),
+        objects=ObjectRows(connection),
         async_events=AsyncEvents(connection),
         deliveries=DeliveryRows(connection),
         event_deliveries=EventDeliveryRows(connection),

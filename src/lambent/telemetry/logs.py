@@ -14,7 +14,7 @@ import logging
 import os
 import resource
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,13 +23,19 @@ import anyio.to_thread
 
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
-from lambent.model.arn import AccountId, Region
+from lambent.model.arn import AccountId, Region, Scope
 from lambent.telemetry import queries, segments
 from lambent.telemetry.lines import LINE_BYTES_MAX, chunks
 from lambent.telemetry.queries import Bounds, EventKey
 from lambent.telemetry.segments import SEGMENT_BYTES, LogEvent
 from lambent.telemetry.settings import TelemetrySettings
+from lambent.telemetry.taps import Tap
 
+Retentions = Mapping[tuple[Scope, str], int]
+"""For how many days groups are kept, by scope and name."""
+LoadRetentions = Callable[[], Awaitable[Retentions]]
+
+_DAY_S = 86_400
 _TRIM_EVERY_S = 60.0
 _TRIM_AFTER_BYTES = 16 * 1024 * 1024
 _TRIM_AFTER_STREAMS = 100
@@ -167,6 +173,9 @@ class _Writer:
             event = segments.encode(at_ms, now_ms, chunk + b"\n")
             self._buffer.append(event)
             self._buffered_bytes += len(event)
+        taps = self._store.taps
+        if taps and (tap := taps.get((self._scope, self._group))) is not None:
+            tap.add(self._stream, at_ms, message)
 
     @property
     def is_full(self) -> bool:
@@ -286,6 +295,10 @@ class LogStore:
         self._root = root
         self._clock = clock
         self.now = clock.now
+        self.taps: Mapping[tuple[Path, str], Tap] = {}
+        """What receives the lines of groups as they are logged, by directory and name."""
+        self.load_retentions: LoadRetentions = _no_retentions
+        """Reads for how many days groups are kept."""
         self._flushing = anyio.Lock()
         self._scanning = anyio.CapacityLimiter(1)
         self._is_failing = False
@@ -304,6 +317,13 @@ class LogStore:
         self._streams_since_trim += 1
         scope = self._scope(account, region)
         return _Writer(self, scope, group, stream, self._settings.stream_buffer_bytes_max)
+
+    def set_taps(self, taps: Mapping[tuple[AccountId, Region, str], Tap]) -> None:
+        """Pass the lines of these groups to taps, and those of no others."""
+        self.taps = {
+            (self._scope(account, region), group): tap
+            for (account, region, group), tap in taps.items()
+        }
 
     async def flush(self) -> None:
         """Write everything that was appended before the call."""
@@ -361,7 +381,8 @@ class LogStore:
             ):
                 trimmed = self._clock.monotonic()
                 self._bytes_since_trim = self._streams_since_trim = 0
-                await anyio.to_thread.run_sync(self._try_trim)
+                retentions = await self.load_retentions()
+                await anyio.to_thread.run_sync(self._try_trim, retentions)
 
     def _write_all(self, taken: list[tuple[_Writer, list[bytes]]]) -> None:
         failure: OSError | None = None
@@ -382,6 +403,26 @@ class LogStore:
         self._is_failing = True
 
     # -- queries ---------------------------------------------------------------------------
+
+    async def has_group(self, account: AccountId, region: Region, group: str) -> bool:
+        """Whether there is such a group."""
+        return await self.stream_names(account, region, group) is not None
+
+    async def create_group(self, account: AccountId, region: Region, group: str) -> bool:
+        """Create a group; returns False if there is one already."""
+        if await self.has_group(account, region, group):
+            return False
+        await anyio.to_thread.run_sync(segments.make_directory, self._scope(account, region), group)
+        return True
+
+    async def delete_group(self, account: AccountId, region: Region, group: str) -> bool:
+        """Delete a group with its events; returns whether it was there. A function that still
+        writes begins it again."""
+        if not await self.has_group(account, region, group):
+            return False
+        directory = segments.directory_of(self._scope(account, region), group)
+        await anyio.to_thread.run_sync(lambda: shutil.rmtree(directory, ignore_errors=True))
+        return True
 
     async def describe_groups(self, account: AccountId, region: Region) -> list[LogGroup]:
         """All groups, by name."""
@@ -475,18 +516,22 @@ class LogStore:
 
     # -- space -----------------------------------------------------------------------------
 
-    def trim(self) -> None:
-        """Delete the oldest streams and segments of everything that exceeds its limit; in a
-        thread."""
+    def trim(self, retentions: Retentions | None = None) -> None:
+        """Delete the oldest streams and segments of everything that exceeds its limit, and segments
+        whose last event is older than the group is kept; in a thread."""
+        for (scope, name), days in (retentions or {}).items():
+            _drop_older(
+                segments.directory_of(self._scope(*scope), name), self.now() - days * _DAY_S
+            )
         everything: list[tuple[float, int, Path]] = []
         for group in self._group_directories():
             _drop_oldest_streams(group, self._settings.group_streams_max)
             everything += _drop_oldest(list(_files(group)), self._settings.group_bytes_max)
         _drop_oldest(everything, self._settings.total_bytes_max)
 
-    def _try_trim(self) -> None:
+    def _try_trim(self, retentions: Retentions) -> None:
         try:
-            self.trim()
+            self.trim(retentions)
         except OSError as error:
             _logger.warning("cannot delete old function logs: %s", error)
 
@@ -503,6 +548,18 @@ def _stream_names(group: Path) -> list[str] | None:
     if not group.is_dir():
         return None
     return sorted(name for name, _ in segments.list_directories(group))
+
+
+async def _no_retentions() -> Retentions:
+    return {}
+
+
+def _drop_older(group: Path, limit: float) -> None:
+    """Delete the segments that were last written before `limit`, in epoch seconds."""
+    if group.is_dir():
+        for written, _, path in list(_files(group)):
+            if written < limit:
+                path.unlink(missing_ok=True)
 
 
 def _files(group: Path) -> Iterator[tuple[float, int, Path]]:

@@ -11,6 +11,9 @@ from lambent.triggers.url_response import (
     read_stream,
 )
 
+ReadStream = Callable[[bytes, str], UrlResponse | None]
+"""Reads the first of a stream, of a content type: see `read_stream`."""
+
 
 class UrlStream:
     """Takes the chunks of one call. `start` begins the client's response with status and headers;
@@ -26,8 +29,12 @@ class UrlStream:
         *,
         start: Callable[[UrlResponse], None],
         respond: Callable[[UrlResponse], None],
+        read: ReadStream = read_stream,
     ) -> None:
+        self.sent_bytes = 0
+        """Bytes of the body that were sent."""
         self._exchange = exchange
+        self._read = read
         self._start = start
         self._respond = respond
         self._without_body: UrlResponse | None = None
@@ -70,7 +77,7 @@ class UrlStream:
 
     def _begin_response(self) -> bool:
         assert self._prelude is not None
-        response = read_stream(bytes(self._prelude), self._content_type)
+        response = self._read(bytes(self._prelude), self._content_type)
         if response is None:
             self._has_failed = True
             return True
@@ -82,4 +89,7 @@ class UrlStream:
         return self._send(response.body)
 
     def _send(self, data: bytes) -> bool:
-        return self._exchange.write(data) if self._without_body is None else True
+        if self._without_body is not None:
+            return True
+        self.sent_bytes += len(data)
+        return self._exchange.write(data)

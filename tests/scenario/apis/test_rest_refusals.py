@@ -9,9 +9,6 @@ from tests.platforms import ACCOUNT, Platform
 
 from .test_rest_apis import LAMBDA, refusal
 
-STREAM = LAMBDA.replace("2015-03-31", "2021-11-15").replace(
-    "/invocations", "/response-streaming-invocations"
-)
 LAMBDA_PROXY = {"type": "AWS_PROXY", "uri": LAMBDA}
 HTTP = {"type": "HTTP", "uri": "https://server.test/"}
 
@@ -46,8 +43,6 @@ def check(call: Any, **params: Any) -> None:
     [
         {**HTTP, "connectionType": "VPC_LINK", "connectionId": "abc123"},
         {**HTTP, "tlsConfig": {"insecureSkipVerification": True}},
-        {**LAMBDA_PROXY, "responseTransferMode": "STREAM"},
-        {**LAMBDA_PROXY, "uri": STREAM},
         {**LAMBDA_PROXY, "credentials": "arn:aws:iam::*:user/*"},
         {"type": "AWS", "uri": "arn:aws:apigateway:us-east-1:iam:action/ListUsers"},
         {
@@ -57,7 +52,7 @@ def check(call: Any, **params: Any) -> None:
     ],
 )
 def test_integrations(apis: Any, method: dict[str, str], params: dict[str, Any]) -> None:
-    """VPC links, streams, the caller's credentials and others."""
+    """VPC links, the caller's credentials and others."""
     check(apis.put_integration, **method, integrationHttpMethod="POST", **params)
     shown = apis.get_integration(**method)
     assert shown["type"] == "MOCK"
@@ -71,16 +66,13 @@ def test_integrations(apis: Any, method: dict[str, str], params: dict[str, Any])
         ("/tracingEnabled", "true"),
         ("/clientCertificateId", "abc123"),
         ("/webAclArn", "arn:aws:wafv2:us-east-1:000000000000:regional/webacl/a/b"),
-        ("/*/*/logging/loglevel", "INFO"),
-        ("/*/*/logging/loglevel", "ERROR"),
-        ("/*/*/logging/dataTrace", "true"),
         ("/*/*/metrics/enabled", "true"),
         ("/*/*/caching/enabled", "true"),
         ("/canarySettings/useStageCache", "true"),
     ],
 )
 def test_stages(apis: Any, method: dict[str, str], path: str, value: str) -> None:
-    """Caches, tracing, certificates, web ACLs, execution logs and metrics."""
+    """Caches, tracing, certificates, web ACLs and metrics."""
     stage = {"restApiId": method["restApiId"], "stageName": "dev"}
     before = apis.get_stage(**stage)
     patch = [{"op": "replace", "path": path, "value": value}]

@@ -96,6 +96,39 @@ def test_access_logs(platform: Platform, apis: Any, api: str) -> None:
     assert len(lines()) == 2
 
 
+def test_execution_logs(platform: Platform, apis: Any, api: str) -> None:
+    """The settings of all methods say what is written, from the next request on."""
+    apis.create_deployment(restApiId=api, stageName="dev")
+    at = {"restApiId": api, "stageName": "dev"}
+    group = f"API-Gateway-Execution-Logs_{api}/dev"
+
+    def lines() -> list[str]:
+        found = platform.logs.filter_log_events(logGroupName=group)["events"]
+        return [event["message"].partition(") ")[2].rstrip("\n") for event in found]
+
+    stage = apis.update_stage(
+        **at,
+        patchOperations=[
+            *replace("/*/*/logging/loglevel", "INFO"),
+            *replace("/*/*/logging/dataTrace", "true"),
+        ],
+    )
+    setting = stage["methodSettings"]["*/*"]
+    assert (setting["loggingLevel"], setting["dataTraceEnabled"]) == ("INFO", True)
+    assert post(platform, f"{api}/dev/", {"Authorization": "a-secret-of-many-letters"})[0] == 200
+    wait_for(lambda: lines()[-1:] == ["Method completed with status: 200"], "the lines of the log")
+    assert 'Endpoint request body after transformations: {"statusCode": 200}' in lines()
+    assert "a-secret" not in "".join(lines())
+    apis.update_stage(**at, patchOperations=replace("/*/*/logging/loglevel", "OFF"))
+    before = len(lines())
+    assert post(platform, f"{api}/dev/")[0] == 200
+    assert len(lines()) == before
+    code, text, _ = refusal(
+        apis.update_stage, **at, patchOperations=replace("/*/*/logging/loglevel", "DEBUG")
+    )
+    assert (code, text[:22]) == ("BadRequestException", "Invalid logging level:")
+
+
 def test_access_logs_go_to_groups_of_the_api_s_account(apis: Any, api: str) -> None:
     """Half a configuration, streams, and groups of others are refused."""
     apis.create_deployment(restApiId=api, stageName="dev")

@@ -42,7 +42,7 @@ class MemoryObjects:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], bytes] = {}
 
-    async def fetch(self, *, region: str, bucket: str, key: str, version: str | None) -> bytes:
+    async def fetch(self, *, scope: Scope, bucket: str, key: str, version: str | None) -> bytes:
         try:
             return self.objects[bucket, key]
         except KeyError:

@@ -12,6 +12,7 @@ from lambent.aws.settings import AwsSettings, ServiceSettings
 from lambent.control import s3
 from lambent.control.s3 import S3Objects
 from lambent.kit.clock import SystemClock
+from lambent.model.arn import Scope
 from tests.unit.control.control_room import package, refused
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +40,9 @@ def _objects(endpoint: str, deadline_s: float = 60) -> S3Objects:
 
 
 async def fetch(objects: S3Objects, bucket: str, key: str, version: str | None = None) -> bytes:
-    return await objects.fetch(region=REGION, bucket=bucket, key=key, version=version)
+    return await objects.fetch(
+        scope=Scope("111111111111", REGION), bucket=bucket, key=key, version=version
+    )
 
 
 @pytest.mark.slow

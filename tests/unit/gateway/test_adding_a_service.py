@@ -24,9 +24,10 @@ from tests.unit.gateway.running import running
 USER = Principal(
     kind="user", account="111111111111", arn="arn:aws:iam::111111111111:user/u", user_id="AIDA1"
 )
+OTHERS = [service for service in SERVICES if service.name != "ssm"]
 PAGE = Path(__file__).parents[3] / "docs" / "adding-a-service.md"
 _FILE = re.compile(
-    r"^`src/lambent/gateway/services/ssm/(\w+\.py)`:\n\n```python\n(.*?)^```",
+    r"^`src/lambent/gateway/services/parameters/(\w+\.py)`:\n\n```python\n(.*?)^```",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -37,25 +38,27 @@ def ssm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyService]:
     folder = tmp_path_factory.mktemp("services")
     files = dict(_FILE.findall(PAGE.read_text()))
     assert set(files) == {"operations.py", "permissions.py", "service.py"}
-    (folder / "ssm").mkdir()
+    (folder / "parameters").mkdir()
     for name, text in {"__init__.py": "", **files}.items():
-        (folder / "ssm" / name).write_text(text)
+        (folder / "parameters" / name).write_text(text)
     package = lambent.gateway.services
     package.__path__.append(str(folder))
     try:
-        from lambent.gateway.services.ssm.service import SSM  # type: ignore[import-not-found]
+        from lambent.gateway.services.parameters.service import SSM  # type: ignore[import-not-found]
 
         yield SSM
     finally:
         package.__path__.remove(str(folder))
-        for name in [name for name in sys.modules if name.startswith(f"{package.__name__}.ssm")]:
+        for name in [
+            name for name in sys.modules if name.startswith(f"{package.__name__}.parameters")
+        ]:
             del sys.modules[name]
 
 
 def test_the_service_is_served(ssm: AnyService) -> None:
     """Next to the others, signed and unsigned, with its own errors; what it does not offer says
     so."""
-    with running((*SERVICES, ssm), lambda gateway: gateway.register(ssm, ssm.bind({}))) as api:
+    with running((*OTHERS, ssm), lambda gateway: gateway.register(ssm, ssm.bind({}))) as api:
         for client in (api.client("ssm"), api.unsigned("ssm")):
             client.put_parameter(Name="a", Value="1", Type="String")
             assert client.get_parameter(Name="a")["Parameter"]["Value"] == "1"

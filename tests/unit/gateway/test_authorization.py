@@ -13,8 +13,10 @@ import pytest
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.permissions.asked import Nothing
+from lambent.gateway.permissions.needs import Needs
 from lambent.gateway.registry import SERVICES
 from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.services.s3.service import S3
 from lambent.identity.authorizer import Caller, LoadPolicy
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
@@ -37,6 +39,9 @@ CONFIG = f"{PREFIX}:code-signing-config:csc-{'a' * 17}"
 GROUP = f"arn:aws:logs:us-east-1:{HERE}:log-group:/prod/g"
 MANAGED = f"arn:aws:iam::{HERE}:policy/admins/m"
 IMAGES = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/i"
+BUCKET = "arn:aws:s3:::prod-b"
+PARAMETER = f"arn:aws:ssm:us-east-1:{HERE}:parameter/team/p"
+SECRET = f"arn:aws:secretsmanager:us-east-1:{HERE}:secret:team/s-AbCdEf"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
 BUS = f"arn:aws:events:us-east-1:{HERE}:event-bus/b"
@@ -46,6 +51,8 @@ RULE_ON_BUS = f"arn:aws:events:us-east-1:{HERE}:rule/b/r"
 SCHEDULE = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/default/s"
 SCHEDULE_IN_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/s"
 GROUP_OF_SCHEDULES = f"arn:aws:scheduler:us-east-1:{HERE}:schedule-group/g"
+STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
+CHANGE_SET = f"arn:aws:cloudformation:us-east-1:{HERE}:changeSet/c/{UUID}"
 
 Params = Mapping[str, Any]
 Statement = Mapping[str, Any]
@@ -72,6 +79,15 @@ class Known(Nothing):
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:
         return [f"{LAYER}:7"]
+
+    async def secret_arn(self, scope: Scope, text: str) -> str | None:
+        return SECRET if text in ("team/s", SECRET, SECRET[:-7]) else None
+
+    async def stack_arn(self, scope: Scope, name: str) -> str | None:
+        return STACK if (scope, name) == (SCOPE, "prod-s") else None
+
+    async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None:
+        return STACK if (scope, arn) == (SCOPE, CHANGE_SET) else None
 
 
 def meant(name: str) -> tuple[AnyService, str]:
@@ -129,6 +145,11 @@ def all_of(**members: Sequence[Any]) -> list[Params]:
         {name: value for name, value in zip(members, values, strict=True) if value is not None}
         for values in itertools.product(*members.values())
     ]
+
+
+def types_of(needs: Needs) -> set[str]:
+    """The types of the resources that an operation is about."""
+    return {kind for need in needs for kind in need.resource.types}
 
 
 NAMES = (
@@ -239,8 +260,10 @@ CASES: Mapping[str, Sequence[Case]] = {
         (
             *("CreateCodeSigningConfig", "CreateEventSourceMapping", "GetAccountSettings"),
             *("ListCodeSigningConfigs", "ListEventSourceMappings", "ListFunctions", "ListLayers"),
-            *("ListUsers", "ListRoles", "ListPolicies"),
+            *("ListUsers", "ListRoles", "ListPolicies", "ListBuckets"),
+            *("ListSecrets", "GetRandomPassword"),
             *("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData"),
+            *("ListExports", "ListImports", "ListStacks", "ValidateTemplate"),
         ),
         (NEITHER,),
     ),
@@ -249,6 +272,18 @@ CASES: Mapping[str, Sequence[Case]] = {
     ),
     **dict.fromkeys(("DescribeLogStreams", "FilterLogEvents"), (GROUPS,)),
     "GetLogEvents": (GROUPS, STREAM),
+    **dict.fromkeys(
+        (
+            *("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy"),
+            *("TagLogGroup", "UntagLogGroup", "ListTagsLogGroup", "PutSubscriptionFilter"),
+            *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters"),
+        ),
+        (Case((GROUP, f"{GROUP}:*"), [{"logGroupName": "/prod/g"}]),),
+    ),
+    **dict.fromkeys(
+        ("logs:TagResource", "logs:UntagResource", "ListTagsForResource"),
+        (Case((GROUP, f"{GROUP}:*"), [{"resourceArn": GROUP}, {"resourceArn": f"{GROUP}:*"}]),),
+    ),
     **dict.fromkeys(
         (
             *("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys", "UpdateAccessKey"),
@@ -286,7 +321,7 @@ CASES: Mapping[str, Sequence[Case]] = {
         (Case((IMAGES,), [{"repositoryName": "team/i", "repositoryNames": ["team/i"]}]),),
     ),
     **dict.fromkeys(
-        ("ecr:TagResource", "ecr:UntagResource", "ListTagsForResource"),
+        ("ecr:TagResource", "ecr:UntagResource", "ecr:ListTagsForResource"),
         (Case((IMAGES,), [{"resourceArn": IMAGES}]),),
     ),
     **dict.fromkeys(
@@ -340,9 +375,71 @@ CASES: Mapping[str, Sequence[Case]] = {
         ),
         (Case((GROUP_OF_SCHEDULES,), [{"ResourceArn": GROUP_OF_SCHEDULES}]),),
     ),
+    **dict.fromkeys(
+        sorted(name for name, needs in S3.permissions.items() if types_of(needs) == {"bucket"}),
+        (Case((BUCKET,), [{"Bucket": "prod-b"}]),),
+    ),
+    **dict.fromkeys(
+        (
+            *("GetObject", "HeadObject", "PutObject", "DeleteObject", "CopyObject", "UploadPart"),
+            *("CreateMultipartUpload", "CompleteMultipartUpload", "AbortMultipartUpload"),
+            "ListParts",
+        ),
+        (Case((f"{BUCKET}/a/k",), [{"Bucket": "prod-b", "Key": "a/k"}]),),
+    ),
+    "DeleteObjects": (
+        Case(
+            (f"{BUCKET}/a/k",),
+            [{"Bucket": "prod-b", "Delete": {"Objects": [{"Key": "a/k"}]}}],
+        ),
+    ),
+    **dict.fromkeys(
+        ("PutParameter", "GetParameter", "GetParameterHistory", "DeleteParameter"),
+        (Case((PARAMETER,), [{"Name": "/team/p"}, {"Name": PARAMETER}, {"Name": "/team/p:1"}]),),
+    ),
+    **dict.fromkeys(
+        ("GetParameters", "DeleteParameters"),
+        (Case((PARAMETER,), [{"Names": ["/team/p"]}, {"Names": [PARAMETER, "/team/p:1"]}]),),
+    ),
+    "GetParametersByPath": (Case((PARAMETER,), [{"Path": "/team/p"}, {"Path": "/team/p/"}]),),
+    "DescribeParameters": (Case((f"arn:aws:ssm:us-east-1:{HERE}:*",), [{}]),),
+    **dict.fromkeys(
+        ("AddTagsToResource", "RemoveTagsFromResource", "ssm:ListTagsForResource"),
+        (Case((PARAMETER,), [{"ResourceType": "Parameter", "ResourceId": "/team/p"}]),),
+    ),
+    **dict.fromkeys(
+        (
+            *("GetSecretValue", "PutSecretValue", "UpdateSecret", "DeleteSecret"),
+            *("RestoreSecret", "DescribeSecret", "secretsmanager:GetResourcePolicy"),
+            *("secretsmanager:TagResource", "secretsmanager:UntagResource"),
+        ),
+        (
+            Case(
+                (SECRET,), [{"SecretId": "team/s"}, {"SecretId": SECRET}, {"SecretId": SECRET[:-7]}]
+            ),
+        ),
+    ),
+    "CreateSecret": (Case((f"{SECRET[:-6]}??????",), [{"Name": "team/s"}]),),
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),
     "CreateRole": (Case((ROLE,), [{"RoleName": "power", "Path": "/admins/"}]),),
     "AssumeRole": (Case((ROLE,), [{"RoleArn": ROLE}]),),
+    **dict.fromkeys(
+        (
+            *("CancelUpdateStack", "ContinueUpdateRollback", "CreateChangeSet", "CreateStack"),
+            *("DeleteStack", "DescribeStackEvents", "DescribeStackResource", "DescribeStacks"),
+            *("DescribeStackResources", "GetStackPolicy", "GetTemplate", "GetTemplateSummary"),
+            *("ListChangeSets", "ListStackResources", "RollbackStack", "SetStackPolicy"),
+            *("UpdateStack", "UpdateTerminationProtection"),
+        ),
+        (Case((STACK,), all_of(StackName=["prod-s", STACK])),),
+    ),
+    **dict.fromkeys(
+        ("DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet"),
+        (
+            Case((STACK,), all_of(StackName=["prod-s", STACK, None], ChangeSetName=[CHANGE_SET])),
+            Case((STACK,), all_of(StackName=["prod-s", STACK], ChangeSetName=["c"])),
+        ),
+    ),
     # For everybody, as in AWS: no policy says who may ask who they are.
     "GetCallerIdentity": (),
     "GetSessionToken": (),
@@ -360,6 +457,7 @@ EXTRA = {
     "PutTargets": {"Targets": [{"Id": "1", "Arn": FUNCTION}]},
     "CreateSchedule": {"Target": {"RoleArn": ROLE}},
     "UpdateSchedule": {"Target": {"RoleArn": ROLE}},
+    "CopyObject": {"CopySource": "/other/k%2F"},
 }
 """What a request has besides."""
 

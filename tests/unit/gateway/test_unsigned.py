@@ -97,7 +97,14 @@ def test_services_are_known_by_what_their_models_say() -> None:
     """Every service that can be reached with JSON or forms is recognized."""
     session = botocore.session.get_session()
     by_signing_name: dict[str, set[str]] = {}
-    for name in (*LOCAL_SERVICES - {"s3-object-lambda"}, "ecr", "logs", "iam", "sts"):
+    for name in (
+        *LOCAL_SERVICES - {"s3-object-lambda"},
+        "cloudformation",
+        "ecr",
+        "logs",
+        "iam",
+        "sts",
+    ):
         model = session.get_service_model(CLIENTS.get(name, name))
         protocols = model.metadata.get("protocols", [model.metadata["protocol"]])
         if "json" in protocols:

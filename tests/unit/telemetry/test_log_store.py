@@ -14,6 +14,7 @@ import anyio.lowlevel
 import pytest
 
 from lambent.kit.clock import ManualClock, SystemClock
+from lambent.model.arn import Scope
 from lambent.telemetry import segments
 from lambent.telemetry.lines import LINE_BYTES_MAX
 from lambent.telemetry.logs import LogStore, open_logs
@@ -217,6 +218,23 @@ async def test_the_whole_store_keeps_its_newest(tmp_path: Path) -> None:
         logs.trim()
         kept = [group for group in ("a", "b", "c") if await messages(logs, group, "s")]
         assert kept == ["a", "c"]
+
+
+async def test_a_group_is_kept_for_days(tmp_path: Path) -> None:
+    """Segments that were last written before then go; other groups keep theirs."""
+    async with opened(tmp_path, TelemetrySettings(flush_every_s=1e9)) as logs:
+        for name in ("old", "new"):
+            logs.open_stream(*SCOPE, GROUP, name).append(BEGIN_MS, b"x")
+        logs.open_stream(*SCOPE, "other", "old").append(BEGIN_MS, b"x")
+        await logs.flush()
+        now = logs.now()
+        for path in segment_files(tmp_path):
+            age_s = 86_400 * (8 if (path.parent / "name").read_text() == "old" else 6)
+            os.utime(path, (now - age_s, now - age_s))
+        logs.trim({(Scope(*SCOPE), GROUP): 7})
+        assert not await messages(logs, stream="old")
+        assert await messages(logs, stream="new") == [b"x"]
+        assert await messages(logs, "other", "old") == [b"x"]
 
 
 async def test_a_group_keeps_so_many_streams(tmp_path: Path) -> None:

@@ -26,6 +26,12 @@ class Lookups(Protocol):
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]: ...
 
+    async def secret_arn(self, scope: Scope, text: str) -> str | None: ...
+
+    async def stack_arn(self, scope: Scope, name: str) -> str | None: ...
+
+    async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None: ...
+
 
 class Nothing:
     """Knows nothing of the store: enough where everything within an account is allowed."""
@@ -44,6 +50,15 @@ class Nothing:
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:
         return ()
+
+    async def secret_arn(self, scope: Scope, text: str) -> str | None:
+        return None
+
+    async def stack_arn(self, scope: Scope, name: str) -> str | None:
+        return None
+
+    async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None:
+        return None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from lambent.gateway.protocols.rpc import error_shape, query_code
 from lambent.gateway.protocols.values import from_text, to_text
 from lambent.gateway.protocols.xml import (
     add_value,
+    bare_error_document,
     decode_xml,
     encode_xml,
     error_document,
@@ -23,6 +24,8 @@ from lambent.gateway.protocols.xml import (
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
 
+_BARE = "s3"
+"""The service whose errors have no document around them."""
 _CONTENT_TYPE = ("Content-Type", "application/xml")
 
 
@@ -84,7 +87,12 @@ class RestXml(RestProtocol):
         code, status = query_code(shape, error.code), error.status
         if shape is not None:
             status = int(shape.metadata.get("error", {}).get("httpStatusCode", status))
-        body = error_document(code, error.message, status, request_id)
+        if status == 304:
+            return WireResponse(status, [], b"")
+        if service.service_name == _BARE:
+            body = bare_error_document(code, error.message, request_id)
+        else:
+            body = error_document(code, error.message, status, request_id)
         return WireResponse(status, [_CONTENT_TYPE], body)
 
 

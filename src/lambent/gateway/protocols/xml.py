@@ -92,6 +92,14 @@ def error_document(code: str, message: str, status: int, request_id: str) -> byt
     return encode_xml(root)
 
 
+def bare_error_document(code: str, message: str, request_id: str) -> bytes:
+    """`Error`, the form of S3's errors."""
+    root = ElementTree.Element("Error")
+    for name, text in (("Code", code), ("Message", message), ("RequestId", request_id)):
+        ElementTree.SubElement(root, name).text = xml_text(text)
+    return encode_xml(root)
+
+
 # -- reading -----------------------------------------------------------------------------------
 
 

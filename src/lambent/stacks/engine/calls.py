@@ -8,7 +8,6 @@ from typing import Final, TypeVar
 import anyio
 
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import start_part
 from lambent.model.errors import ApiError
 from lambent.store.problems import StoreUnavailable
 
@@ -38,7 +37,7 @@ async def attempt(clock: Clock, deadline_s: float, call: Callable[[bool], Awaita
     that goes wrong in a type of resources is logged and becomes one, so that no stack hangs."""
     for count, pause_s in enumerate((*_PAUSES_S, None)):
         try:
-            return await within(clock, deadline_s, partial(call, count > 0))
+            return await _within(deadline_s, partial(call, count > 0))
         except ApiError as error:
             if pause_s is None or error.code not in _BUSY:
                 raise
@@ -52,27 +51,7 @@ async def attempt(clock: Clock, deadline_s: float, call: Callable[[bool], Awaita
     raise AssertionError
 
 
-async def within(clock: Clock, deadline_s: float, call: Callable[[], Awaitable[T]]) -> T:
-    """The result of a call. Raises `ApiError` after the deadline."""
-    results: list[T] = []
-    failures: list[Exception] = []
-
-    async def perform() -> None:
-        try:
-            results.append(await call())
-        except Exception as error:
-            failures.append(error)
-        tasks.cancel_scope.cancel()
-
-    async def expire() -> None:
-        await clock.sleep(deadline_s)
-        tasks.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as tasks:
-        start_part(tasks, expire)
-        start_part(tasks, perform)
-    if failures:
-        raise failures[0]
-    if not results:
-        raise ApiError("NotStabilized", "Exceeded attempts to wait")
-    return results[0]
+async def _within(deadline_s: float, call: Callable[[], Awaitable[T]]) -> T:
+    with anyio.move_on_after(deadline_s):
+        return await call()
+    raise ApiError("NotStabilized", "Exceeded attempts to wait")

@@ -14,6 +14,9 @@ from lambent.store.store import Transaction
 
 _LOOK_S: Final = 30.0
 """How often operations of another platform that has ended are looked for."""
+_DAY_S: Final = 86_400.0
+_DAYS_KEPT: Final = 90
+"""How long a deleted stack can be described, as in AWS."""
 
 
 class Engine:
@@ -35,12 +38,23 @@ class Engine:
         start_loop(self._tasks, self._context.clock, self._run, run)
 
     async def watch(self) -> None:
-        """Take up every operation that no running platform works on, and keep looking."""
-        store = self._context.store
+        """Take up every operation that no running platform works on, and keep looking. Once a day,
+        forget stacks that were deleted long ago."""
+        store, clock = self._context.store, self._context.clock
+        forgets_at = clock.monotonic()
         while True:
             for root in await store.transact(self._abandoned):
                 self.start(root)
-            await self._context.clock.sleep(_LOOK_S)
+            if clock.monotonic() >= forgets_at:
+                forgets_at = clock.monotonic() + _DAY_S
+                await store.transact(self._forget)
+            await clock.sleep(_LOOK_S)
+
+    def _forget(self, tx: Transaction) -> None:
+        rows = StackRows(tx)
+        for root in rows.deleted_before(self._context.clock.now() - _DAYS_KEPT * _DAY_S):
+            rows.lock(root)
+            rows.forget(root)
 
     async def _run(self, run: StackRun) -> None:
         await run.run()

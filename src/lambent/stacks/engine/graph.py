@@ -1,10 +1,10 @@
 """Runs units of work that depend on each other: those that are ready at once."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Set
 
 import anyio
 
-from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_part
 
 AT_ONCE_MAX = 8
@@ -38,20 +38,22 @@ async def run_ready(
     needs: Mapping[str, Set[str]],
     run: Callable[[str], Awaitable[bool]],
     cancelled: Callable[[str], Awaitable[None]],
-    clock: Clock,
     halt: Halt,
     *,
     stops_at_failure: bool,
-) -> None:
+    limit_s: float = math.inf,
+) -> bool:
     """Run every unit after those it needs, at most `AT_ONCE_MAX` at a time.
 
     `run` returns whether a unit has succeeded. What needs a failed unit does not run; with
     `stops_at_failure` nothing begins any more, and what runs is cancelled after `GRACE_S`.
-    `cancelled` is called with each unit that was.
+    `cancelled` is called with each unit that was. After `limit_s` all that runs is cancelled.
+    Returns False if it came to that.
     """
+    ends_at = anyio.current_time() + limit_s
     waiting = {unit: set(others) & needs.keys() for unit, others in needs.items()}
     running: dict[str, anyio.CancelScope] = {}
-    has_failed = False
+    has_failed = is_late = False
 
     async def perform(unit: str) -> None:
         nonlocal has_failed
@@ -66,24 +68,21 @@ async def run_ready(
         del running[unit]
         halt.notify()
 
-    async def cancel_late() -> None:
-        await clock.sleep(GRACE_S)
-        for scope in running.values():
-            scope.cancel()
-
-    is_ending = False
     async with anyio.create_task_group() as tasks:
         while True:
-            if not (halt.is_set or (has_failed and stops_at_failure)):
+            is_late = anyio.current_time() >= ends_at
+            if not (is_late or halt.is_set or (has_failed and stops_at_failure)):
                 ready = [unit for unit, others in waiting.items() if not others]
                 for unit in ready[: AT_ONCE_MAX - len(running)]:
                     del waiting[unit]
                     running[unit] = anyio.CancelScope()
                     start_part(tasks, perform, unit)
-            elif not is_ending:
-                is_ending = True
-                start_part(tasks, cancel_late)
+            else:
+                latest = anyio.current_time() + (0 if is_late else GRACE_S)
+                for scope in running.values():
+                    scope.deadline = min(scope.deadline, latest)
             if not running:
                 break
-            await halt.wait()
-        tasks.cancel_scope.cancel()
+            with anyio.move_on_after(math.inf if is_late else ends_at - anyio.current_time()):
+                await halt.wait()
+    return not is_late

@@ -37,7 +37,7 @@ class Blueprint(Protocol):
         """As DescribeStacks shows them."""
 
 
-MakeBlueprint = Callable[[Stack, Deployment, Mapping[str, str]], Blueprint]
+MakeBlueprint = Callable[[Stack, Deployment, Mapping[str, str]], Awaitable[Blueprint]]
 """From a stack, a deployment and the values of exports. Raises `ApiError`."""
 FindType = Callable[[str], ResourceType]
 """Raises `ApiError` if a type is not offered."""

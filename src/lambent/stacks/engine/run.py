@@ -7,13 +7,14 @@ is done already needs no call.
 import dataclasses
 import graphlib
 import itertools
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 
 from lambent.model.document import Root
 from lambent.model.errors import ApiError
 from lambent.stacks.engine.graph import Halt, run_ready
-from lambent.stacks.engine.journal import Journal
+from lambent.stacks.engine.ledger import Ledger
 from lambent.stacks.engine.ports import Blueprint, EngineContext
 from lambent.stacks.engine.steps import Steps, reason_of
 from lambent.stacks.exports import change_exports
@@ -25,7 +26,7 @@ from lambent.stacks.records import (
     StackRows,
     State,
 )
-from lambent.stacks.statuses import failed_reason, undeleted_reason
+from lambent.stacks.statuses import TIMED_OUT, failed_reason, undeleted_reason
 from lambent.store.store import Transaction
 
 _RETAIN: Final = ("Retain", "Snapshot")
@@ -40,21 +41,21 @@ class StackRun:
         self.halt = Halt()
         """Set when the operation was changed by its user: cancelled, or followed by a deletion."""
         self._context = context
-        self._journal = Journal(context.store, context.clock, root)
-        self._steps = Steps(context, self._journal)
+        self._ledger = Ledger(context.store, context.clock, root)
+        self._steps = Steps(context, self._ledger)
 
     async def run(self) -> None:
         """Run until no operation is under way."""
         while True:
             self.halt.is_set = False
-            if not await self._journal.load():
+            if not await self._ledger.load():
                 return
-            await self._PHASES[self._journal.stack.status](self)
+            await self._PHASES[self._ledger.stack.status](self)
 
     # -- Towards a template ------------------------------------------------------------------------
 
     async def _make(self) -> None:
-        if self._journal.operation.is_cancelled or self._failed():
+        if self._ledger.operation.is_cancelled or self._failed():
             await self._fail(self._failed())
             return
         try:
@@ -76,16 +77,19 @@ class StackRun:
                 return False
             return True
 
-        await run_ready(
+        is_in_time = await run_ready(
             needs,
             bring,
             self._steps.cancelled,
-            self._context.clock,
             self.halt,
             stops_at_failure=True,
+            limit_s=self._limit_s(),
         )
         if self.halt.is_set:
             return  # The documents say what is to be done instead.
+        if not is_in_time:
+            await self._fail(TIMED_OUT)
+            return
         if self._failed():
             await self._fail(self._failed())
             return
@@ -94,13 +98,21 @@ class StackRun:
         except ApiError as error:
             await self._fail(reason_of(error))
 
+    def _limit_s(self) -> float:
+        """How long a creation may still take."""
+        stack, operation = self._ledger.stack, self._ledger.operation
+        if not stack.timeout_minutes or stack.status != "CREATE_IN_PROGRESS":
+            return math.inf
+        ends_at = operation.started_at + 60 * stack.timeout_minutes
+        return max(0.0, ends_at - self._context.clock.now())
+
     def _failed(self) -> str:
         """Why the operation has failed; empty if it has not."""
         by_status = {
             status: [
                 resource.logical_id
-                for resource in self._journal.resources.values()
-                if resource.status == status and resource.wished_by == self._journal.operation.token
+                for resource in self._ledger.resources.values()
+                if resource.status == status and resource.wished_by == self._ledger.operation.token
             ]
             for status in ("CREATE_FAILED", "UPDATE_FAILED")
         }
@@ -108,11 +120,11 @@ class StackRun:
 
     async def _finish(self, blueprint: Blueprint) -> None:
         """All resources are what they shall be. Raises `ApiError` for outputs that cannot be."""
-        journal = self._journal
+        ledger = self._ledger
         outputs = blueprint.outputs(self._known())
-        is_new = journal.stack.status == "CREATE_IN_PROGRESS"
+        is_new = ledger.stack.status == "CREATE_IN_PROGRESS"
         wanted = frozenset(blueprint.types)
-        resources = [_settled(r, r.logical_id in wanted) for r in journal.resources.values()]
+        resources = [_settled(r, r.logical_id in wanted) for r in ledger.resources.values()]
 
         def change(rows: StackRows, stack: Stack) -> Stack:
             change_exports(rows, stack, outputs)
@@ -125,33 +137,33 @@ class StackRun:
             )
 
         status = "CREATE_COMPLETE" if is_new else "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
-        await journal.turn(status, resources=resources, change=change, locks_account=True)
+        await ledger.turn(status, resources=resources, change=change, locks_account=True)
 
     async def _fail(self, reason: str) -> None:
         """The operation has failed: what follows is what its user has chosen."""
-        stack, operation = self._journal.stack, self._journal.operation
+        stack, operation = self._ledger.stack, self._ledger.operation
         if operation.is_cancelled:
-            await self._journal.turn("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+            await self._ledger.turn("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
             return
         verb = stack.status.partition("_")[0]
         on_failure = operation.on_failure
         if on_failure == "DO_NOTHING":
-            await self._journal.turn(f"{verb}_FAILED", reason)
+            await self._ledger.turn(f"{verb}_FAILED", reason)
         elif verb == "UPDATE":
-            await self._journal.turn("UPDATE_ROLLBACK_IN_PROGRESS", reason)
+            await self._ledger.turn("UPDATE_ROLLBACK_IN_PROGRESS", reason)
         elif on_failure == "DELETE":
-            await self._journal.turn("DELETE_IN_PROGRESS", f"{_spaced(reason)}Delete requested.")
+            await self._ledger.turn("DELETE_IN_PROGRESS", f"{_spaced(reason)}Delete requested.")
         else:
             reason = f"{_spaced(reason)}Rollback requested by user."
-            await self._journal.turn("ROLLBACK_IN_PROGRESS", reason)
+            await self._ledger.turn("ROLLBACK_IN_PROGRESS", reason)
 
     # -- Back --------------------------------------------------------------------------------------
 
     async def _restore(self) -> None:
-        journal, skipped = self._journal, self._journal.operation.skipped
+        ledger, skipped = self._ledger, self._ledger.operation.skipped
         changed = {
             logical_id: frozenset[str]()
-            for logical_id, resource in journal.resources.items()
+            for logical_id, resource in ledger.resources.items()
             if resource.previous is not None
         }
 
@@ -169,26 +181,25 @@ class StackRun:
             changed,
             restore,
             self._steps.cancelled,
-            self._context.clock,
             self.halt,
             stops_at_failure=False,
         )
         failed = [
             resource.logical_id
-            for resource in journal.resources.values()
+            for resource in ledger.resources.values()
             if resource.previous is not None and resource.status == "UPDATE_FAILED"
         ]
         if failed:
-            await journal.turn("UPDATE_ROLLBACK_FAILED", failed_reason((), failed))
+            await ledger.turn("UPDATE_ROLLBACK_FAILED", failed_reason((), failed))
             return
         if self.halt.is_set:
             return
         resources = [
             dataclasses.replace(resource, is_doomed=True)
-            for resource in journal.resources.values()
+            for resource in ledger.resources.values()
             if resource.is_new
         ]
-        await journal.turn(
+        await ledger.turn(
             "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", resources=resources, change=_to_deployed
         )
 
@@ -197,32 +208,32 @@ class StackRun:
     async def _clean_up(self) -> None:
         """Delete what an update has left. As in AWS a failure does not fail the update."""
         await self._remove(forgets=True)
-        journal = self._journal
-        for resource in list(journal.resources.values()):
+        ledger = self._ledger
+        for resource in list(ledger.resources.values()):
             if resource.is_doomed:
-                await journal.drop(resource)
-        status = journal.stack.status.removesuffix("_CLEANUP_IN_PROGRESS")
-        await journal.turn(status)
+                await ledger.drop(resource)
+        status = ledger.stack.status.removesuffix("_CLEANUP_IN_PROGRESS")
+        await ledger.turn(status)
 
     async def _roll_back(self) -> None:
         await self._remove_all()
         failed = self._undeleted()
         if failed:
-            await self._journal.turn("ROLLBACK_FAILED", undeleted_reason(failed))
+            await self._ledger.turn("ROLLBACK_FAILED", undeleted_reason(failed))
         else:
-            await self._journal.turn("ROLLBACK_COMPLETE")
+            await self._ledger.turn("ROLLBACK_COMPLETE")
 
     async def _delete(self) -> None:
-        journal = self._journal
+        ledger = self._ledger
         try:
             await self._check_exports()
         except ApiError as error:
-            await journal.turn("DELETE_FAILED", reason_of(error))
+            await ledger.turn("DELETE_FAILED", reason_of(error))
             return
         await self._remove_all()
         failed = self._undeleted()
         if failed:
-            await journal.turn("DELETE_FAILED", undeleted_reason(failed))
+            await ledger.turn("DELETE_FAILED", undeleted_reason(failed))
             return
         now = self._context.clock.now()
 
@@ -233,27 +244,27 @@ class StackRun:
                 rows.drop_change_set(stack.root, change_set.id)
             return dataclasses.replace(stack, deleted_at=now, imports=())
 
-        await journal.turn("DELETE_COMPLETE", change=change, locks_account=True)
+        await ledger.turn("DELETE_COMPLETE", change=change, locks_account=True)
 
     async def _check_exports(self) -> None:
         def run(tx: Transaction) -> None:
-            change_exports(StackRows(tx), self._journal.stack, (), only_checks=True)
+            change_exports(StackRows(tx), self._ledger.stack, (), only_checks=True)
 
         await self._context.store.read(run)
 
     async def _remove_all(self) -> None:
         doomed = [
             _doomed(resource)
-            for resource in self._journal.resources.values()
+            for resource in self._ledger.resources.values()
             if not resource.is_doomed and resource.status not in _NOT_DOOMED
         ]
         if doomed:
-            await self._journal.note_all(doomed)
+            await self._ledger.note_all(doomed)
         await self._remove(forgets=False)
 
     async def _remove(self, *, forgets: bool) -> None:
         """Delete what is doomed and what is left over: what depends on something first."""
-        units = _removals(self._journal.resources.values())
+        units = _removals(self._ledger.resources.values())
 
         async def remove(unit: str) -> bool:
             logical_id, _, leftover = unit.partition("#")
@@ -273,19 +284,18 @@ class StackRun:
             {unit: removal.needs for unit, removal in units.items()},
             remove,
             cancelled,
-            self._context.clock,
             Halt(),
             stops_at_failure=False,
         )
 
     def _undeleted(self) -> Sequence[str]:
-        return [r.logical_id for r in self._journal.resources.values() if r.is_doomed]
+        return [r.logical_id for r in self._ledger.resources.values() if r.is_doomed]
 
     # -- Parts -------------------------------------------------------------------------------------
 
     async def is_under_way(self) -> bool:
         """Whether there is something to run."""
-        return await self._journal.load()
+        return await self._ledger.load()
 
     async def _blueprint(self, which: str) -> Blueprint:
         def run(tx: Transaction) -> tuple[Any, Mapping[str, str]]:
@@ -295,12 +305,12 @@ class StackRun:
             return rows.deployment(self.root, which), values
 
         deployment, exports = await self._context.store.read(run)
-        return self._context.make_blueprint(self._journal.stack, deployment, exports)
+        return await self._context.make_blueprint(self._ledger.stack, deployment, exports)
 
     def _known(self) -> Mapping[str, State]:
         return {
             logical_id: resource.current
-            for logical_id, resource in self._journal.resources.items()
+            for logical_id, resource in self._ledger.resources.items()
             if resource.current is not None
         }
 

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from lambent.model.errors import ApiError
 from lambent.stacks.engine.calls import STEP_S, UNCERTAIN, attempt
-from lambent.stacks.engine.journal import Journal, event_of
+from lambent.stacks.engine.ledger import Ledger, event_of
 from lambent.stacks.engine.ports import EngineContext
 from lambent.stacks.plan import Wanted, compare
 from lambent.stacks.records import Resource, State, caller_of
@@ -26,20 +26,20 @@ T = TypeVar("T")
 class Steps:
     """The steps of one run."""
 
-    def __init__(self, context: EngineContext, journal: Journal) -> None:
+    def __init__(self, context: EngineContext, ledger: Ledger) -> None:
         self._context = context
-        self._journal = journal
+        self._ledger = ledger
 
     # -- Towards a template ------------------------------------------------------------------------
 
     async def bring(self, logical_id: str, wanted: Wanted) -> None:
         """Make a resource what it is wanted to be. Raises `ApiError`."""
-        journal = self._journal
-        resource = journal.resources.get(logical_id)
+        ledger = self._ledger
+        resource = ledger.resources.get(logical_id)
         if resource is None:
             status = "CREATE_IN_PROGRESS"
             resource = Resource(logical_id=logical_id, type=wanted.type, status=status, is_new=True)
-        if resource.wish is not None and resource.wished_by == journal.operation.token:
+        if resource.wish is not None and resource.wished_by == ledger.operation.token:
             await self._perform(resource, resource.wish, is_repeated=True)
             return
         if resource.wish is not None and resource.makes:
@@ -56,7 +56,7 @@ class Steps:
         kind = self._context.find_type(wanted.type)
         unsure = resource.wish  # An update of an earlier operation, of which a part may be done.
         base = unsure or current
-        tags = self._journal.stack.tags
+        tags = self._ledger.stack.tags
         difference = compare(kind, base, wanted, tags)
         if difference is None and unsure is None:
             return
@@ -88,7 +88,7 @@ class Steps:
         resource = dataclasses.replace(resource, previous=_previous(resource, current))
         if difference is not None and not difference.needs_call and unsure is None:
             resource = dataclasses.replace(resource, current=state, status="UPDATE_COMPLETE")
-            await self._journal.note(resource)
+            await self._ledger.note(resource)
             return
         await self._wish(resource, state, "UPDATE", "")
 
@@ -99,10 +99,10 @@ class Steps:
             status=status,
             reason=reason,
             wish=state,
-            wished_by=self._journal.operation.token,
+            wished_by=self._ledger.operation.token,
         )
         event = event_of(resource, status, reason, state=state)
-        resource = await self._journal.note(resource, event)
+        resource = await self._ledger.note(resource, event)
         await self._perform(resource, state, is_repeated=False)
 
     async def _perform(self, resource: Resource, wish: State, *, is_repeated: bool) -> None:
@@ -133,11 +133,11 @@ class Steps:
         if is_made:
             begun = event_of(resource, f"{verb}_IN_PROGRESS", CREATION_INITIATED, state=state)
             events.insert(0, begun)
-        await self._journal.note(resource, *events)
+        await self._ledger.note(resource, *events)
 
     async def refuse(self, logical_id: str, type: str, error: ApiError) -> None:
         """Write that a resource fails before anything is done."""
-        resource = self._journal.resources.get(logical_id)
+        resource = self._ledger.resources.get(logical_id)
         if resource is None:
             status = "CREATE_FAILED"
             resource = Resource(logical_id=logical_id, type=type, status=status, is_new=True)
@@ -153,22 +153,23 @@ class Steps:
             resource,
             status=f"{verb}_FAILED",
             reason=reason,
-            wished_by=self._journal.operation.token,
+            wished_by=self._ledger.operation.token,
         )
         event = event_of(resource, resource.status, reason, state=resource.wish)
-        await self._journal.note(resource, event)
+        await self._ledger.note(resource, event)
 
     async def cancelled(self, logical_id: str) -> None:
         """Write that a step was given up: what it has done is found out later."""
-        resource = self._journal.resources[logical_id]
-        verb = resource.status.partition("_")[0]
-        await self._fail(resource, verb, ApiError("", CANCELLED[verb]))
+        resource = self._ledger.resources.get(logical_id)
+        if resource is not None and resource.status.endswith("_IN_PROGRESS"):
+            verb = resource.status.partition("_")[0]
+            await self._fail(resource, verb, ApiError("", CANCELLED[verb]))
 
     # -- Back --------------------------------------------------------------------------------------
 
     async def restore(self, logical_id: str) -> None:
         """Make a resource what it was before the update. Raises `ApiError`."""
-        resource = self._journal.resources[logical_id]
+        resource = self._ledger.resources[logical_id]
         previous = resource.previous
         assert previous is not None
         events = []
@@ -192,7 +193,7 @@ class Steps:
             status="UPDATE_IN_PROGRESS",
             leftovers=tuple(leftovers),
         )
-        resource = await self._journal.note(resource, *events)
+        resource = await self._ledger.note(resource, *events)
         state = previous
         if found != previous and _is_call_needed(found, previous):
             kind = self._context.find_type(previous.type)
@@ -210,7 +211,7 @@ class Steps:
 
     async def skip(self, logical_id: str) -> None:
         """Take a resource for what it was before the update, as the user says."""
-        resource = self._journal.resources[logical_id]
+        resource = self._ledger.resources[logical_id]
         if resource.previous is not None:
             await self._restored(resource, resource.previous)
 
@@ -218,14 +219,14 @@ class Steps:
         resource = dataclasses.replace(
             _settled(resource, state), status="UPDATE_COMPLETE", previous=None
         )
-        await self._journal.note(resource, event_of(resource, "UPDATE_COMPLETE", state=state))
+        await self._ledger.note(resource, event_of(resource, "UPDATE_COMPLETE", state=state))
 
     # -- Away --------------------------------------------------------------------------------------
 
     async def remove(self, logical_id: str, *, forgets: bool) -> None:
         """Delete the resource itself, and with `forgets` what is stored of it. Raises
         `ApiError`."""
-        resource = self._journal.resources[logical_id]
+        resource = self._ledger.resources[logical_id]
         state = resource.current or resource.wish
         if state is not None:
             if self.is_retained(resource, state):
@@ -234,7 +235,7 @@ class Steps:
             if state.physical_id:
                 resource = dataclasses.replace(resource, status="DELETE_IN_PROGRESS", reason="")
                 event = event_of(resource, "DELETE_IN_PROGRESS", state=state)
-                resource = await self._journal.note(resource, event)
+                resource = await self._ledger.note(resource, event)
             try:
                 await self._delete(resource, state)
             except ApiError as error:
@@ -244,7 +245,7 @@ class Steps:
 
     def is_retained(self, resource: Resource, state: State) -> bool:
         """Whether a resource stays when its stack deletes it."""
-        operation = self._journal.operation
+        operation = self._ledger.operation
         if resource.logical_id in operation.retained:
             return True
         if not state.physical_id or (operation.deletes_new and resource.is_new):
@@ -256,13 +257,13 @@ class Steps:
     async def discard(self, logical_id: str, state: State) -> None:
         """Delete a physical resource that was replaced. A failure leaves it to the user, as in
         AWS: the events name it."""
-        resource = self._journal.resources[logical_id]
+        resource = self._ledger.resources[logical_id]
         events = []
         if state.physical_id:
             begun = event_of(
                 resource, "DELETE_IN_PROGRESS", state=state, physical_id=state.physical_id
             )
-            await self._journal.note(resource, begun)
+            await self._ledger.note(resource, begun)
         status, reason = "DELETE_COMPLETE", ""
         try:
             await self._delete(resource, state)
@@ -272,9 +273,9 @@ class Steps:
             events = [
                 event_of(resource, status, reason, state=state, physical_id=state.physical_id)
             ]
-        resource = self._journal.resources[logical_id]
+        resource = self._ledger.resources[logical_id]
         rest = tuple(other for other in resource.leftovers if not _is_same(other, state))
-        await self._journal.note(dataclasses.replace(resource, leftovers=rest), *events)
+        await self._ledger.note(dataclasses.replace(resource, leftovers=rest), *events)
 
     async def _gone(
         self, resource: Resource, state: State | None, status: str, *, forgets: bool
@@ -292,9 +293,9 @@ class Steps:
         )
         event = event_of(resource, status, state=state)
         if forgets:
-            await self._journal.drop(resource, event)
+            await self._ledger.drop(resource, event)
         else:
-            await self._journal.note(resource, event)
+            await self._ledger.note(resource, event)
 
     async def _delete(self, resource: Resource, state: State) -> None:
         kind = self._context.find_type(state.type)
@@ -325,10 +326,10 @@ class Steps:
     def _new_state(self, logical_id: str, wanted: Wanted) -> State:
         return State(
             type=wanted.type,
-            name=new_name(self._journal.stack.name, logical_id),
+            name=new_name(self._ledger.stack.name, logical_id),
             token=str(uuid.uuid4()),
             properties=wanted.properties,
-            tags=dict(self._journal.stack.tags),
+            tags=dict(self._ledger.stack.tags),
             depends_on=list(wanted.depends_on),
             metadata=wanted.metadata,
             deletion_policy=wanted.deletion_policy,
@@ -336,7 +337,7 @@ class Steps:
         )
 
     def _step(self, logical_id: str, state: State, *, is_repeated: bool = True) -> Step:
-        stack = self._journal.stack
+        stack = self._ledger.stack
         return Step(
             caller=caller_of(stack.caller, stack.scope),
             stack_id=stack.arn,
@@ -345,6 +346,7 @@ class Steps:
             name=state.name,
             token=state.token,
             tags=_all_tags(state.tags, stack.arn, stack.name, logical_id),
+            operation=self._ledger.operation.token,
             is_repeated=is_repeated,
         )
 

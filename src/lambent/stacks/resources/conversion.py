@@ -44,7 +44,9 @@ def _structure(value: Any, shape: Mapping[str, Shape], where: str) -> Any:
         raise invalid(where, "an object")
     converted = {}
     for name, inner in value.items():
-        member = member_of(shape, name)
+        if inner is None:
+            continue
+        member = member_of(shape, str(name))
         if member is None:
             raise ApiError("ValidationError", f"Encountered unsupported property {name}")
         converted[member] = convert(inner, shape[member], f"{where}/{name}")

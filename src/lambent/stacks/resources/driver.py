@@ -1,15 +1,23 @@
 """Makes a type of resource of a row."""
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from lambent.model.errors import ApiError
 from lambent.stacks.ports import AwsApi
 from lambent.stacks.resources.expressions import Values, at, expand
-from lambent.stacks.resources.inputs import changed_parts, input_for, patches, prepared, tags_of
+from lambent.stacks.resources.inputs import (
+    changed_parts,
+    input_for,
+    patches,
+    prepared,
+    tags_of,
+    well_formed,
+)
 from lambent.stacks.resources.resource_type import Made, Properties, Step, Unfinished
 from lambent.stacks.resources.row_type import Call, Op, Part, Row
-from lambent.stacks.resources.schema import check_properties, given, replaced_by
+from lambent.stacks.resources.schema import check_kinds, check_properties, given, replaced_by
 from lambent.stacks.resources.stability import Stability, is_gone, is_taken
 
 _PAGES = {
@@ -56,7 +64,16 @@ class Driver:
         values = Values(step=step, properties=wanted)
         created: Mapping[str, Any] = {}
         physical_id = await self._found(values) if step.is_repeated else None
+        if physical_id is not None and row.is_remade:
+            # Parts that exist cannot be put again.
+            assert row.delete is not None
+            await self._remove(row.delete, dataclasses.replace(values, physical_id=physical_id))
+            physical_id = None
         if physical_id is None:
+            if row.is_idempotent and not may_take and await self._found(values) is not None:
+                name = wanted[row.named.property] if row.named is not None else ""
+                raise ApiError("AlreadyExistsException", f"{name} already exists", status=409)
+            earlier = await self._earlier(values)
             try:
                 if row.create is not None:
                     created = await self._call(row.create, values)
@@ -67,19 +84,23 @@ class Driver:
                     raise
             else:
                 physical_id = self._physical(values, created)
-        values = Values(step=step, properties=wanted, response=created, physical_id=physical_id)
+                if row.existing is not None and physical_id in earlier:
+                    about = dataclasses.replace(values, response=created)
+                    message = str(expand(row.existing.message, about))
+                    raise ApiError("AlreadyExistsException", message, status=409)
+        values = dataclasses.replace(values, response=created, physical_id=physical_id)
         more = expand(row.created, values)
         try:
             await self._settled(values)
             for part in row.parts:
                 if part.on_create and given(wanted, part.of):
                     for item in _items(part, wanted):
-                        await self._call(part.put, _about(values, item, more))
-                        await self._settled(values)
+                        await self._put(part, _about(values, item, more))
             if given(wanted, row.resets):
                 await self._change(values, None, is_reset=True)
             elif row.patch is not None:
-                await self._patch(values, patches({}, row.patch.on_create(wanted)))
+                paths = well_formed(row, row.patch.on_create, wanted)
+                await self._patch(values, patches({}, paths))
             return await self._made(values, more, created)
         except ApiError as error:
             raise Unfinished(error, Made(physical_id, more)) from error
@@ -92,7 +113,7 @@ class Driver:
     async def update(self, step: Step, made: Made, old: Properties, new: Properties) -> Made:
         row = self.row
         before = await self._prepare(step, old, is_leaving=True)
-        after = await self._prepare(step, new)
+        after = await self._prepare(step, new, old)
         for name, value in row.defaults.items():
             if name in before and name not in after:
                 after[name] = value
@@ -116,8 +137,7 @@ class Driver:
             await self._change(values, was)
         for change in changes:
             for item in change.put:
-                await self._call(change.part.put, _about(values, item, made.attributes))
-                await self._settled(values)
+                await self._put(change.part, _about(values, item, made.attributes))
         if is_reset:
             await self._change(values, was, is_reset=True)
         await self._retag(values, was)
@@ -135,15 +155,40 @@ class Driver:
                 await self._api.call(row.service, op.name, wanted, values.step.caller)
                 await self._settled(values)
         if row.patch is not None:
+            after = well_formed(row, row.patch.paths, values.properties)
             before = {} if is_reset or was is None else row.patch.paths(was.properties)
-            await self._patch(values, patches(before, row.patch.paths(values.properties)))
+            await self._patch(values, patches(before, after))
 
-    async def _patch(self, values: Values, operations: list[Mapping[str, str]]) -> None:
-        if operations:
-            assert self.row.patch is not None
-            op = self.row.patch.op
-            named = {**op.members, "patchOperations": operations}
-            await self._call(Op(op.name, named, copies=False), values)
+    async def _put(self, part: Part, values: Values) -> None:
+        """Put a part, unless this step has put it before."""
+        try:
+            await self._call(part.put, values)
+        except ApiError as error:
+            if not (values.step.is_repeated and is_taken(error)):
+                raise
+        await self._settled(values)
+
+    async def _patch(self, values: Values, operations: list[dict[str, str]]) -> None:
+        if not operations:
+            return
+        try:
+            await self._patch_at_once(values, operations)
+        except ApiError:
+            if not values.step.is_repeated:
+                raise
+            # What was added or removed before cannot be again.
+            for operation in operations:
+                try:
+                    await self._patch_at_once(values, [operation])
+                except ApiError as error:
+                    if not (is_gone(error) or is_taken(error)):
+                        raise
+
+    async def _patch_at_once(self, values: Values, operations: list[dict[str, str]]) -> None:
+        assert self.row.patch is not None
+        op = self.row.patch.op
+        named = {**op.members, "patchOperations": operations}
+        await self._call(Op(op.name, named, copies=False), values)
 
     async def delete(self, step: Step, made: Made, properties: Properties) -> None:
         row = self.row
@@ -177,13 +222,19 @@ class Driver:
             raise
 
     async def _prepare(
-        self, step: Step, properties: Properties, *, is_leaving: bool = False
+        self,
+        step: Step,
+        properties: Properties,
+        before: Properties | None = None,
+        *,
+        is_leaving: bool = False,
     ) -> dict[str, Any]:
         """`is_leaving`: the properties are old ones. What they refer to may be gone; it counts as
         changed."""
+        check_kinds(self.row, properties)
         more: Mapping[str, Any] = {}
         if self.row.fetch is not None and not is_leaving:
-            more = await self.row.fetch(self._caller(step), properties)
+            more = await self.row.fetch(self._caller(step), properties, before)
         return prepared(self.row, {**properties, **more}, step)
 
     def _caller(self, step: Step) -> Call:
@@ -206,8 +257,7 @@ class Driver:
                 raise
 
     def _physical(self, values: Values, response: Any) -> str:
-        values = Values(step=values.step, properties=values.properties, response=response)
-        return str(expand(self.row.physical, values))
+        return str(expand(self.row.physical, dataclasses.replace(values, response=response)))
 
     async def _found(self, values: Values, *, is_taken: bool = False) -> str | None:
         """The physical id of the resource that this step made before; None if there is none.
@@ -219,25 +269,37 @@ class Driver:
                 known = expand(row.physical, values)
                 if known is None or row.read is None:
                     return str(known) if known is not None and is_taken else None
-                about = Values(step=values.step, properties=values.properties, physical_id=known)
-                await self._call(row.read, about)
+                await self._call(row.read, dataclasses.replace(values, physical_id=known))
                 return str(known)
-            params = dict(input_for(row, find.list, values))
-            while True:
-                response = await self._api.call(
-                    row.service, find.list.name, params, values.step.caller
-                )
-                for item in at(response, find.items) or () if find.items else (response,):
-                    if all(at(item, path) == expand(t, values) for path, t in find.match.items()):
-                        return self._physical(values, item)
-                page = {_PAGES[name]: response[name] for name in _PAGES if response.get(name)}
-                if not page:
-                    return None
-                params.update(page)
+            async for item in self._listed(find.list, find.items, values):
+                if all(at(item, path) == expand(t, values) for path, t in find.match.items()):
+                    about = dataclasses.replace(values, response=item)
+                    return str(expand(find.physical or row.physical, about))
+            return None
         except ApiError as error:
             if is_gone(error):
                 return None
             raise
+
+    async def _listed(self, op: Op, items: str, values: Values) -> AsyncIterator[Any]:
+        """The items of a list, page by page; the response itself if `items` is empty."""
+        params = dict(input_for(self.row, op, values))
+        while True:
+            response = await self._api.call(self.row.service, op.name, params, values.step.caller)
+            for item in at(response, items) or () if items else (response,):
+                yield item
+            page = {_PAGES[name]: response[name] for name in _PAGES if response.get(name)}
+            if not page:
+                return
+            params.update(page)
+
+    async def _earlier(self, values: Values) -> set[str]:
+        """The physical ids of resources that this step cannot have made."""
+        existing = self.row.existing
+        if existing is None or values.step.is_repeated:
+            return set()
+        listed = self._listed(existing.list, existing.items, values)
+        return {str(at(item, existing.path)) async for item in listed}
 
     def _reading(self, values: Values) -> Any:
         async def read() -> Mapping[str, Any]:
@@ -266,12 +328,7 @@ class Driver:
             response = await self._call(row.read, values)
         elif before is not None:
             return before
-        values = Values(
-            step=values.step,
-            properties=values.properties,
-            response=response,
-            physical_id=values.physical_id,
-        )
+        values = dataclasses.replace(values, response=response)
         attributes = {**expand(row.attributes, values), **more}
         ref = expand(row.ref, values) if row.ref else None
         return Made(values.physical_id, attributes, None if ref is None else str(ref))
@@ -307,11 +364,4 @@ def _items(part: Part, properties: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _about(values: Values, item: Any, attributes: Mapping[str, Any]) -> Values:
-    return Values(
-        step=values.step,
-        properties=values.properties,
-        response=values.response,
-        attributes=attributes,
-        physical_id=values.physical_id,
-        item=item,
-    )
+    return dataclasses.replace(values, attributes=attributes, item=item)

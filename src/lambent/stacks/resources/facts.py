@@ -24,6 +24,8 @@ class Facts(NamedTuple):
     read_only: tuple[str, ...]
     write_only: tuple[str, ...]
     primary: tuple[str, ...]
+    lists: tuple[str, ...]
+    objects: tuple[str, ...]
 
 
 @functools.cache

@@ -1,26 +1,41 @@
 """Inputs of operations, made of properties. Pure."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from lambent.stacks.resources.conversion import as_text, convert, member_of
+from lambent.model.errors import ApiError
+from lambent.stacks.resources.conversion import as_text, convert, invalid, member_of
 from lambent.stacks.resources.expressions import Values, at, expand
 from lambent.stacks.resources.facts import input_of
 from lambent.stacks.resources.naming import shortened
 from lambent.stacks.resources.resource_type import Properties, Step
 from lambent.stacks.resources.row_type import TOKEN_TAG, WHOLE, Op, Part, Path, Row
-from lambent.stacks.resources.schema import given
+from lambent.stacks.resources.schema import check_kinds, given
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _UNTAG = ("TagKeys", "tagKeys", "Keys")
 _TAG = ("Tags", "tags")
 
 
 def prepared(row: Row, properties: Properties, step: Step) -> dict[str, Any]:
-    """Properties with the generated name, as the row's `prepare` makes them."""
+    """Properties with the generated name, as the row's `prepare` makes them. Raises `ApiError` for
+    values that have another form."""
     made = {name: value for name, value in properties.items() if value is not None}
+    check_kinds(row, made)
     if row.named is not None and row.named.property not in made:
         made[row.named.property] = shortened(step.name, row.named, made)
-    return row.prepare(made, step) if row.prepare is not None else made
+    return well_formed(row, row.prepare, made, step) if row.prepare is not None else made
+
+
+def well_formed(row: Row, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a function of the row makes. Raises `ApiError` for values that it cannot read."""
+    try:
+        return make(*args, **kwargs)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        message = f"Properties of {row.name} have values of another form than its schema says."
+        raise ApiError("ValidationError", message) from None
 
 
 def input_for(row: Row, op: Op, values: Values) -> Mapping[str, Any]:
@@ -83,7 +98,10 @@ def tags_of(row: Row, properties: Mapping[str, Any], step: Step) -> dict[str, st
     if isinstance(own, Mapping):
         tags |= {name: as_text(value) for name, value in own.items()}
     else:
-        tags |= {str(at(tag, "Key")): as_text(at(tag, "Value") or "") for tag in own}
+        for tag in own:
+            if not isinstance(at(tag, "Key"), str):
+                raise invalid(row.tags_property, "a list of tags with Key and Value")
+            tags[tag["Key"]] = as_text("" if tag.get("Value") is None else tag["Value"])
     if row.is_marked:
         tags[TOKEN_TAG] = step.token
     return tags
@@ -130,16 +148,17 @@ def changed_parts(
         )
 
 
-def patches(before: Mapping[str, Path], after: Mapping[str, Path]) -> list[Mapping[str, str]]:
+def patches(before: Mapping[str, Path], after: Mapping[str, Path]) -> list[dict[str, str]]:
     """The patch operations that lead from old values to new ones."""
-    made: list[Mapping[str, str]] = []
-    for path, old in before.items():
-        if path in after:
-            continue
+    gone = {path: old for path, old in before.items() if path not in after}
+    wholes = {old.whole for old in gone.values() if old.whole}
+    before = {path: old for path, old in before.items() if old.whole not in wholes}
+    made = [{"op": "remove", "path": whole} for whole in sorted(wholes)]
+    for path, old in gone.items():
         place = path.partition("#")[0]
         if old.kind == "text":
             made.append({"op": "replace", "path": place, "value": ""})
-        else:
+        elif not old.whole:
             value = {"value": old.value} if "#" in path else {}
             made.append({"op": "remove", "path": place, **value})
     for path, new in after.items():

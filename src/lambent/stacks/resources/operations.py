@@ -16,9 +16,12 @@ def writes(row: Row) -> Iterator[Op]:
 
 def reads(row: Row) -> Iterator[Op]:
     """Those that find the resource."""
-    for op in (row.read, row.find.list if row.find is not None else None):
-        if op is not None:
-            yield op
+    if row.read is not None:
+        yield row.read
+    if row.find is not None:
+        yield row.find.list
+    if row.existing is not None:
+        yield row.existing.list
 
 
 def removals(row: Row) -> Iterator[Op]:

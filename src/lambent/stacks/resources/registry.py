@@ -10,24 +10,37 @@ from lambent.stacks.resources.row_type import Row
 from lambent.stacks.resources.rows import (
     apigateway,
     apigatewayv2,
+    cognito,
+    dynamodb,
+    ecr,
+    events,
     functions,
     iam,
+    kinesis,
     lambda_,
     logs,
+    s3,
+    secrets,
+    sns,
     sqs,
+    states,
+    stored,
 )
 from lambent.stacks.resources.stability import Stability
 
-_MODULES = (apigateway, apigatewayv2, functions, iam, lambda_, logs, sqs)
+_MODULES = (
+    *(apigateway, apigatewayv2, cognito, dynamodb, ecr, events, functions, iam, kinesis, lambda_),
+    *(logs, s3, secrets, sns, sqs, states, stored),
+)
 
 ROWS: Mapping[str, Row] = {row.name: row for module in _MODULES for row in module.ROWS}
 """By name."""
 
-STORED_ONLY: frozenset[str] = frozenset()
-"""Types that a stack may have and that do nothing."""
+STORED_ONLY = frozenset(name for name, row in ROWS.items() if row.is_stored)
+"""Names of types that a stack may have and that do nothing."""
 
-OFFERED = frozenset(ROWS) | STORED_ONLY
-"""Names of types. Those of CloudFormation itself and of custom resources are the engine's."""
+OFFERED = frozenset(ROWS)
+"""Names of all types. Those of CloudFormation itself and of custom resources are the engine's."""
 
 
 class ResourceTypes:

@@ -38,6 +38,8 @@ class Step:
     """The same for what has an idempotency token or a tag instead of a name."""
     tags: Mapping[str, str]
     """Of the stack, with `aws:cloudformation:…`, which are not sent to APIs."""
+    operation: str = ""
+    """Names the operation of the stack that the step is a part of."""
     is_repeated: bool = False
     """Whether the step may have been done before, since its wish is older than this attempt. Only
     then a resource with a name of the template's, or like this one, is taken for the step's."""

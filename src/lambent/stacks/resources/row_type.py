@@ -29,12 +29,12 @@ class Op(NamedTuple):
     """Whether properties are copied."""
 
 
-def op(name: str, **members: Any) -> Op:
+def op(name: str, /, **members: Any) -> Op:
     """An operation with the properties that it takes, and these members."""
     return Op(name, members, copies=True)
 
 
-def only(name: str, whole: str = "", **members: Any) -> Op:
+def only(name: str, whole: str = "", /, **members: Any) -> Op:
     """An operation with the row's keys and these members alone. `whole` is the template of a
     structure all of whose members are taken."""
     return Op(name, {WHOLE: whole, **members} if whole else members, copies=False)
@@ -74,6 +74,8 @@ class Path(NamedTuple):
     """`text` is replaced, by nothing in the end; an `entry` of a map is added, replaced and
     removed; a `setting` is replaced and removed; an `item` of a list is added and removed by its
     value, and the path of the list ends before `#`."""
+    whole: str = ""
+    """The path that is removed instead, with all that is under it."""
 
 
 class Patch(NamedTuple):
@@ -96,6 +98,19 @@ class Find(NamedTuple):
     """Path of the list in the response; empty if the response is the resource itself."""
     match: Mapping[str, Any] = {}
     """Templates by the path in an item: the item of this resource has all of these values."""
+    physical: str = ""
+    """The physical id from an item, if the item differs from the response of `create`."""
+
+
+class Existing(NamedTuple):
+    """Resources that exist, for an API that returns an old one if nothing has changed."""
+
+    list: Op
+    items: str
+    path: str
+    """Of the physical id in an item."""
+    message: str
+    """The error if the resource is one of these: a template of the response of `create`."""
 
 
 class Retag(NamedTuple):
@@ -167,6 +182,11 @@ class Row:
     retag: Retag | None = None
     is_marked: bool = False
     """Whether a tag has the step's token, by which `find` knows the resource."""
+    is_idempotent: bool = False
+    """Whether `create` succeeds if the resource exists, so that it must be looked for."""
+    existing: Existing | None = None
+    is_stored: bool = False
+    """Whether the resource does nothing: it exists in its stack alone."""
     parts: tuple[Part, ...] = ()
     find: Find | None = None
     """None if the physical id follows from the properties, or if what a step in doubt left cannot
@@ -199,8 +219,9 @@ class Row:
 
 Call = Callable[[str, str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Calls an operation: service, operation, input. Raises `ApiError`."""
-Fetch = Callable[[Call, Properties], Awaitable[dict[str, Any]]]
-"""Reads what properties refer to, before `prepare`; returns further properties."""
+Fetch = Callable[[Call, Properties, Properties | None], Awaitable[dict[str, Any]]]
+"""Reads what properties refer to, before `prepare`; returns further properties. Receives the old
+properties, too, in an update."""
 Hook = Callable[[Call, str, Properties], Awaitable[None]]
 """Does what rows cannot say about the resource with a physical id."""
 

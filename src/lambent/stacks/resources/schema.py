@@ -10,6 +10,7 @@ from lambent.stacks.resources.expressions import at, placeholders
 from lambent.stacks.resources.facts import Facts, facts_of, input_of
 from lambent.stacks.resources.resource_type import Properties
 from lambent.stacks.resources.row_type import Op, Row
+from lambent.stacks.template.values import Unknown
 
 
 def check_properties(row: Row, properties: Properties) -> None:
@@ -25,8 +26,23 @@ def check_properties(row: Row, properties: Properties) -> None:
             "ValidationError", f"Lambent does not offer the property {name} of {row.name}."
         )
     for name in facts.required:
-        if properties.get(name) in (None, ""):
+        if properties.get(name) is None or properties[name] == "":
             raise ApiError("ValidationError", f"Property {name} cannot be empty.")
+    check_kinds(row, properties)
+
+
+def check_kinds(row: Row, properties: Properties) -> None:
+    """Raise `ApiError` if a list or an object is something else. What is not known may be either;
+    so may an object that is written as text."""
+    facts = facts_of(row.name)
+    for name in facts.lists:
+        value = properties.get(name)
+        if value is not None and not isinstance(value, (list, Unknown)):
+            raise ApiError("ValidationError", f"Value of property {name} must be of type List.")
+    for name in facts.objects:
+        value = properties.get(name)
+        if value is not None and not isinstance(value, (Mapping, Unknown)):
+            raise ApiError("ValidationError", f"Value of property {name} must be an object.")
 
 
 def replaced_by(row: Row, old: Properties, new: Properties) -> frozenset[str]:
@@ -47,6 +63,8 @@ def replacing_paths(row: Row) -> frozenset[str]:
 
 def unoffered(row: Row) -> frozenset[str]:
     """The properties that no operation takes."""
+    if row.is_stored:
+        return frozenset()
     facts = facts_of(row.name)
     settable = settable_of(facts)
     return settable - taken(row) - row.stored_only
@@ -66,7 +84,7 @@ def taken(row: Row) -> frozenset[str]:
         names.add(row.named.property)
     if row.tags:
         names.add(row.tags_property)
-    return frozenset(names.intersection(facts_of(row.name).properties))
+    return frozenset(names & settable_of(facts_of(row.name)))
 
 
 def changeable(row: Row) -> frozenset[str]:
@@ -82,7 +100,7 @@ def changeable(row: Row) -> frozenset[str]:
         names.update(row.patch.properties)
     if row.retag is not None:
         names.add(row.tags_property)
-    return frozenset(names.intersection(facts_of(row.name).properties))
+    return frozenset(names & settable_of(facts_of(row.name)))
 
 
 def _inputs(row: Row, op: Op) -> set[str]:

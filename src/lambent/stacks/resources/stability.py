@@ -9,10 +9,13 @@ from lambent.model.errors import ApiError
 from lambent.stacks.resources.expressions import at
 from lambent.stacks.resources.row_type import Wait
 
-_GONE = re.compile(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotExist")
+_GONE = re.compile(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotExist|KMSInvalidState")
+"""A key that is to be deleted is gone."""
 _TAKEN = re.compile(
     r"AlreadyExist|Conflict|ResourceInUse|AlreadyOwned|NameExists|ResourceExists|Duplicate"
 )
+_TAKEN_WORDS = re.compile(r"already (?:exists|has)|duplicate index", re.IGNORECASE)
+"""Where the code says only that the request is not valid."""
 _FIRST_S = 0.05
 _LONGEST_S = 2.0
 _LIMIT_S = 600.0
@@ -28,7 +31,11 @@ def is_gone(error: ApiError) -> bool:
 
 def is_taken(error: ApiError) -> bool:
     """Whether an error says that a resource exists."""
-    return error.status == 409 or _TAKEN.search(error.code) is not None
+    return (
+        error.status == 409
+        or _TAKEN.search(error.code) is not None
+        or _TAKEN_WORDS.search(error.message) is not None
+    )
 
 
 class Stability:

@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from lambent.stacks.template import dynamic_references, functions
-from lambent.stacks.template.circles import check_circles
+from lambent.stacks.template.circles import in_order
 from lambent.stacks.template.errors import TemplateError
 from lambent.stacks.template.functions import NO_VALUE
 from lambent.stacks.template.inputs import Inputs, Known
 from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS, expand
-from lambent.stacks.template.references import references
+from lambent.stacks.template.references import Reference, references
 from lambent.stacks.template.rules import check_rules
 from lambent.stacks.template.runs import TemplateRun
+from lambent.stacks.template.sections import check_policy
 from lambent.stacks.template.template import Resource, Template, parse_template
 from lambent.stacks.template.values import UNKNOWN, Unknown
 
@@ -48,7 +49,7 @@ class Evaluation:
             if self._holds(resource.condition)
         }
         self._dependencies = {name: self._depends_on(name) for name in self._wanted}
-        check_circles(self._dependencies)
+        in_order(self._dependencies)
         for output in template.outputs.values():
             if self._holds(output.condition):
                 self._referred([output.value, output.export_name], "Outputs")
@@ -65,6 +66,14 @@ class Evaluation:
         """The logical ids that must exist before a wanted resource: those that it refers to, apart
         from branches of Fn::If that are not taken, and DependsOn."""
         return self._dependencies[logical_id]
+
+    def sources(self, logical_id: str) -> dict[str, list[Reference]]:
+        """What each property of a wanted resource is computed from: parameters, resources and their
+        attributes."""
+        properties = self._wanted[logical_id].properties
+        return {
+            name: references(written, self._condition).names for name, written in properties.items()
+        }
 
     def properties(self, logical_id: str, known: Mapping[str, Known]) -> dict[str, Any]:
         """The properties of a wanted resource. What depends on a resource that is not in `known` is
@@ -90,11 +99,12 @@ class Evaluation:
 
     def deletion_policy(self, logical_id: str) -> str:
         """`Delete` unless a wanted resource says something else."""
-        return self._policy(self._wanted[logical_id].deletion_policy)
+        return self._policy(logical_id, "DeletionPolicy", self._wanted[logical_id].deletion_policy)
 
     def update_replace_policy(self, logical_id: str) -> str:
         """`Delete` unless a wanted resource says something else."""
-        return self._policy(self._wanted[logical_id].update_replace_policy)
+        written = self._wanted[logical_id].update_replace_policy
+        return self._policy(logical_id, "UpdateReplacePolicy", written)
 
     def outputs(self, known: Mapping[str, Known]) -> dict[str, Value]:
         """The outputs whose condition holds."""
@@ -143,42 +153,30 @@ class Evaluation:
 
     def _evaluate_conditions(self) -> dict[str, bool]:
         made: dict[str, bool] = {}
-        under_way: list[str] = []
-
-        def holds(name: str) -> bool:
-            if name in made:
-                return made[name]
-            if name not in self.template.conditions:
-                raise TemplateError(
-                    f"Template error: unresolved condition dependency {name} in Fn::If"
-                )
-            if name in under_way:
-                circle = ", ".join(sorted(under_way[under_way.index(name) :]))
-                raise TemplateError(f"Circular dependency between conditions: [{circle}]")
-            under_way.append(name)
-            made[name] = run.truth(self.template.conditions[name])
-            under_way.pop()
-            return made[name]
-
         run = TemplateRun(
             {**self._functions, **functions.BOOLEANS, **functions.CONDITION},
             self.inputs,
             self.template.mappings,
-            holds=holds,
+            holds=lambda name: _look_up(made, name),
             resource=_no_resource,
             exported=_no_import,
         )
-        for name in self.template.conditions:
-            holds(name)
+        conditions = self.template.conditions
+        needed = {
+            name: references(written, in_condition=True).conditions
+            for name, written in conditions.items()
+        }
+        # One after the other, since a long chain would be deeper than Python's stack.
+        for name in in_order(needed, "conditions"):
+            if name in conditions:
+                made[name] = run.truth(conditions[name])
         return made
 
     def _holds(self, condition: str | None) -> bool:
         return condition is None or self._condition(condition)
 
     def _condition(self, name: str) -> bool:
-        if name not in self._conditions:
-            raise TemplateError(f"Template error: unresolved condition dependency {name} in Fn::If")
-        return self._conditions[name]
+        return _look_up(self._conditions, name)
 
     def _depends_on(self, logical_id: str) -> frozenset[str]:
         resource = self._wanted[logical_id]
@@ -256,11 +254,18 @@ class Evaluation:
             raise TemplateError("Template format error: Any Properties member must be an object.")
         return value
 
-    def _policy(self, raw: Any) -> str:
-        value = self._optional(raw, {})
-        if not isinstance(value, str | None):
-            raise TemplateError("Template format error: Every policy must be a string.")
-        return value or "Delete"
+    def _policy(self, logical_id: str, name: str, written: Any) -> str:
+        value = self._optional(written, {})
+        if value is None:
+            return "Delete"
+        check_policy(logical_id, name, value)
+        return str(value)
+
+
+def _look_up(conditions: Mapping[str, bool], name: str) -> bool:
+    if name not in conditions:
+        raise TemplateError(f"Template error: unresolved condition dependency {name} in Fn::If")
+    return conditions[name]
 
 
 def _attribute(resource: Resource, name: str, attributes: Mapping[str, Any] | Unknown) -> Any:

@@ -68,7 +68,7 @@ def _get_att(run: Run, raw: Any) -> Any:
     name, written = shapes.get_att(raw)
     attribute = run.value(written)
     if not isinstance(attribute, str):
-        shapes.get_att(None)
+        raise shapes.wrong("Fn::GetAtt")
     return run.attribute(name, attribute)
 
 
@@ -90,6 +90,8 @@ def _sub(run: Run, raw: Any) -> Any:
         if value is UNKNOWN:
             known = False
             continue
+        if value is NO_VALUE:
+            continue
         written = text_of(
             value,
             "Template error: Fn::Sub expression does not resolve to a string: the value of"
@@ -108,7 +110,7 @@ def _join(run: Run, raw: Any) -> Any:
     ):
         return UNKNOWN
     if not isinstance(values, list):
-        shapes.join(None)
+        raise shapes.wrong("Fn::Join")
     complaint = "Template error: every Fn::Join object requires a list of strings to be joined."
     texts = [text_of(value, complaint) for value in values]
     run.budget.make(sum(map(len, texts)) + len(delimiter) * len(texts))
@@ -121,7 +123,7 @@ def _split(run: Run, raw: Any) -> Any:
     if text is UNKNOWN:
         return UNKNOWN
     if not isinstance(text, str):
-        shapes.split(None)
+        raise shapes.wrong("Fn::Split")
     run.budget.step(text.count(delimiter))
     run.budget.make(len(text))
     return text.split(delimiter)
@@ -136,7 +138,7 @@ def _select(run: Run, raw: Any) -> Any:
     except (TypeError, ValueError):
         at = -1
     if not isinstance(items, list) or (isinstance(index, str) and len(index) > 10):
-        shapes.select(None)
+        raise shapes.wrong("Fn::Select")
     if not 0 <= at < len(items):
         raise TemplateError(
             f"Template error: Fn::Select cannot select nonexistent value at index {index}"
@@ -147,7 +149,7 @@ def _select(run: Run, raw: Any) -> Any:
 def _find_in_map(run: Run, raw: Any) -> Any:
     lookup = shapes.find_in_map(raw)
     if lookup.has_default:
-        shapes.find_in_map(None)
+        raise shapes.wrong("Fn::FindInMap")
     return _looked_up(run, lookup)
 
 
@@ -163,8 +165,7 @@ def _looked_up(run: Run, lookup: shapes.Lookup) -> Any:
     mapping, top, second = (text_of(name, complaint) for name in names)
     found = run.mappings.get(mapping, {}).get(top, {}).get(second)
     if found is not None:
-        run.budget.step(len(found) if isinstance(found, list) else 1)
-        return found
+        return run.budget.copy(found)
     if lookup.has_default:
         return run.value(lookup.default)
     if mapping not in run.mappings:
@@ -179,11 +180,12 @@ def _base64(run: Run, raw: Any) -> Any:
     text = run.value(shapes.SHAPES["Fn::Base64"](raw))
     if text is UNKNOWN:
         return UNKNOWN
-    written = text_of(
-        text, "Template error: every Fn::Base64 object must have a String-typed value."
-    )
+    try:
+        written = written_out(text)
+    except TypeError:
+        raise shapes.wrong("Fn::Base64") from None
     run.budget.make(2 * len(written))
-    return base64.b64encode(written.encode("utf-8", "surrogatepass")).decode()
+    return base64.b64encode(written.encode(errors="replace")).decode()
 
 
 def _if(run: Run, raw: Any) -> Any:
@@ -198,15 +200,13 @@ def _import_value(run: Run, raw: Any) -> Any:
             "Template error: the attribute in Fn::ImportValue must not depend on any resources,"
             " imported values, or Fn::GetAZs"
         )
-    return run.exported(name)
+    return run.budget.copy(run.exported(name))
 
 
 def _zones(run: Run, raw: Any) -> Any:
     region = run.value(shapes.SHAPES["Fn::GetAZs"](raw))
     if not isinstance(region, str):
-        raise TemplateError(
-            "Template error: every Fn::GetAZs object must have a String-typed value."
-        )
+        raise shapes.wrong("Fn::GetAZs")
     own = run.inputs.region
     return [(region or own) + zone.removeprefix(own) for zone in run.inputs.zones]
 
@@ -220,8 +220,7 @@ def _cidr(run: Run, raw: Any) -> Any:
         wanted = int(written_out(count))
         host_bits = 8 if bits is None else int(written_out(bits))
     except (TypeError, ValueError):
-        shapes.cidr(None)
-        raise AssertionError from None
+        raise shapes.wrong("Fn::Cidr") from None
     length = network.max_prefixlen - host_bits
     if (
         not 1 <= wanted <= CIDRS_MAX
@@ -232,6 +231,7 @@ def _cidr(run: Run, raw: Any) -> Any:
             f"Template error: Fn::Cidr cannot make {wanted} blocks of {host_bits} bits from"
             f" {block}."
         )
+    run.budget.step(20 * wanted)  # since writing an address takes that much longer
     first = int(network.network_address)
     address = type(network.network_address)
     return [f"{address(first + (number << host_bits))}/{length}" for number in range(wanted)]
@@ -252,6 +252,7 @@ def _to_json_string(run: Run, raw: Any) -> Any:
         return UNKNOWN
     if not isinstance(value, list | dict):
         raise TemplateError("Template error: Fn::ToJsonString requires an object or a list.")
+    # Six times as long as the value at most, whose characters are taken already.
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     run.budget.make(len(text))
     return text
@@ -273,9 +274,7 @@ def _equals(run: Run, raw: Any) -> bool:
 
 def _comparable(value: Any) -> Any:
     if value is UNKNOWN or isinstance(value, NoValue):
-        raise TemplateError(
-            "Template error: every Fn::Equals object requires a list of 2 string parameters."
-        )
+        raise shapes.wrong("Fn::Equals")
     if isinstance(value, list):
         return [_comparable(item) for item in value]
     if isinstance(value, dict):

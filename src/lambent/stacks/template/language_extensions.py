@@ -9,7 +9,7 @@ from lambent.stacks.template import functions
 from lambent.stacks.template.errors import TemplateError
 from lambent.stacks.template.inputs import Inputs
 from lambent.stacks.template.runs import TemplateRun
-from lambent.stacks.template.sections import LOOP, mappings
+from lambent.stacks.template.sections import LOOP, mappings, written_out
 from lambent.stacks.template.shape import Document
 
 LANGUAGE_EXTENSIONS: Final = "AWS::LanguageExtensions"
@@ -81,26 +81,27 @@ class _Expansion:
             raise _failed(f"{name} is in more than {LOOPS_MAX - 1} other loops.")
         if not isinstance(loop, list) or len(loop) != 3:
             raise _failed("Fn::ForEach layout is incorrect")
-        identifier, collection, body = loop
-        if (
-            not isinstance(identifier, str)
-            or not _IDENTIFIER.fullmatch(identifier)
-            or not isinstance(collection, list | dict)
-            or not isinstance(body, dict)
-        ):
+        written, collection, body = loop
+        identifiers = self._identifiers(name, written, bound, loops)
+        if not isinstance(collection, list | dict) or not isinstance(body, dict):
             raise _failed("Fn::ForEach layout is incorrect")
-        if identifier in bound or identifier in self._names:
-            raise _failed(f"The identifier {identifier} of {name} names something else, too.")
-        for item in self._items(name, collection, bound, loops):
-            yield from self._written_out(body, {**bound, identifier: item}, loops)
-
-    def _items(self, name: str, collection: Any, bound: _Bound, loops: int) -> list[str]:
         items = self._run.value(self._value(collection, bound, loops))
-        if not isinstance(items, list):
-            raise _failed(f"The collection of {name} is not a list.")
-        flat = [inner for item in items for inner in (item if isinstance(item, list) else [item])]
-        complaint = f"The collection of {name} has an item that is not a string."
-        return [functions.text_of(item, complaint) for item in flat]
+        for item in _rows(name, items, len(identifiers)):
+            yield from self._written_out(
+                body, {**bound, **dict(zip(identifiers, item, strict=True))}, loops
+            )
+
+    def _identifiers(self, name: str, written: Any, bound: _Bound, loops: int) -> list[str]:
+        listed = written if isinstance(written, list) else [written]
+        identifiers = [self._name(identifier, bound, loops) for identifier in listed]
+        for identifier in identifiers:
+            if not isinstance(identifier, str) or not _IDENTIFIER.fullmatch(identifier):
+                raise _failed("Fn::ForEach layout is incorrect")
+            if identifier in bound or identifier in self._names:
+                raise _failed(f"The identifier {identifier} of {name} names something else, too.")
+        if len(set(identifiers)) < len(identifiers) or not identifiers:
+            raise _failed("Fn::ForEach layout is incorrect")
+        return identifiers
 
     def _value(self, raw: Any, bound: _Bound, loops: int) -> Any:
         self._run.budget.step()
@@ -140,6 +141,25 @@ class _Expansion:
 
         self._run.budget.make(len(text))
         return _PLACE.sub(replacement, text) if bound else text
+
+
+def _rows(name: str, items: Any, width: int) -> list[list[str]]:
+    """What each turn of a loop gives to its identifiers. A list in a collection is part of the
+    collection, unless there are several identifiers."""
+    if isinstance(items, dict) and width == 2:
+        items = [[key, value] for key, value in items.items()]
+    if not isinstance(items, list):
+        raise _failed(f"The collection of {name} is not a list.")
+    if width == 1:
+        items = [
+            [inner] for item in items for inner in (item if isinstance(item, list) else [item])
+        ]
+    if not all(isinstance(item, list) and len(item) == width for item in items):
+        raise _failed(f"The collection of {name} has an item that does not have {width} values.")
+    try:
+        return [[written_out(value) for value in item] for item in items]
+    except TypeError:
+        raise _failed(f"The collection of {name} has an item that is not a string.") from None
 
 
 def _refuse(name: str) -> Any:

@@ -111,7 +111,7 @@ def _check(parameter: Parameter, text: str) -> None:
         raise TemplateError(
             f"Parameter '{name}' {complaint}"
             if described is None
-            else f"Parameter '{name}' failed to satisfy constraint: {described}"
+            else f"Parameter {name} failed to satisfy constraint: {described}"
         )
 
 

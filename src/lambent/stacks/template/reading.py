@@ -11,10 +11,16 @@ from lambent.stacks.template.yaml_reading import read_yaml
 __all__ = ["Document", "read_template"]
 
 
+TEXT_BYTES_MAX = 1_048_576
+"""As in AWS."""
+
+
 def read_template(text: str) -> Document:
     """The document that a template's text says. A text that starts with `{` is JSON, others are
     YAML. Raises `TemplateError` if it is neither, is too large or too deep, repeats a key or has a
-    `null`."""
+    `null`. Takes up to a second for hostile texts of a megabyte."""
+    if len(text) > TEXT_BYTES_MAX or len(text.encode(errors="replace")) > TEXT_BYTES_MAX:
+        raise TemplateError(f"Template may not exceed {TEXT_BYTES_MAX} bytes in size.")
     return check_document(_read_json(text) if text.lstrip().startswith("{") else read_yaml(text))
 
 

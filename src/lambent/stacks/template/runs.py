@@ -48,9 +48,7 @@ class TemplateRun:
         if isinstance(raw, list):
             values = map(self.value, raw)
             return [value for value in values if value is not NO_VALUE]
-        if isinstance(raw, str):
-            self.budget.make(len(raw))
-        return raw
+        return self.budget.copy(raw)
 
     def truth(self, raw: Any) -> bool:
         """A condition, evaluated. Raises `TemplateError` if it is something else."""
@@ -66,17 +64,16 @@ class TemplateRun:
         """What Ref returns."""
         inputs = self.inputs
         if name in inputs.parameters:
-            value = inputs.parameters[name]
-            self.budget.step(1 if isinstance(value, str) else len(value))
+            value = self.budget.copy(inputs.parameters[name])
             return value if isinstance(value, str) else list(value)
         pseudo = _PSEUDO.get(name)
         if pseudo is not None:
             return pseudo(inputs)
-        return self._resource(name, None)
+        return self.budget.copy(self._resource(name, None))
 
     def attribute(self, name: str, attribute: str) -> Any:
         """What Fn::GetAtt returns."""
-        return self._resource(name, attribute)
+        return self.budget.copy(self._resource(name, attribute))
 
     def _members(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         made = {}

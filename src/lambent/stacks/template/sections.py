@@ -130,12 +130,9 @@ def resource(name: str, written: Any, *, lenient: bool = False) -> Resource:
     condition = value.get("Condition")
     if condition is not None and not isinstance(condition, str):
         raise TemplateError("Template format error: Every Condition member must be a string.")
-    for policy, values in _POLICIES.items():
-        chosen = value.get(policy)
-        if not isinstance(chosen, dict | None) and chosen not in values:
-            raise TemplateError(
-                f"Template format error: Unrecognized {policy} {chosen} for resource {name}"
-            )
+    for policy in _POLICIES:
+        if not isinstance(value.get(policy), dict | None):
+            check_policy(name, policy, value[policy])
     return Resource(
         logical_id=name,
         type=kind,
@@ -148,6 +145,14 @@ def resource(name: str, written: Any, *, lenient: bool = False) -> Resource:
         update_policy=value.get("UpdatePolicy"),
         metadata=value.get("Metadata"),
     )
+
+
+def check_policy(logical_id: str, name: str, value: Any) -> None:
+    """Raises `TemplateError` if a policy is not known."""
+    if value not in _POLICIES[name]:
+        raise TemplateError(
+            f"Template format error: Unrecognized {name} {value} for resource {logical_id}"
+        )
 
 
 def output(name: str, written: Any) -> Output:

@@ -10,8 +10,8 @@ Document = dict[str, Any]
 
 DEPTH_MAX = 100
 """Levels of lists and maps. Templates of people have 30; each level costs Python a few frames."""
-NODES_MAX = 250_000
-"""Values of a document, with aliases written out. A template has at most a megabyte of text."""
+NODES_MAX = 100_000
+"""Values of a document, with aliases written out. 500 large resources have 30,000."""
 CHARACTERS_MAX = 2_000_000
 """Characters of all keys and texts, with aliases written out."""
 
@@ -32,6 +32,7 @@ def check_document(document: Any) -> Document:
                     raise TemplateError(
                         f"Template format error: [{path}] every key must be a string."
                     )
+                _check_text(key, path)
                 characters += len(key)
                 waiting.append((member, _Path(path, key, path.depth + 1)))
         elif isinstance(value, list):
@@ -82,10 +83,21 @@ class _Path:
         return "/" + "/".join(reversed(keys))
 
 
+def _check_text(text: str, path: _Path) -> None:
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise TemplateError(
+            f"Template format error: [{path}] A text has a character that is not Unicode."
+        ) from None
+
+
 def _check_scalar(value: Any, path: _Path) -> None:
     if value is None:
         raise TemplateError(f"[{path}] 'null' values are not allowed in templates")
-    if not isinstance(value, str | int | float) or not (
-        isinstance(value, str) or math.isfinite(value)
-    ):
+    if isinstance(value, str):
+        _check_text(value, path)
+    elif not isinstance(value, int | float) or not math.isfinite(value):
         raise TemplateError(f"Template format error: [{path}] {value!r} is not a value of JSON.")

@@ -1,7 +1,7 @@
 """What GetTemplateSummary and ValidateTemplate say of a template."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from lambent.stacks.template.sections import LOOP
@@ -30,21 +30,27 @@ _IAM_NAMES: Mapping[str, str | None] = {
 class Summary:
     """A template in short."""
 
+    version: str | None
+    """`2010-09-09`, or None if the template does not say it."""
     description: str | None
     metadata: Any
     parameters: tuple[Parameter, ...]
     capabilities: tuple[str, ...]
     capabilities_reason: str | None
-    resource_types: tuple[str, ...]
-    """Each once, in the order of the template."""
+    resources: Mapping[str, tuple[str, ...]]
+    """Type → logical ids, in the order of the template; in a loop, as they are written."""
     transforms: tuple[str, ...]
+
+    @property
+    def resource_types(self) -> tuple[str, ...]:
+        """Each type once."""
+        return tuple(self.resources)
 
 
 def summary(template: Template) -> Summary:
     """The summary of a template, with the resources in its loops."""
     resources = list(_resources(template.document["Resources"]))
-    transforms = tuple(dict.fromkeys((*template.transforms, *_embedded(template.document))))
-    iam = [(kind, properties) for kind, properties in resources if kind in _IAM_NAMES]
+    iam = [(kind, properties) for _, kind, properties in resources if kind in _IAM_NAMES]
     capabilities = []
     reasons = []
     if iam:
@@ -52,42 +58,38 @@ def summary(template: Template) -> Summary:
         capabilities.append(CAPABILITY_NAMED_IAM if is_named else CAPABILITY_IAM)
         needing = ", ".join(dict.fromkeys(kind for kind, _ in iam))
         reasons.append(f"The following resource(s) require capabilities: [{needing}]")
-    if transforms:
+    if template.transforms:
         capabilities.append(CAPABILITY_AUTO_EXPAND)
         reasons.append(
-            f"The following transform(s) require capabilities: [{', '.join(transforms)}]"
+            f"The following transform(s) require capabilities: [{', '.join(template.transforms)}]"
         )
     return Summary(
+        version=template.document.get("AWSTemplateFormatVersion"),
         description=template.description,
         metadata=template.metadata,
         parameters=tuple(template.parameters.values()),
         capabilities=tuple(capabilities),
         capabilities_reason=". ".join(reasons) or None,
-        resource_types=tuple(dict.fromkeys(kind for kind, _ in resources)),
-        transforms=transforms,
+        resources=_by_type(resources),
+        transforms=template.transforms,
     )
 
 
-def _resources(section: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Type and properties of each resource, also in loops that are not written out."""
+def _resources(section: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Name, type and properties of each resource, also in loops that are not written out."""
     for name, written in section.items():
         if name.startswith(LOOP):
             body = written[2] if isinstance(written, list) and len(written) == 3 else None
             yield from _resources(body if isinstance(body, dict) else {})
         elif isinstance(written, dict) and isinstance(written.get("Type"), str):
             properties = written.get("Properties", {})
-            yield written["Type"], properties if isinstance(properties, dict) else {}
+            yield name, written["Type"], properties if isinstance(properties, dict) else {}
 
 
-def _embedded(value: Any) -> Iterator[str]:
-    """Names of the macros that Fn::Transform calls."""
-    if isinstance(value, dict):
-        for name, member in value.items():
-            if name == "Fn::Transform":
-                called = member.get("Name") if isinstance(member, dict) else member
-                if isinstance(called, str):
-                    yield called
-            yield from _embedded(member)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _embedded(item)
+def _by_type(
+    resources: Iterable[tuple[str, str, Mapping[str, Any]]],
+) -> dict[str, tuple[str, ...]]:
+    made: dict[str, tuple[str, ...]] = {}
+    for name, kind, _ in resources:
+        made[kind] = (*made.get(kind, ()), name)
+    return made

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lambent.stacks.template import sections
-from lambent.stacks.template.circles import check_circles
+from lambent.stacks.template.circles import in_order
 from lambent.stacks.template.errors import TemplateError
 from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS
 from lambent.stacks.template.parts import Assertion, Mappings, Output, Parameter, Resource, Rule
@@ -19,6 +19,7 @@ from lambent.stacks.template.references import (
 from lambent.stacks.template.shape import Document, check_document
 
 __all__ = [
+    "LANGUAGE_EXTENSIONS",
     "Assertion",
     "Mappings",
     "Output",
@@ -33,9 +34,11 @@ RESOURCES_MAX = 500
 OTHERS_MAX = 200
 """Parameters, and the same of outputs."""
 _SECTIONS = frozenset({
-    "AWSTemplateFormatVersion", "Conditions", "Description", "Globals", "Hooks", "Mappings",
-    "Metadata", "Outputs", "Parameters", "Resources", "Rules", "Transform",
+    "AWSTemplateFormatVersion", "Conditions", "Description", "Mappings", "Metadata", "Outputs",
+    "Parameters", "Resources", "Rules", "Transform",
 })  # fmt: skip
+_OF_MACROS = frozenset({"Globals"})
+"""A section that macros take away."""
 _DESCRIPTION_BYTES_MAX = 1_024
 
 
@@ -54,7 +57,8 @@ class Template:
     outputs: Mapping[str, Output]
     rules: Mapping[str, Rule]
     transforms: tuple[str, ...]
-    """Names of macros, in their order."""
+    """Names of macros, in their order: those of the template, then those that Fn::Transform
+    calls."""
     is_extended: bool
     """Whether the functions of the language extensions may be used."""
 
@@ -65,7 +69,7 @@ def parse_template(document: Any, *, is_extended: bool = False) -> Template:
     and references of a template with transforms are checked when it is transformed."""
     check_document(document)
     _check_sections(document)
-    transforms = _transforms(document.get("Transform", []))
+    transforms = _transforms(document)
     looped = LANGUAGE_EXTENSIONS in transforms
     template = Template(
         document=document,
@@ -100,7 +104,8 @@ def parse_template(document: Any, *, is_extended: bool = False) -> Template:
 
 
 def _check_sections(document: Document) -> None:
-    unknown = [name for name in document if name not in _SECTIONS and name != "Fn::Transform"]
+    known = _SECTIONS | _OF_MACROS if "Transform" in document else _SECTIONS
+    unknown = [name for name in document if name not in known and name != "Fn::Transform"]
     if unknown:
         raise TemplateError(f"Invalid template property or properties [{', '.join(unknown)}]")
     version = document.get("AWSTemplateFormatVersion", "2010-09-09")
@@ -113,14 +118,34 @@ def _check_sections(document: Document) -> None:
         raise TemplateError("Template format error: At least one Resources member must be defined.")
 
 
-def _transforms(written: Any) -> tuple[str, ...]:
-    names = []
-    for transform in written if isinstance(written, list) else [written]:
-        name = transform.get("Name") if isinstance(transform, dict) else transform
-        if not isinstance(name, str):
-            raise TemplateError("Key Name of transform definition must be a string.")
-        names.append(name)
-    return tuple(names)
+def _transforms(document: Document) -> tuple[str, ...]:
+    written = document.get("Transform", [])
+    names = [_macro(transform) for transform in _as_list(written)]
+    _collect_calls(document, names)
+    return tuple(dict.fromkeys(names))
+
+
+def _macro(transform: Any) -> str:
+    name = transform.get("Name") if isinstance(transform, dict) else transform
+    if not isinstance(name, str):
+        raise TemplateError("Key Name of transform definition must be a string.")
+    return name
+
+
+def _collect_calls(value: Any, names: list[str]) -> None:
+    """Add the macros that Fn::Transform calls in a value."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if name == "Fn::Transform":
+                names += [_macro(transform) for transform in _as_list(member)]
+            _collect_calls(member, names)
+    elif isinstance(value, list):
+        for item in value:
+            _collect_calls(item, names)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _description(written: Any) -> str | None:
@@ -130,7 +155,7 @@ def _description(written: Any) -> str | None:
         raise TemplateError("Template format error: Description must be a string.")
     if len(written.encode(errors="replace")) > _DESCRIPTION_BYTES_MAX:
         raise TemplateError(
-            f"Template format error: 'Description' length is greater than {_DESCRIPTION_BYTES_MAX}"
+            f"Template format error: 'Description' length is greater than {_DESCRIPTION_BYTES_MAX}."
         )
     return written
 
@@ -144,7 +169,8 @@ def _check_references(template: Template) -> None:
     unresolved: list[str] = []
     dependencies: dict[str, set[str]] = {}
     for resource in template.resources.values():
-        names = _referred(template, _values(resource), resource.condition)
+        _check_policies(template, resource)
+        names = _referred(template, _values(resource), resource.condition, "Resources")
         unresolved += _unresolved(template, names)
         unresolved += [name for name in resource.depends_on if name not in template.resources]
         if resource.condition is None:
@@ -152,11 +178,21 @@ def _check_references(template: Template) -> None:
             dependencies[resource.logical_id] = sure | {*resource.depends_on}
     _refuse_unresolved(unresolved, "Resources")
     # Only what holds with any conditions; an evaluation checks the rest.
-    check_circles({name: needed & set(dependencies) for name, needed in dependencies.items()})
+    in_order({name: needed & set(dependencies) for name, needed in dependencies.items()})
     for output in template.outputs.values():
-        names = _referred(template, [output.value, output.export_name], output.condition)
+        names = _referred(template, [output.value, output.export_name], output.condition, "Outputs")
         unresolved += _unresolved(template, names)
     _refuse_unresolved(unresolved, "Outputs")
+
+
+def _check_policies(template: Template, resource: Resource) -> None:
+    """Only language extensions allow functions there."""
+    policies = (resource.deletion_policy, resource.update_replace_policy)
+    if not template.is_extended and any(isinstance(policy, dict) for policy in policies):
+        raise TemplateError(
+            "Template format error: Every DeletionPolicy and UpdateReplacePolicy member must be a"
+            " string."
+        )
 
 
 def _values(resource: Resource) -> list[Any]:
@@ -170,11 +206,13 @@ def _values(resource: Resource) -> list[Any]:
     ]
 
 
-def _referred(template: Template, values: Any, condition: str | None) -> list[Reference]:
+def _referred(
+    template: Template, values: Any, condition: str | None, block: str
+) -> list[Reference]:
     if condition is not None and condition not in template.conditions:
         raise TemplateError(
-            f"Template format error: Unresolved dependencies [{condition}] in the Conditions block"
-            " of the template"
+            f"Template format error: Unresolved condition dependency {condition} in the {block}"
+            " block of the template"
         )
     found = references(values)
     _check_extensions(template, found)
@@ -232,4 +270,4 @@ def _check_conditions(template: Template) -> None:
                 " reference resources in the Conditions block of the template"
             )
         needed[name] = found.conditions
-    check_circles(needed, "conditions")
+    in_order(needed, "conditions")

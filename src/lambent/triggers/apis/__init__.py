@@ -19,6 +19,7 @@ What the kinds share:
 - `parameters` says where mappings take values from, `vtl/` renders templates.
 - `throttling` has the token buckets of accounts, stages and routes.
 - `access_logs` writes a stage's access log into CloudWatch Logs.
+- `outbound` makes connections to servers, and passes their responses on.
 
 To add a kind, write an `ApiKind` and register it where the rooms meet (`assembly/apis.py`).
 `context.ApiContext` has what kinds work with.

@@ -51,18 +51,21 @@ def _text(value: object) -> str:
     return json.dumps(text[:_VALUE_MAX], ensure_ascii=False)[1:-1]
 
 
-class _Stream(NamedTuple):
+class LogStream(NamedTuple):
+    """A stream of CloudWatch Logs."""
+
     root: Root
+    """For the account and region."""
     group: str
     name: str
 
 
 class AccessLogs:
-    """The streams of all access logs, opened when a line is written."""
+    """The streams that APIs write into, opened when a line is written."""
 
     def __init__(self, logs: LogStore) -> None:
         self._logs = logs
-        self._writers: dict[_Stream, Any] = {}
+        self._writers: dict[LogStream, Any] = {}
 
     def open(
         self, root: Root, stage: str, settings: Mapping[str, Any] | None
@@ -77,9 +80,9 @@ class AccessLogs:
             return None
         group = arn.resource.removeprefix(_GROUP).removesuffix(":*")
         scoped = root._replace(account=arn.account, region=arn.region)
-        return AccessLog(self, _Stream(scoped, group, f"{root.id}/{stage}"), LogFormat(text))
+        return AccessLog(self, LogStream(scoped, group, f"{root.id}/{stage}"), LogFormat(text))
 
-    def write(self, stream: _Stream, line: str) -> None:
+    def write(self, stream: LogStream, line: str) -> None:
         """Append a line. It is dropped if the disk does not keep up."""
         writer = self._writers.get(stream)
         if writer is None:
@@ -97,7 +100,7 @@ class AccessLog:
 
     __slots__ = ("_format", "_logs", "_stream")
 
-    def __init__(self, logs: AccessLogs, stream: _Stream, format: LogFormat) -> None:
+    def __init__(self, logs: AccessLogs, stream: LogStream, format: LogFormat) -> None:
         self._logs = logs
         self._stream = stream
         self._format = format

@@ -16,10 +16,12 @@ import aiohttp
 import anyio
 from yarl import URL
 
+from lambent.kit.http.messages import Exchange
 from lambent.sandbox.egress_policy import EgressPolicy, EgressSettings, is_host_address
 
 _FETCH_S = 5.0
 _FETCHED_BYTES_MAX = 256 * 1024
+_CHUNK_BYTES = 64 * 1024
 _CONNECTIONS_MAX = 1024
 _CONNECTIONS_PER_HOST_MAX = 256
 _KEPT_S = 3.0
@@ -83,6 +85,44 @@ class Outbound:
             )
         async with response:
             yield response
+
+
+def cancel_when_gone(exchange: Exchange, scope: anyio.CancelScope) -> None:
+    """End what runs in a scope when the client disconnects, or if it has already."""
+    exchange.on_disconnect(scope.cancel)
+    if not exchange.is_open:
+        scope.cancel()
+
+
+class PassedBody:
+    """The body of a server's response, passed on to a client chunk by chunk. The client's response
+    must have been started when it runs."""
+
+    def __init__(
+        self, exchange: Exchange, response: aiohttp.ClientResponse, begin: bytes = b""
+    ) -> None:
+        """`begin` was read already."""
+        self.sent_bytes = 0
+        self._exchange = exchange
+        self._content = response.content
+        self._begin = begin
+
+    async def run(self) -> None:
+        """Pass on what is left. A client that is behind holds the server back. Raises
+        `aiohttp.ClientError`, OSError and TimeoutError if the server fails."""
+        caught_up = anyio.Event()
+
+        def note() -> None:
+            caught_up.set()
+
+        self._exchange.on_writable(note)
+        chunk = self._begin or await self._content.read(_CHUNK_BYTES)
+        while chunk:
+            self.sent_bytes += len(chunk)
+            if not self._exchange.write(chunk):
+                await caught_up.wait()
+                caught_up = anyio.Event()
+            chunk = await self._content.read(_CHUNK_BYTES)
 
 
 @asynccontextmanager

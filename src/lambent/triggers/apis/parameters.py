@@ -7,7 +7,6 @@ from urllib.parse import parse_qsl
 
 from lambent.kit.strict_json import parse_plain
 from lambent.triggers.apis.vtl.budget import Budget, TemplateError
-from lambent.triggers.apis.vtl.json_path import find
 from lambent.triggers.apis.vtl.values import to_json
 
 Multi = Mapping[str, Sequence[str]]
@@ -99,6 +98,9 @@ def source_value(
 def body_value(body: bytes, path: str) -> str | None:
     """The value of a mapping's right side that is a part of a JSON body: `path` follows `$` in
     JSONPath. None if there is none, or the body is no JSON."""
+    # The library takes long to import.
+    from lambent.triggers.apis.vtl.json_path import find
+
     budget = Budget()
     try:
         value = find(parse_plain(body.decode()), f"${path}", budget)

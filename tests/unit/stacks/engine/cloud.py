@@ -15,11 +15,11 @@ from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.document import Root
 from lambent.model.errors import ApiError
 from lambent.model.principal import root_of
+from lambent.model.stack_documents import SERVICE
 from lambent.stacks.engine.ports import EngineContext
 from lambent.stacks.engine.run import StackRun
 from lambent.stacks.plan import Wanted
 from lambent.stacks.records import (
-    SERVICE,
     WANTED,
     Deployment,
     Operation,
@@ -205,6 +205,9 @@ class World:
         self.name = name
         killable: Any = KillableStore(store, self.cloud)
 
+        async def make_blueprint(_: Stack, deployment: Deployment, __: Any) -> FakeBlueprint:
+            return FakeBlueprint(json.loads(deployment.template))
+
         async def resolve(value: Any, _: Caller) -> Any:
             return value
 
@@ -212,12 +215,16 @@ class World:
             store=killable,
             clock=self.clock,
             find_type=lambda name: FakeType(self.cloud, name, self.clock),
-            make_blueprint=lambda _, deployment, __: FakeBlueprint(json.loads(deployment.template)),
+            make_blueprint=make_blueprint,
             resolve=resolve,
         )
 
     async def begin(
-        self, status: str, template: Mapping[str, Any] | None = None, **operation: Any
+        self,
+        status: str,
+        template: Mapping[str, Any] | None = None,
+        timeout_minutes: int = 0,
+        **operation: Any,
     ) -> None:
         """Write that an operation is under way."""
 
@@ -230,6 +237,7 @@ class World:
                 name=self.name,
                 status=status,
                 created_at=self.clock.now(),
+                timeout_minutes=timeout_minutes,
                 caller=stored_principal(root_of(SCOPE.account)),
             )
             rows.put_stack(dataclasses.replace(stack, status=status))
@@ -237,14 +245,15 @@ class World:
             if template is not None:
                 deployment = Deployment(template=json.dumps(template))
                 rows.put_deployment(self.root, WANTED, deployment)
-            rows.put_operation(self.root, Operation(token=str(uuid.uuid4()), **operation))
+            begun = Operation(token=str(uuid.uuid4()), started_at=self.clock.now(), **operation)
+            rows.put_operation(self.root, begun)
 
         await self.store.transact(run)
 
     async def run(self) -> Stack:
         """Run it to its end; returns the stack."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._pass_time)
+            tasks.start_soon(self.pass_time)
             await StackRun(self.context, self.root).run()
             tasks.cancel_scope.cancel()
         return await self.stack()
@@ -300,7 +309,19 @@ class World:
             found[logical_id] = thing.properties
         return found
 
-    async def _pass_time(self) -> None:
+    async def cancel(self) -> None:
+        """Write that the user cancels the update."""
+
+        def run(tx: Transaction) -> None:
+            rows = StackRows(tx)
+            operation = rows.operation(self.root)
+            assert operation is not None
+            rows.put_operation(self.root, dataclasses.replace(operation, is_cancelled=True))
+
+        await self.store.transact(run)
+
+    async def pass_time(self) -> None:
+        """Time passes, much faster than elsewhere."""
         while True:
             await anyio.sleep(0.001)
             self.clock.advance(0.5)

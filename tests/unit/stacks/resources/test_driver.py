@@ -223,6 +223,24 @@ def test_which_change_needs_a_new_resource() -> None:
     assert (function.custom_name({"FunctionName": "a"}), function.custom_name({})) == ("a", None)
 
 
+async def test_a_version_is_a_new_one() -> None:
+    """If nothing has changed, PublishVersion returns the last version, which may be of another
+    resource. Only a step that is repeated may have published it."""
+    arn = "arn:aws:lambda:eu-west-1:111111111111:function:f:1"
+    responses: dict[str, Any] = {
+        "ListVersionsByFunction": {"Versions": [{"FunctionArn": arn}]},
+        "PublishVersion": {"FunctionArn": arn, "Version": "1"},
+        "GetFunction": {"Configuration": {"FunctionArn": arn, "Version": "1"}},
+    }
+    version = type_of("AWS::Lambda::Version", FakeApi(responses))
+    with refused("A version for this Lambda function exists ( 1 ). Modify"):
+        await version.create(STEP, {"FunctionName": "f"})
+    assert (await version.create(AGAIN, {"FunctionName": "f"})).physical_id == arn
+    fresh = FakeApi({**responses, "ListVersionsByFunction": {"Versions": []}})
+    made = await type_of("AWS::Lambda::Version", fresh).create(STEP, {"FunctionName": "f"})
+    assert made == Made(arn, {"FunctionArn": arn, "Version": "1"})
+
+
 async def test_names_are_as_long_as_the_type_allows() -> None:
     """Their end is what makes them unique."""
     api = FakeApi({"GetFunction": ACTIVE})

@@ -154,7 +154,7 @@ def test_no_echo() -> None:
         (
             "A: {Type: String, AllowedValues: [a], ConstraintDescription: must be a}",
             {"A": "c"},
-            "Parameter 'A' failed to satisfy constraint: must be a",
+            "Parameter A failed to satisfy constraint: must be a",
         ),
         ("A: {Type: String}", {"A": "ä" * 2049}, "Parameter 'A' must contain at most 4096 bytes."),
     ],

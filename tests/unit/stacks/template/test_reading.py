@@ -158,6 +158,8 @@ WELL_FORMED = "Template format error: YAML not well-formed."
         ('{"a": 1', "Template format error: JSON not well-formed. (line 1, column 8)"),
         ('{"a": 1, "a": 2}', "Template format error: Duplicate key found: a"),
         ('{"a": null}', "[/a] 'null' values are not allowed in templates"),
+        ('{"a": ["\\ud800"]}', "Template format error: [/a/0] A text has a character that is not"),
+        ('{"\\ud800": 1}', "Template format error: [/] A text has a character that is not"),
         ('{"a": NaN}', "Template format error: [/a] nan is not a value of JSON."),
         ('{"a": 1e999}', "Template format error: [/a] inf is not a value of JSON."),
         ('{"a": ' + "1" * 5000 + "}", "Template format error: JSON not well-formed."),
@@ -199,9 +201,10 @@ def _deep_aliases() -> str:
         ("A: !Not " + "[!Not " * 10_000, "nested deeper"),
         ('{"a":' * 500 + "1" + "}" * 500, "nested deeper"),
         ('{"a":' * 100_000, "JSON not well-formed"),
-        ('{"a": "' + "x" * 2_100_000 + '"}', "characters"),
+        ("#" * 1_048_577, "Template may not exceed 1048576 bytes in size."),
+        ("ä" * 600_000, "Template may not exceed 1048576 bytes in size."),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_bombs(text: str, complaint: str) -> None:
     """What grows when it is written out, is too deep or too large, is refused."""

@@ -72,13 +72,16 @@ Outputs: {O: {Description: d, Value: !Ref Q, Export: {Name: n}, Condition: C}}
     [
         ("Resources: {}", "At least one Resources member must be defined."),
         ("Resources: [a]", "At least one Resources member must be defined."),
+        ("Hooks: {}", "Invalid template property or properties [Hooks]"),
+        ("Globals: {}", "Invalid template property or properties [Globals]"),
         ("Nonsense: 1", "Invalid template property or properties [Nonsense]"),
         (
             "AWSTemplateFormatVersion: 2010-09-10",
             "2010-09-10 is not a supported value for AWSTemplateFormatVersion.",
         ),
         ("Description: [a]", "Description must be a string."),
-        ("Description: " + "x" * 1025, "'Description' length is greater than 1024"),
+        ("Description: " + "x" * 1025, "'Description' length is greater than 1024."),
+        ("Outputs: {O: {Value: {'Fn::Transform': {Name: !Ref Q}}}}", "Key Name of transform"),
         ("Transform: {a: b}", "Key Name of transform definition must be a string."),
         ("Resources: {Q: 1}", "Any Resources member must be an object."),
         (
@@ -95,6 +98,7 @@ Outputs: {O: {Description: d, Value: !Ref Q, Export: {Name: n}, Condition: C}}
         ("Resources: {Q: {Type: T, DependsOn: {}}}", "Every DependsOn value must be a string."),
         ("Resources: {Q: {Type: T, Condition: []}}", "Every Condition member must be a string."),
         ("Resources: {Q: {Type: T, DeletionPolicy: Keep}}", "Unrecognized DeletionPolicy Keep"),
+        ("Resources: {Q: {Type: T, DeletionPolicy: !Ref Q}}", "Every DeletionPolicy and"),
         ("Resources: {Q: {Type: T, DeletionPolicy: [a]}}", "Unrecognized DeletionPolicy"),
         (
             "Resources: {Q: {Type: T, DependsOn: X}}",
@@ -116,7 +120,14 @@ Outputs: {O: {Description: d, Value: !Ref Q, Export: {Name: n}, Condition: C}}
             "Resources: {Q: {Type: T, Properties: {a: !If [C, 1, 2]}}}",
             "Template error: unresolved condition dependency C in Fn::If",
         ),
-        ("Resources: {Q: {Type: T, Condition: C}}", "Unresolved dependencies [C]"),
+        (
+            "Resources: {Q: {Type: T, Condition: C}}",
+            "Unresolved condition dependency C in the Resources block of the template",
+        ),
+        (
+            "Outputs: {O: {Value: a, Condition: C}}",
+            "Unresolved condition dependency C in the Outputs block of the template",
+        ),
         (
             "Resources: {A: {Type: T, Properties: {b: !Ref B}}, B: {Type: T, DependsOn: A}}",
             "Circular dependency between resources: [A, B]",
@@ -253,6 +264,12 @@ Resources:
   F: {Type: AWS::Serverless::Function, Connectors: {}, Properties: {Role: !Ref FRole}}
 """)
     assert template.transforms == ("AWS::Serverless-2016-10-31", "Mine")
+    template = parse("""
+Resources:
+  A: {Type: T, Properties: {P: !Sub {"Fn::Transform": {Name: M}}, Q: !Ref X}}
+  Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://a/b}}
+""")
+    assert template.transforms == ("M", "AWS::Include")
 
 
 IAM = "The following resource(s) require capabilities: [AWS::IAM::Role]"
@@ -302,6 +319,8 @@ Parameters: {P: {Type: String}}
 Resources: {A: {Type: AWS::SQS::Queue}, B: {Type: AWS::SNS::Topic}, C: {Type: AWS::SQS::Queue}}
 """)
     )
+    assert found.resources == {"AWS::SQS::Queue": ("A", "C"), "AWS::SNS::Topic": ("B",)}
     assert found.resource_types == ("AWS::SQS::Queue", "AWS::SNS::Topic")
+    assert found.version is None
     assert [parameter.name for parameter in found.parameters] == ["P"]
     assert (found.description, found.metadata, found.transforms) == ("d", {"a": "b"}, ())

@@ -44,6 +44,8 @@ from lambent.sandbox.egress_policy import EgressSettings
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.logs import LogStore, open_logs
+from lambent.telemetry.queries import Bounds
+from lambent.telemetry.segments import LogEvent
 from lambent.telemetry.settings import TelemetrySettings
 from lambent.triggers.apis.access_logs import AccessLogs
 from lambent.triggers.apis.authorizers.issuers import Fetch, Issuers
@@ -59,7 +61,8 @@ from tests.unit.invocation.fake_node import FakeNode
 ACCOUNT, REGION = AccountId("000000000000"), Region("us-east-1")
 SETTINGS = GatewaySettings(shutdown_grace_s=1)
 Function = Callable[[Any], Any]
-"""From an event to a result. An `Outcome` is taken as it is; None is no response at all."""
+"""From an event to a result. An `Outcome` is taken as it is. A function that is the result gets the
+reply of the call, for a stream."""
 
 
 class NoResponse(Exception):
@@ -83,6 +86,9 @@ class FunctionsNode(FakeNode):
         except Exception as error:
             payload = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
             reply.finish(FunctionFailed(payload.encode(), type(error).__name__), NOT_RUN)
+            return
+        if callable(result):
+            result(reply)
             return
         outcome: Outcome = (
             result
@@ -146,6 +152,20 @@ class Served:
             )
 
         self.portal.call(write)
+
+    def log_lines(self, group: str) -> list[str]:
+        """The messages of a log group: of one stream after the other."""
+
+        async def read() -> list[str]:
+            bounds = Bounds(start_ms=0, end_ms=1 << 50, events_max=999, bytes_max=1 << 20)
+            found: list[LogEvent] = []
+            for name in await self.logs.stream_names(ACCOUNT, REGION, group) or ():
+                found += await self.logs.stream_page(
+                    ACCOUNT, REGION, group, name, bounds, 0, is_forward=True
+                )
+            return [event.message.decode().rstrip("\n") for event in found]
+
+        return self.portal.call(read)
 
     def user(
         self, action: str, resource: str, *, account: AccountId = ACCOUNT, key: str = "AKIAEXAMPLE"

@@ -9,10 +9,9 @@ import pytest
 
 from lambent.model.changes import Changes
 from lambent.model.concurrency import no_capacity
-from lambent.telemetry.queries import Bounds
 
 from .http_apis import HttpApi, one_function, serving_http
-from .serving import ACCOUNT, REGION, NoResponse, Served
+from .serving import NoResponse, Served
 
 
 @pytest.fixture(scope="module")
@@ -521,7 +520,7 @@ def test_access_log(served: Served, echo: str) -> None:
     api.deploy(AccessLogSettings={"DestinationArn": arn, "Format": text})
     length = len(api.get("/a").body)
     api.get("/nowhere?a=b")
-    found, refused = (json.loads(line) for line in _lines(served, "/apis/x"))
+    found, refused = (json.loads(line) for line in served.log_lines("/apis/x"))
     assert int(found.pop("integrationLatency")) >= 0
     assert found == {
         "routeKey": "GET /a",
@@ -537,16 +536,3 @@ def test_access_log(served: Served, echo: str) -> None:
     }
     assert (refused["routeKey"], refused["status"]) == ("-", "404")
     assert (refused["error.message"], refused["path"]) == ("Not Found", "/nowhere")
-
-
-def _lines(served: Served, group: str) -> list[str]:
-    async def read() -> list[str]:
-        logs, bounds = (
-            served.logs,
-            Bounds(start_ms=0, end_ms=1 << 50, events_max=9, bytes_max=99999),
-        )
-        (stream,) = await logs.stream_names(ACCOUNT, REGION, group) or []
-        events = await logs.stream_page(ACCOUNT, REGION, group, stream, bounds, 0, is_forward=True)
-        return [event.message for event in events]
-
-    return served.portal.call(read)

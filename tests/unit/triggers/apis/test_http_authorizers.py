@@ -9,6 +9,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from lambent.control.apis.v2.room import ApisV2
+
 from .http_apis import HttpApi, claims_of, serving_http
 from .issuer import URL, Issuer, make_key
 from .serving import ACCOUNT, Served
@@ -357,3 +359,23 @@ def test_role_of_the_caller(served: Served) -> None:
     )
     api.route("POST /a", target)
     assert api.deploy().request("POST", "/a").status == 500
+
+
+def test_results_are_forgotten_on_request(served: Served) -> None:
+    """ResetAuthorizersCache: the next request is asked about again."""
+    source = {
+        "IdentitySource": ["$request.header.authorization"],
+        "AuthorizerResultTtlInSeconds": 300,
+    }
+    api, seen = asking(served, lambda _: {"isAuthorized": True}, **SIMPLE, **source)
+    api.deploy("dev")
+    room = ApisV2(served.store, served.apis.context.clock, domain="localhost")
+
+    def ask() -> int:
+        assert api.get("/dev/x", authorization="t").status == 200
+        return len(seen)
+
+    assert [ask(), ask()] == [1, 1]
+    params = {"ApiId": api.id, "StageName": "dev"}
+    served.portal.call(room.reset_authorizers_cache, api.root.scope, params)
+    assert [ask(), ask()] == [2, 2]

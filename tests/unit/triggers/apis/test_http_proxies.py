@@ -1,5 +1,6 @@
 """Integrations with HTTP servers, and which servers may be reached."""
 
+import http.client
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 import pytest
 
 from lambent.sandbox.egress_policy import EgressSettings
+from tests.platforms import wait_for
 
 from .backend import running_backend
 from .http_apis import HttpApi, serving_http
-from .serving import Response, Served
+from .serving import ACCOUNT, REGION, Response, Served
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,28 @@ def test_bodies_are_streamed(served: Served, backend: str) -> None:
     assert (head.status, head.body) == (200, b"")
     with pytest.raises(Exception, match="IncompleteRead"):
         api.get("/dev/cut")
+
+
+@pytest.mark.parametrize(("path", "line"), [("stuck", "200 5"), ("slow", "- 0")])
+def test_a_client_that_leaves_is_in_the_access_log(
+    served: Served, backend: str, path: str, line: str
+) -> None:
+    """Without a status if it had none."""
+    group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:left-{path}"
+    settings = {"DestinationArn": group, "Format": "$context.status $context.responseLength"}
+    api = HttpApi(served)
+    integration = api.integration(
+        f"{backend}/{path}", IntegrationType="HTTP_PROXY", IntegrationMethod="ANY"
+    )
+    api.route("$default", integration)
+    api.deploy(AccessLogSettings=settings)
+    client = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    client.request("GET", "/", headers={"Host": api.host})
+    if path == "stuck":
+        assert client.getresponse().read(5) == b"begin"
+    client.close()
+    wait_for(lambda: served.log_lines(f"left-{path}"), "the line")
+    assert served.log_lines(f"left-{path}") == [line]
 
 
 def test_servers_that_do_not_respond(served: Served, backend: str) -> None:

@@ -13,13 +13,19 @@ COMPRESSION_REFUSAL = (
     f"Invalid minimum compression size, must be between 0 and {COMPRESSION_BYTES_MAX}"
 )
 TIMEOUT_MS_MIN, TIMEOUT_MS_MAX = 50, 29_000
-TIMEOUT_REFUSAL = f"Timeout should be between {TIMEOUT_MS_MIN} ms and {TIMEOUT_MS_MAX} ms"
+STREAM_TIMEOUT_MS_MAX = 900_000
+"""Of an integration that streams its responses."""
 TTL_S_MAX = 3600
 TTL_REFUSAL = f"Authorizer result TTL must be between 0 and {TTL_S_MAX} seconds."
 COUNT_MAX = 2**31 - 1
 _ALL = ("add", "remove", "replace")
 _NO_CONTENT_TYPE = "Content-Type specified was not found"
 _BAD_TYPE_OP = "Invalid patch operation specified. Must be 'add'|'remove'|'replace'"
+
+
+def timeout_refusal(longest_ms: int) -> str:
+    """Why a timeout is refused."""
+    return f"Timeout should be between {TIMEOUT_MS_MIN} ms and {longest_ms} ms"
 
 
 def _texts(*names: str) -> tuple[Row, ...]:
@@ -93,7 +99,11 @@ INTEGRATION = PatchTable(
     (
         *_texts("uri", "httpMethod", "credentials", "passthroughBehavior", "contentHandling"),
         *_texts("cacheNamespace"),
-        Row("/timeoutInMillis", whole("timeoutInMillis", 50, TIMEOUT_MS_MAX, TIMEOUT_REFUSAL)),
+        # How long a timeout may be depends on the other members: the check of the whole says so.
+        Row(
+            "/timeoutInMillis",
+            whole("timeoutInMillis", 0, COUNT_MAX, timeout_refusal(TIMEOUT_MS_MAX)),
+        ),
         _map("requestParameters"),
         _map("requestTemplates", _NO_CONTENT_TYPE),
         *_items("cacheKeyParameters"),

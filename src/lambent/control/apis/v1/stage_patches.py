@@ -50,6 +50,7 @@ _STRATEGIES = (
     "SUCCEED_WITH_RESPONSE_HEADER",
     "SUCCEED_WITHOUT_RESPONSE_HEADER",
 )
+_LEVELS = ("OFF", "ERROR", "INFO")
 _SETTING = re.compile(
     r"/(?P<resource>[^/]*)/(?P<verb>[A-Z*]+)/(?P<name>[a-z]+/[A-Za-z0-9]+)", re.ASCII
 )
@@ -252,13 +253,15 @@ def _read(name: str, patch: Patch) -> Any:
             raise _invalid(patch)
         return patch.text
     if name == "loggingLevel":
-        if patch.text.upper() != "OFF":
-            raise unsupported("execution logs of APIs")
-        return "OFF"
+        if patch.text.upper() not in _LEVELS:
+            raise bad_request(
+                f"Invalid logging level: {patch.text[:100]}. Must be one of: [{', '.join(_LEVELS)}]"
+            )
+        return patch.text.upper()
     if name in ("cachingEnabled", "cacheDataEncrypted") and patch.flag:
         raise unsupported("caches of responses")
-    if name in ("metricsEnabled", "dataTraceEnabled") and patch.flag:
-        raise unsupported("metrics and execution logs of APIs")
+    if name == "metricsEnabled" and patch.flag:
+        raise unsupported("metrics of APIs")
     return patch.flag
 
 

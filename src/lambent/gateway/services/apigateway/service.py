@@ -23,7 +23,6 @@ APIGATEWAY: ServiceDefinition[RestApiRooms] = ServiceDefinition(
     coverage=Coverage(
         note="REST APIs, API keys and usage plans. What is not enforced is refused when it is"
         " configured: caches, client certificates, VPC links, private APIs, web ACLs, X-Ray,"
-        " execution logs, compression, streamed responses. SDKs are not made, documentation is"
-        " only stored."
+        " metrics, compression. SDKs are not made, documentation is only stored."
     ),
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from lambent.control.repositories import repository_arn
 from lambent.gateway.permissions.asked import Asked, Target
-from lambent.gateway.permissions.needs import TAG_KEYS, TAGS, Needs, Resource, each
+from lambent.gateway.permissions.needs import TAG_KEYS, TAGS, Difference, Needs, Resource, each
 from lambent.model.arn import Arn
 from lambent.model.errors import ApiError
 
@@ -47,4 +47,10 @@ PERMISSIONS: Mapping[str, Needs] = {
     **each("ecr", ("TagResource",), _TAGGED, *TAGS),
     **each("ecr", ("UntagResource",), _TAGGED, TAG_KEYS),
 }
+_READING = ("ecr:ListTagsForResource",)
+_NO_TAGS = "The request has no tags."
+DIFFERENCES = (
+    Difference("key aws:RequestTag/${TagKey}", False, _NO_TAGS, _READING),
+    Difference("key aws:TagKeys", False, _NO_TAGS, _READING),
+)
 RESOURCE_NAMES = (("repository", "`arn:aws:ecr:REGION:ACCOUNT:repository/NAME`"),)

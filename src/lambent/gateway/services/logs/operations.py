@@ -1,8 +1,9 @@
-"""CloudWatch Logs, the reading half: what `aws logs tail` and the console need."""
+"""CloudWatch Logs: reading, what `aws logs tail` and the console need; and groups."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from lambent.control.log_groups import LogGroups
 from lambent.gateway.call import Call, Members
 from lambent.gateway.definitions import Operation
 from lambent.gateway.services.logs.tokens import (
@@ -16,18 +17,27 @@ from lambent.gateway.services.logs.tokens import (
 )
 from lambent.gateway.services.logs.views import event_view, group_view, stream_view
 from lambent.model.errors import ApiError
-from lambent.model.resources import LogGroupKey, parse_log_group
+from lambent.model.resources import LogGroupKey, log_group_of
 from lambent.telemetry.logs import LogStore, LogStream
 from lambent.telemetry.patterns import compile_pattern
 from lambent.telemetry.queries import Bounds
+
+
+class LogsRooms(NamedTuple):
+    """What the operations need."""
+
+    logs: LogStore
+    groups: LogGroups
+
 
 _EVENTS_MAX = 10_000
 _RESPONSE_BYTES_MAX = 1024 * 1024
 _END_OF_TIME_MS = 1 << 62
 
 
-async def describe_log_groups(logs: LogStore, call: Call) -> Members:
+async def describe_log_groups(rooms: LogsRooms, call: Call) -> Members:
     """DescribeLogGroups."""
+    logs = rooms.logs
     params = call.params
     prefix, part = params.get("logGroupNamePrefix"), params.get("logGroupNamePattern")
     if prefix and part:
@@ -38,11 +48,14 @@ async def describe_log_groups(logs: LogStore, call: Call) -> Members:
         if group.name.startswith(prefix or "") and (part or "") in group.name
     ]
     page, token = page_of(groups, params, 50, lambda group: group.name)
-    return with_token({"logGroups": [group_view(group, call.scope) for group in page]}, token)
+    retentions = await rooms.groups.retentions(call.scope)
+    views = [group_view(group, call.scope, retentions.get(group.name)) for group in page]
+    return with_token({"logGroups": views}, token)
 
 
-async def describe_log_streams(logs: LogStore, call: Call) -> Members:
+async def describe_log_streams(rooms: LogsRooms, call: Call) -> Members:
     """DescribeLogStreams."""
+    logs = rooms.logs
     params = call.params
     group = _group(call).name
     prefix = params.get("logStreamNamePrefix")
@@ -63,8 +76,9 @@ async def describe_log_streams(logs: LogStore, call: Call) -> Members:
     return with_token({"logStreams": [stream_view(stream, arn) for stream in page]}, token)
 
 
-async def get_log_events(logs: LogStore, call: Call) -> Members:
+async def get_log_events(rooms: LogsRooms, call: Call) -> Members:
     """GetLogEvents."""
+    logs = rooms.logs
     params = call.params
     group, stream = _group(call).name, params["logStreamName"]
     if stream not in await _stream_names(logs, call, group):
@@ -85,8 +99,9 @@ async def get_log_events(logs: LogStore, call: Call) -> Members:
     }
 
 
-async def filter_log_events(logs: LogStore, call: Call) -> Members:
+async def filter_log_events(rooms: LogsRooms, call: Call) -> Members:
     """FilterLogEvents."""
+    logs = rooms.logs
     params = call.params
     group = _group(call).name
     wanted = await _wanted_streams(logs, call, group)
@@ -108,11 +123,86 @@ async def filter_log_events(logs: LogStore, call: Call) -> Members:
     return with_token({"events": events, "searchedLogStreams": []}, following)
 
 
-OPERATIONS: Mapping[str, Operation[LogStore]] = {
+async def create_log_group(rooms: LogsRooms, call: Call) -> Members:
+    """CreateLogGroup. Members that have no effect here are refused."""
+    params = call.params
+    if params.get("logGroupClass", "STANDARD") != "STANDARD":
+        raise _invalid("Lambent offers log groups of the class STANDARD.")
+    for member in ("kmsKeyId", "deletionProtectionEnabled"):
+        if params.get(member):
+            raise _invalid(f"Lambent does not offer {member} of log groups: leave it out.")
+    await rooms.groups.create(_group(call), params.get("tags") or {})
+    return {}
+
+
+async def delete_log_group(rooms: LogsRooms, call: Call) -> Members:
+    """DeleteLogGroup."""
+    await rooms.groups.delete(_group(call))
+    return {}
+
+
+async def keep_log_group(rooms: LogsRooms, call: Call) -> Members:
+    """PutRetentionPolicy, DeleteRetentionPolicy."""
+    await rooms.groups.keep_for(_group(call), call.params.get("retentionInDays"))
+    return {}
+
+
+async def tag(rooms: LogsRooms, call: Call) -> Members:
+    """TagResource, UntagResource, TagLogGroup, UntagLogGroup, whose `tags` may be keys."""
+    tags = call.params.get("tags") or {}
+    removed = [*(call.params.get("tagKeys") or ()), *(tags if isinstance(tags, list) else ())]
+    await rooms.groups.tag(_group(call), {} if isinstance(tags, list) else tags, removed)
+    return {}
+
+
+async def list_tags(rooms: LogsRooms, call: Call) -> Members:
+    """ListTagsForResource, ListTagsLogGroup."""
+    return {"tags": await rooms.groups.tags(_group(call))}
+
+
+async def put_filter(rooms: LogsRooms, call: Call) -> Members:
+    """PutSubscriptionFilter."""
+    await rooms.groups.subscribe(_group(call), call.params)
+    return {}
+
+
+async def delete_filter(rooms: LogsRooms, call: Call) -> Members:
+    """DeleteSubscriptionFilter."""
+    await rooms.groups.unsubscribe(_group(call), call.params["filterName"])
+    return {}
+
+
+async def describe_filters(rooms: LogsRooms, call: Call) -> Members:
+    """DescribeSubscriptionFilters: a group has so few that they are on one page."""
+    prefix, group = call.params.get("filterNamePrefix", ""), _group(call)
+    filters = await rooms.groups.filters(group)
+    return {
+        "subscriptionFilters": [
+            {"filterName": name, "logGroupName": group.name, **entry}
+            for name, entry in sorted(filters.items())
+            if name.startswith(prefix)
+        ]
+    }
+
+
+OPERATIONS: Mapping[str, Operation[LogsRooms]] = {
     "DescribeLogGroups": describe_log_groups,
     "DescribeLogStreams": describe_log_streams,
     "GetLogEvents": get_log_events,
     "FilterLogEvents": filter_log_events,
+    "CreateLogGroup": create_log_group,
+    "DeleteLogGroup": delete_log_group,
+    "PutRetentionPolicy": keep_log_group,
+    "DeleteRetentionPolicy": keep_log_group,
+    "PutSubscriptionFilter": put_filter,
+    "DeleteSubscriptionFilter": delete_filter,
+    "DescribeSubscriptionFilters": describe_filters,
+    "TagResource": tag,
+    "UntagResource": tag,
+    "ListTagsForResource": list_tags,
+    "TagLogGroup": tag,
+    "UntagLogGroup": tag,
+    "ListTagsLogGroup": list_tags,
 }
 
 
@@ -155,8 +245,7 @@ def _bounds(params: Mapping[str, Any], end_ms: int) -> Bounds:
 
 
 def _group(call: Call) -> LogGroupKey:
-    params = call.params
-    return parse_log_group(params.get("logGroupName"), params.get("logGroupIdentifier"), call.scope)
+    return log_group_of(call.params, call.scope)
 
 
 def _invalid(message: str) -> ApiError:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from lambent.gateway.permissions.asked import Asked, Target
-from lambent.gateway.permissions.needs import Needs, Resource, each
-from lambent.model.resources import parse_log_group
+from lambent.gateway.permissions.needs import TAG_KEYS, TAGS, Difference, Needs, Resource, each
+from lambent.model.resources import log_group_of
 
 
 async def _log_groups(asked: Asked) -> Sequence[Target]:
@@ -23,18 +23,38 @@ async def _log_stream(asked: Asked) -> Sequence[Target]:
 def _log_target(asked: Asked, stream: str) -> Target:
     """A stream, or all of a group: `log-group:NAME:*` in a policy means both, and so does
     `log-group:NAME`."""
-    params = asked.params
-    group = parse_log_group(
-        params.get("logGroupName"), params.get("logGroupIdentifier"), asked.scope
-    )
+    group = log_group_of(asked.params, asked.scope)
     return Target(f"{group.arn}:log-stream:{stream}", group.scope.account, (group.arn,))
 
+
+_GROUP = Resource(("log-group",), _log_group)
+_OF_GROUPS = (
+    *("DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "UntagLogGroup"),
+    *("ListTagsForResource", "ListTagsLogGroup", "PutSubscriptionFilter"),
+    *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters"),
+)
 
 PERMISSIONS: Mapping[str, Needs] = {
     **each("logs", ("DescribeLogGroups",), Resource((), _log_groups)),
     **each("logs", ("DescribeLogStreams", "FilterLogEvents"), Resource(("log-group",), _log_group)),
+    **each("logs", _OF_GROUPS, _GROUP),
+    **each("logs", ("CreateLogGroup", "TagLogGroup", "TagResource"), _GROUP, *TAGS),
+    **each("logs", ("UntagResource",), _GROUP, TAG_KEYS),
     **each("logs", ("GetLogEvents",), Resource(("log-stream",), _log_stream)),
 }
+_NO_SUCH = "There are only groups and streams."
+DIFFERENCES = (
+    *(
+        Difference(f"resource {kind}", False, _NO_SUCH)
+        for kind in (
+            *("anomaly-detector", "delivery", "delivery-destination", "delivery-source"),
+            *("destination", "lookup-table", "scheduled-query"),
+        )
+    ),
+    Difference(
+        "key aws:TagKeys", False, "Its keys are not tags in the model.", ("logs:UntagLogGroup",)
+    ),
+)
 RESOURCE_NAMES = (
     ("log-group", "`arn:aws:logs:REGION:ACCOUNT:log-group:NAME`, and `:*`"),
     ("log-stream", "the same and `:log-stream:STREAM`"),

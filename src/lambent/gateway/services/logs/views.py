@@ -8,8 +8,8 @@ from lambent.telemetry.logs import LogGroup, LogStream
 from lambent.telemetry.segments import LogEvent
 
 
-def group_view(group: LogGroup, scope: Scope) -> dict[str, Any]:
-    """`LogGroup` of the API."""
+def group_view(group: LogGroup, scope: Scope, days: int | None) -> dict[str, Any]:
+    """`LogGroup` of the API; `days` is for how long it is kept."""
     arn = LogGroupKey(scope, group.name).arn
     return {
         "logGroupName": group.name,
@@ -19,6 +19,7 @@ def group_view(group: LogGroup, scope: Scope) -> dict[str, Any]:
         "logGroupArn": arn,
         "storedBytes": group.stored_bytes,
         "logGroupClass": "STANDARD",
+        **({} if days is None else {"retentionInDays": days}),
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.model.errors import ApiError
-from lambent.stacks.resources.bodies import fetch_body, title_of
+from lambent.stacks.resources.bodies import fetch_body
 from lambent.stacks.resources.conversion import as_text
 from lambent.stacks.resources.resource_type import Properties, Step
 from lambent.stacks.resources.row_type import (
@@ -15,6 +15,7 @@ from lambent.stacks.resources.row_type import (
     Part,
     Patch,
     Path,
+    Prepare,
     Retag,
     Row,
     only,
@@ -36,11 +37,20 @@ def _retag(path: str) -> Retag:
     return Retag("TagResource", "UntagResource", {"resourceArn": f"{_ARN}{path}"})
 
 
-def _with_name(properties: Properties, step: Step) -> dict[str, Any]:
-    """An API that is imported may have its name from the definition."""
-    made = dict(properties)
+def _without(ignored: str) -> Prepare:
+    """Ignores a property that has no effect."""
+    return lambda properties, _: {
+        name: value for name, value in properties.items() if name != ignored
+    }
+
+
+def _import(properties: Properties, step: Step) -> dict[str, Any]:
+    """A definition replaces an earlier one. Its title becomes the API's name, unless the template
+    has a name."""
+    made = {"FirstName": properties.get("Name"), **properties}
     if "Body" in properties:
-        made.setdefault("Name", title_of(properties["Body"]) or step.name)
+        made.setdefault("Mode", "overwrite")
+        made["FirstName"] = properties.get("Name", step.name)
     return made
 
 
@@ -63,14 +73,14 @@ REST_API = Row(
     name="AWS::ApiGateway::RestApi",
     service=_SERVICE,
     renamed={"ApiKeySourceType": "apiKeySource"},
-    create=op("CreateRestApi"),
+    create=op("CreateRestApi", name="{FirstName}"),
     physical="{.id}",
     find=Find(only("GetRestApis"), "items", {f"tags.{TOKEN_TAG}": "{$token}"}),
     keys={"restApiId": "{$id}"},
     read=only("GetRestApi"),
     delete=only("DeleteRestApi"),
     fetch=fetch_body,
-    prepare=_with_name,
+    prepare=_import,
     uses=frozenset({"Body", "BodyS3Location", "FailOnWarnings", "Mode", "Parameters"}),
     parts=(
         Part(
@@ -306,10 +316,14 @@ STAGE = Row(
         (
             *("AccessLogSetting", "CacheClusterEnabled", "CacheClusterSize", "DeploymentId"),
             *("ClientCertificateId", "Description", "DocumentationVersion", "MethodSettings"),
-            *("TracingEnabled", "Variables"),
+            "Variables",
         ),
         stage_details,
     ),
+    prepare=_without("TracingEnabled"),
+    stored_only=frozenset({"TracingEnabled"}),
+    in_place=frozenset({"TracingEnabled"}),
+    note="`TracingEnabled` has no effect: there is no X-Ray.",
     uses=frozenset({"AccessLogSetting", "ClientCertificateId", "MethodSettings"}),
     tags="tags",
     retag=_retag("/restapis/{RestApiId}/stages/{$id}"),
@@ -353,7 +367,10 @@ API_KEY = Row(
     tags="tags",
     is_marked=True,
     retag=_retag("/apikeys/{$id}"),
-    note=f"Has the tag `{TOKEN_TAG}`.",
+    prepare=_without("StageKeys"),
+    stored_only=frozenset({"StageKeys"}),
+    in_place=frozenset({"StageKeys"}),
+    note=f"Has the tag `{TOKEN_TAG}`. `StageKeys` has no effect: usage plans decide.",
 )
 
 

@@ -58,9 +58,9 @@ def items(properties: Properties, name: str) -> Paths:
     }
 
 
-def setting(value: Any) -> Path:
-    """A value that is replaced or removed."""
-    return Path(as_text(value), "setting")
+def setting(value: Any, whole: str = "") -> Path:
+    """A value that is replaced or removed, or removed with the whole."""
+    return Path(as_text(value), "setting", whole)
 
 
 def stage_paths(properties: Properties) -> Paths:
@@ -69,7 +69,7 @@ def stage_paths(properties: Properties) -> Paths:
         **texts(
             properties,
             *("CacheClusterEnabled", "CacheClusterSize", "DeploymentId", "Description"),
-            *("DocumentationVersion", "TracingEnabled"),
+            "DocumentationVersion",
         ),
         **entries(properties, "Variables"),
         **stage_details(properties),
@@ -104,7 +104,7 @@ def usage_plan_paths(properties: Properties) -> Paths:
     }
     for name in ("Quota", "Throttle"):
         found |= {
-            f"/{_lowered(name)}/{_lowered(member)}": setting(value)
+            f"/{_lowered(name)}/{_lowered(member)}": setting(value, f"/{_lowered(name)}")
             for member, value in (properties.get(name) or {}).items()
         }
     for stage in properties.get("ApiStages") or ():

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lambent.stacks.resources.bodies import fetch_body, title_of
+from lambent.stacks.resources.bodies import fetch_body
 from lambent.stacks.resources.resource_type import Properties, Step
 from lambent.stacks.resources.row_type import (
     TOKEN_TAG,
@@ -19,11 +19,11 @@ _SERVICE = "apigatewayv2"
 _API_ARN = "arn:aws:apigateway:{$region}::/apis/"
 
 
-def _with_name(properties: Properties, step: Step) -> dict[str, Any]:
-    """An API that is imported may have its name and protocol from the definition."""
-    made = dict(properties)
+def _import(properties: Properties, step: Step) -> dict[str, Any]:
+    """The title of a definition becomes the API's name, unless the template has a name."""
+    made = {"FirstName": properties.get("Name"), **properties}
     if "Body" in properties:
-        made.setdefault("Name", title_of(properties["Body"]) or step.name)
+        made["FirstName"] = properties.get("Name", step.name)
         made.setdefault("ProtocolType", "HTTP")
     return made
 
@@ -31,7 +31,7 @@ def _with_name(properties: Properties, step: Step) -> dict[str, Any]:
 API = Row(
     name="AWS::ApiGatewayV2::Api",
     service=_SERVICE,
-    create=op("CreateApi"),
+    create=op("CreateApi", Name="{FirstName}"),
     physical="{.ApiId}",
     find=Find(only("GetApis"), "Items", {f"Tags.{TOKEN_TAG}": "{$token}"}),
     keys={"ApiId": "{$id}"},
@@ -39,7 +39,7 @@ API = Row(
     update=(op("UpdateApi"),),
     delete=only("DeleteApi"),
     fetch=fetch_body,
-    prepare=_with_name,
+    prepare=_import,
     uses=frozenset({"Body", "BodyS3Location", "BasePath", "FailOnWarnings"}),
     parts=(
         Part(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lambent.stacks.resources.resource_type import Properties, Step
-from lambent.stacks.resources.row_type import Find, Name, Part, Retag, Row, Wait, only, op
+from lambent.stacks.resources.row_type import Existing, Find, Name, Part, Retag, Row, Wait, only, op
 
 _ENDPOINTS = {"KafkaBootstrapServers": "KAFKA_BOOTSTRAP_SERVERS"}
 
@@ -47,6 +47,13 @@ VERSION = Row(
     service="lambda",
     create=op("PublishVersion"),
     physical="{.FunctionArn}",
+    existing=Existing(
+        only("ListVersionsByFunction", FunctionName="{FunctionName}"),
+        "Versions",
+        "FunctionArn",
+        "A version for this Lambda function exists ( {.Version} ). Modify the function to create a"
+        " new version.",
+    ),
     keys={"FunctionName": "{$id}"},
     read=only("GetFunction"),
     delete=only("DeleteFunction"),

@@ -2,6 +2,8 @@
 
 from lambent.stacks.resources.row_type import Find, Name, Part, Retag, Row, only, op
 
+_NOT_YET = "The platform's API does not offer its operations yet."
+
 LOG_GROUP = Row(
     name="AWS::Logs::LogGroup",
     service="logs",
@@ -50,6 +52,7 @@ LOG_STREAM = Row(
         {"logStreamName": "{LogStreamName}"},
     ),
     delete=only("DeleteLogStream"),
+    note=_NOT_YET,
 )
 
 SUBSCRIPTION_FILTER = Row(
@@ -61,6 +64,7 @@ SUBSCRIPTION_FILTER = Row(
     keys={"logGroupName": "{LogGroupName}", "filterName": "{$id}"},
     update=(op("PutSubscriptionFilter"),),
     delete=only("DeleteSubscriptionFilter"),
+    note=_NOT_YET,
 )
 
 ROWS = (LOG_GROUP, LOG_STREAM, SUBSCRIPTION_FILTER)

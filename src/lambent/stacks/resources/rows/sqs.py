@@ -1,7 +1,7 @@
 """Amazon SQS."""
 
 from lambent.stacks.resources.resource_type import Properties
-from lambent.stacks.resources.row_type import Bag, Find, Name, Retag, Row, only, op
+from lambent.stacks.resources.row_type import Bag, Find, Name, Part, Retag, Row, only, op
 
 
 def _suffix(properties: Properties) -> str:
@@ -44,6 +44,7 @@ QUEUE = Row(
         "QueueUrl": "{$id}",
     },
     tags="tags",
+    is_idempotent=True,
     retag=Retag("TagQueue", "UntagQueue", {}),
     defaults={
         "DelaySeconds": 0,
@@ -57,4 +58,35 @@ QUEUE = Row(
     },
 )
 
-ROWS = (QUEUE,)
+_POLICY = {"Policy": "{PolicyDocument}"}
+_NO_POLICY = {"Policy": ""}
+
+QUEUE_POLICY = Row(
+    name="AWS::SQS::QueuePolicy",
+    service="sqs",
+    create=None,
+    physical="{$name}",
+    attributes={"Id": "{$id}"},
+    parts=(
+        Part(
+            of=("Queues",),
+            with_=("PolicyDocument",),
+            is_each=True,
+            put=only("SetQueueAttributes", QueueUrl="{*}", Attributes=_POLICY),
+            remove=only("SetQueueAttributes", QueueUrl="{*}", Attributes=_NO_POLICY),
+            is_deleted_first=True,
+        ),
+    ),
+)
+
+QUEUE_INLINE_POLICY = Row(
+    name="AWS::SQS::QueueInlinePolicy",
+    service="sqs",
+    create=only("SetQueueAttributes", QueueUrl="{Queue}", Attributes=_POLICY),
+    physical="{Queue}",
+    keys={"QueueUrl": "{Queue}"},
+    update=(only("SetQueueAttributes", Attributes=_POLICY),),
+    delete=only("SetQueueAttributes", Attributes=_NO_POLICY),
+)
+
+ROWS = (QUEUE, QUEUE_POLICY, QUEUE_INLINE_POLICY)

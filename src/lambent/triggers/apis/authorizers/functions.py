@@ -6,14 +6,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lambent.kit.ids import new_request_id
 from lambent.model.arn import AccountId
+from lambent.model.document import Root
+from lambent.model.function_uris import parse_function_uri
 from lambent.model.invocation import FunctionFailed, Outcome, Succeeded
 from lambent.model.policy import AccessRequest, Statement, Verdict, decide, statements_of
 from lambent.model.principal import Principal
+from lambent.triggers.apis.calls import ApiCall, FunctionCalls
 
-DEADLINE_S = 10.0
+_DEADLINE_S = 10.0
 """Seconds that a function has to authorize a request."""
-UNAUTHORIZED = "Unauthorized"
+_UNAUTHORIZED = "Unauthorized"
 """A function that raises exactly this makes the response 401."""
 _STATEMENTS_MAX = 256
 RESULT_BYTES_MAX = 8192
@@ -28,6 +32,10 @@ _SOMEBODY = Principal(
 
 class AuthorizerFailed(Exception):
     """The function failed, or returned what is no decision."""
+
+
+class Unauthorized(Exception):
+    """The function has raised `Unauthorized`."""
 
 
 class Policy(NamedTuple):
@@ -60,15 +68,56 @@ class SimpleAnswer(NamedTuple):
     context: Mapping[str, Any]
 
 
-def is_unauthorized(outcome: Outcome) -> bool:
-    """Whether the function has raised `Unauthorized`."""
+class AskedFunction:
+    """The function that is an authorizer of an API."""
+
+    def __init__(
+        self,
+        calls: FunctionCalls,
+        root: Root,
+        id: str,
+        *,
+        uri: str,
+        variables: Mapping[str, str],
+        role: str | None,
+    ) -> None:
+        """`id` is the authorizer's, `variables` are the stage's. Raises ValueError for a URI that
+        names no function."""
+        self.arn = f"arn:aws:execute-api:{root.region}:{root.account}:{root.id}/authorizers/{id}"
+        """Of the authorizer."""
+        self._calls = calls
+        self._scope = root.scope
+        self._function = parse_function_uri(uri, variables)
+        self._role = role
+
+    async def ask(self, event: bytes, trace_id: str) -> Outcome:
+        """How a call of the function ends. Raises `Unauthorized` if the function does, and
+        TimeoutError."""
+        outcome = await self._calls.call(
+            ApiCall(
+                self._scope,
+                self._function,
+                self.arn,
+                event,
+                new_request_id(),
+                trace_id,
+                self._role,
+            ),
+            deadline_s=_DEADLINE_S,
+        )
+        if _is_unauthorized(outcome):
+            raise Unauthorized
+        return outcome
+
+
+def _is_unauthorized(outcome: Outcome) -> bool:
     if not isinstance(outcome, FunctionFailed):
         return False
     try:
         document = json.loads(outcome.payload)
     except (ValueError, RecursionError):
         return False
-    return isinstance(document, Mapping) and document.get("errorMessage") == UNAUTHORIZED
+    return isinstance(document, Mapping) and document.get("errorMessage") == _UNAUTHORIZED
 
 
 def read_simple(outcome: Outcome) -> SimpleAnswer:

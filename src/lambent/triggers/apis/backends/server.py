@@ -2,15 +2,17 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp
 import anyio
 
+from lambent.kit.http.messages import Exchange
 from lambent.triggers.apis.backends.exchange import BackendError, BackendResponse
-from lambent.triggers.apis.outbound import Outbound
+from lambent.triggers.apis.outbound import Outbound, PassedBody
 
 RESPONSE_BYTES_MAX = 10 * 1024 * 1024
 HOP_BY_HOP = frozenset(
@@ -37,6 +39,17 @@ class ServerRequest(NamedTuple):
     url: str
     headers: Mapping[str, str]
     body: bytes
+
+
+class ServerStream(NamedTuple):
+    """A server's response whose body follows."""
+
+    status: int
+    headers: Mapping[str, Sequence[str]]
+    """By lower-case name."""
+    length: int | None
+    """Bytes of the body, if the server says it."""
+    body: PassedBody
 
 
 class Server:
@@ -74,11 +87,29 @@ class Server:
 
     async def exchange(self, request: ServerRequest) -> BackendResponse:
         """Send a request; returns the response when it is complete. Raises `BackendError`."""
+        async with self._opened(request, self._timeout_s) as response:
+            return await _read(response)
+
+    @asynccontextmanager
+    async def streamed(
+        self, request: ServerRequest, exchange: Exchange, *, idle_s: float
+    ) -> AsyncIterator[ServerStream]:
+        """Send a request; yields the response when its head has come, with a body for the client of
+        `exchange`. Until then, and between two chunks, at most `idle_s` pass. Raises
+        `BackendError`, also if the body fails."""
+        async with self._opened(request, min(idle_s, self._timeout_s)) as response:
+            body = PassedBody(exchange, response)
+            headers = _headers_of(response)
+            yield ServerStream(response.status, headers, response.content_length, body)
+
+    @asynccontextmanager
+    async def _opened(
+        self, request: ServerRequest, idle_s: float
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
             with anyio.fail_after(self._timeout_s):
-                sent = self._outbound.request(*request, deadline_s=self._timeout_s)
-                async with sent as response:
-                    return await _read(response)
+                async with self._outbound.request(*request, deadline_s=idle_s) as response:
+                    yield response
         except TimeoutError:
             raise BackendError("INTEGRATION_TIMEOUT", "The integration has timed out.") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -98,15 +129,19 @@ def _variable(path: Mapping[str, str], name: str) -> str:
     return quote(value, safe=_SAFE)
 
 
-async def _read(response: aiohttp.ClientResponse) -> BackendResponse:
+def _headers_of(response: aiohttp.ClientResponse) -> Mapping[str, Sequence[str]]:
     headers: dict[str, list[str]] = {}
     for name, value in response.raw_headers:
         lowered = name.decode("latin-1").lower()
         if lowered not in HOP_BY_HOP:
             headers.setdefault(lowered, []).append(value.decode("latin-1"))
+    return headers
+
+
+async def _read(response: aiohttp.ClientResponse) -> BackendResponse:
     body = bytearray()
     while chunk := await response.content.read(_CHUNK_BYTES):
         body += chunk
         if len(body) > RESPONSE_BYTES_MAX:
             raise BackendError("INTEGRATION_FAILURE", "The response is larger than 10 MB.")
-    return BackendResponse(response.status, headers, bytes(body))
+    return BackendResponse(response.status, _headers_of(response), bytes(body))

@@ -112,6 +112,13 @@ class HttpCall:
         else:
             self.refuse(500, "Internal Server Error")
 
+    def abandoned(self) -> None:
+        """The client has gone, and there is no response: the access log has no status."""
+        if not self.is_done:
+            self._begin(0)
+            self.integration_error = "The client has disconnected."
+            self.ended(0)
+
     def start(self, status: int, headers: Headers, *, length: int | None) -> None:
         """Begin a response that is sent in chunks through the exchange; `ended` follows."""
         self._begin(status)

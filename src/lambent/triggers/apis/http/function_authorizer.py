@@ -5,25 +5,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from lambent.kit.computing import computed
-from lambent.kit.ids import new_request_id
 from lambent.model.document import Body
-from lambent.model.errors import ApiError
-from lambent.model.function_uris import parse_function_uri
 from lambent.model.policy import Verdict
 from lambent.model.selections import IDENTITY_SOURCES, parse_selection
 from lambent.triggers.apis.api import Stage
 from lambent.triggers.apis.authorizers.decisions import Cache, Decision
 from lambent.triggers.apis.authorizers.functions import (
     ARN_CHARS_MAX,
-    DEADLINE_S,
+    AskedFunction,
     AuthorizerFailed,
     Policy,
     SimpleAnswer,
-    is_unauthorized,
+    Unauthorized,
     read_policy,
     read_simple,
 )
-from lambent.triggers.apis.calls import ApiCall
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.http.call import HttpCall
 from lambent.triggers.apis.http.events import (
@@ -50,13 +46,14 @@ class FunctionAuthorizer:
     def __init__(self, context: ApiContext, stage: Stage, id: str, body: Body) -> None:
         """Raises ValueError if the document names no function, or an identity source cannot be
         read."""
-        root = stage.root
-        self._context = context
-        self._scope = root.scope
-        variables = stage.body.get("StageVariables") or {}
-        self._function = parse_function_uri(body["AuthorizerUri"], variables)
-        self._role = body.get("AuthorizerCredentialsArn")
-        self._arn = f"arn:aws:execute-api:{root.region}:{root.account}:{root.id}/authorizers/{id}"
+        self._function = AskedFunction(
+            context.calls,
+            stage.root,
+            id,
+            uri=body["AuthorizerUri"],
+            variables=stage.body.get("StageVariables") or {},
+            role=body.get("AuthorizerCredentialsArn"),
+        )
         self._version = body.get("AuthorizerPayloadFormatVersion") or "1.0"
         self._is_simple = self._version == "2.0" and bool(body.get("EnableSimpleResponses"))
         self._sources = [
@@ -95,23 +92,13 @@ class FunctionAuthorizer:
     ) -> Policy | SimpleAnswer | Decision:
         """What the function returns, or the decision if it fails."""
         try:
-            outcome = await self._context.calls.call(
-                ApiCall(
-                    self._scope,
-                    self._function,
-                    self._arn,
-                    self._event(call, identity),
-                    new_request_id(),
-                    call.request.trace_id,
-                    self._role,
-                ),
-                deadline_s=DEADLINE_S,
-            )
-            if is_unauthorized(outcome):
-                return Decision(401)
+            event = self._event(call, identity)
+            outcome = await self._function.ask(event, call.request.trace_id)
             return read_simple(outcome) if self._is_simple else read_policy(outcome)
-        except (ApiError, AuthorizerFailed, TimeoutError) as error:
-            logger.info("the authorizer %s failed: %s", self._arn, error)
+        except Unauthorized:
+            return Decision(401)
+        except (AuthorizerFailed, TimeoutError) as error:
+            logger.info("the authorizer %s failed: %s", self._function.arn, error)
             return Decision(500)
 
     def _identity(self, call: HttpCall) -> tuple[str, ...] | None:
@@ -133,7 +120,7 @@ class FunctionAuthorizer:
             try:
                 verdict = result.judge(arn, {"aws:sourceip": [address]})
             except AuthorizerFailed as error:
-                logger.info("the authorizer %s failed: %s", self._arn, error)
+                logger.info("the authorizer %s failed: %s", self._function.arn, error)
                 return Decision(500)
             is_allowed = verdict is Verdict.ALLOWED
         if not is_allowed:

@@ -25,6 +25,7 @@ from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.http.call import HttpCall
 from lambent.triggers.apis.http.integration import Common
 from lambent.triggers.apis.http.mapping import map_request, map_response
+from lambent.triggers.apis.outbound import PassedBody, cancel_when_gone
 from lambent.triggers.cors import Headers
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,6 @@ _HOPS_MAX = 8
 """As often a request may pass this platform before it is taken for a loop."""
 _PARAMETER = re.compile(r"\{([^{}+]{1,128})\+?\}")
 _SAFE = "!$&'()*+,:;=@~-._/"
-_CHUNK_BYTES = 64 * 1024
 _HOP_BY_HOP = frozenset(
     {
         *("connection", "content-length", "expect", "keep-alive", "proxy-authenticate"),
@@ -82,11 +82,11 @@ class ProxyIntegration:
         start_task(self._context.tasks, call.fail, self._handle, call)
 
     async def _handle(self, call: HttpCall) -> None:
-        exchange, common = call.request.exchange, self._common
+        exchange, common, scope = call.request.exchange, self._common, anyio.CancelScope()
         try:
             sent = self._sent(call)
-            with anyio.CancelScope() as scope:
-                exchange.on_disconnect(scope.cancel)
+            with scope:
+                cancel_when_gone(exchange, scope)
                 async with self._context.outbound.request(
                     *sent, exchange.body, deadline_s=common.timeout_s
                 ) as response:
@@ -101,6 +101,8 @@ class ProxyIntegration:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             call.integration_error = f"The server cannot be reached: {error}"
             call.refuse(503, "Service Unavailable")
+        if scope.cancelled_caught:
+            call.abandoned()
 
     # -- the request ---------------------------------------------------------------------------
 
@@ -168,28 +170,19 @@ async def _stream(
     begin: bytes,
 ) -> None:
     """Pass a body on, of which `begin` was read already."""
-    exchange, caught_up = call.request.exchange, anyio.Event()
-
-    def note() -> None:
-        caught_up.set()
-
-    exchange.on_writable(note)
+    exchange = call.request.exchange
+    body = PassedBody(exchange, response, begin)
     call.start(status, headers, length=response.content_length)
-    sent = 0
     try:
-        chunk = begin or await response.content.read(_CHUNK_BYTES)
-        while chunk:
-            sent += len(chunk)
-            if not exchange.write(chunk):
-                await caught_up.wait()
-                caught_up = anyio.Event()
-            chunk = await response.content.read(_CHUNK_BYTES)
+        await body.run()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         call.integration_error = f"The response broke off: {error}"
         exchange.abort()
     else:
         exchange.finish()
-    call.ended(sent)
+    finally:
+        # Also if the client has gone, which cancels this.
+        call.ended(body.sent_bytes)
 
 
 def _parameter(call: HttpCall, match: re.Match[str]) -> str:

@@ -14,6 +14,7 @@ from lambent.triggers.apis.parameters import (
 )
 from lambent.triggers.apis.request import ApiRequest
 from lambent.triggers.apis.rest.binary import is_binary, media_type_of
+from lambent.triggers.apis.rest.call_log import SECRET_HEADERS, CallLog, shown_data
 from lambent.triggers.apis.rest.gateway_responses import (
     GatewayError,
     gateway_response,
@@ -29,13 +30,11 @@ _FORWARDED = frozenset(
     {"x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"}
 )
 _PATH_VARIABLE = re.compile(r"\{[^}]*\}")
-_SECRET = frozenset(
-    {*("authorization", "cookie", "set-cookie"), *("x-amz-security-token", "x-api-key")}
-)
-"""Headers whose values no log has."""
-_HIDDEN = "*" * 8
-_SHOWN_MAX = 1024
+_RESPONSE_BODY = "Method response body after transformations"
 _WITHOUT_BODY = frozenset({204, 304})
+_CONFIGURATION = frozenset(
+    {"API_CONFIGURATION_ERROR", "AUTHORIZER_CONFIGURATION_ERROR", "DEFAULT_5XX"}
+)
 
 
 class RestCall:
@@ -52,6 +51,7 @@ class RestCall:
         "identity_key",
         "integration_status",
         "is_done",
+        "is_streamed",
         "log",
         "method",
         "parameters",
@@ -72,7 +72,7 @@ class RestCall:
         variables: Mapping[str, str],
         gateway_responses: Mapping[str, Body],
         write_log: WriteLog | None,
-        keeps_log: bool,
+        log: CallLog | None = None,
     ) -> None:
         self.request = request
         self.variables = variables
@@ -95,12 +95,16 @@ class RestCall:
         """Value and id of the API key."""
         self.error: GatewayError | None = None
         self.is_done = False
+        """Whether the response was sent, or at least its head."""
+        self.is_streamed = False
+        """Whether the head was sent, and the rest is not complete."""
         self.status = 0
+        """Of the response; 0 if there is none."""
         self.response_bytes = 0
         self.integration_status: int | None = None
         self.response_override: Mapping[str, Any] = {}
         """What the templates have set."""
-        self.log: list[str] | None = [] if keeps_log else None
+        self.log = log
         """The execution log, or None if there is none."""
 
     # -- facts ---------------------------------------------------------------------------------
@@ -211,14 +215,34 @@ class RestCall:
         return source_value(source, self.parameters, context, self.variables)
 
     def note(self, line: str) -> None:
-        """Write a line into the execution log."""
-        if self.log is not None:
-            self.log.append(line)
+        """Write a step into the execution log."""
+        if self.log is not None and self.log.has_steps:
+            self.log.write(line)
 
     def note_data(self, title: str, data: bytes | Mapping[str, Any]) -> None:
         """Write a body, or headers or the like, into the execution log: its beginning."""
-        if self.log is not None:
-            self.log.append(f"{title}: {shown_data(data)}")
+        if self.log is not None and self.log.has_data and self.log.has_steps:
+            self.log.write(f"{title}: {shown_data(data, self._secrets())}")
+
+    def _note_error(self, error: GatewayError) -> None:
+        if self.log is None:
+            return
+        if error.type == "INTEGRATION_TIMEOUT":
+            reason = "a timeout error"
+        else:
+            is_ours = error.type in _CONFIGURATION
+            reason = f"{'configuration error' if is_ours else error.type}: {error}"
+        self.log.write(f"Execution failed due to {reason}")
+
+    def _secrets(self) -> list[str]:
+        """Values that no log has, wherever they are."""
+        found = [
+            value
+            for name, values in self.parameters.headers.items()
+            if name.lower() in SECRET_HEADERS
+            for value in values
+        ]
+        return found if self.usage_key is None else [*found, self.usage_key]
 
     # -- the response --------------------------------------------------------------------------
 
@@ -226,36 +250,74 @@ class RestCall:
         """Send the response. Does nothing if there is one already."""
         if self.is_done:
             return
-        self.is_done = True
-        self.status = status
+        self._begin(status, headers, body)
         if status in _WITHOUT_BODY:
             body = b""
-        if self.log is not None:
-            self.note_data("Method response body after transformations", body)
-            self.note_data("Method response headers", dict(headers))
         self.request.exchange.respond(status, [*headers, *self._our_headers()], body)
         self.ended(len(body))
+
+    def start(
+        self, status: int, headers: list[tuple[str, str]], *, length: int | None = None
+    ) -> None:
+        """Begin a response that is sent in chunks through the exchange; `ended` follows."""
+        self._begin(status, headers, None)
+        self.is_streamed = True
+        self.request.exchange.start(status, [*headers, *self._our_headers()], length=length)
+
+    def _begin(self, status: int, headers: list[tuple[str, str]], body: bytes | None) -> None:
+        self.is_done = True
+        self.status = status
+        if self.log is None:
+            return
+        is_ours = self.error is not None
+        if body is not None:
+            title = "Gateway response body" if is_ours else _RESPONSE_BODY
+            self.note_data(title, body)
+        title = "Gateway response headers" if is_ours else "Method response headers"
+        self.note_data(title, dict(headers))
 
     def refuse(self, error: GatewayError) -> None:
         """Send a gateway response."""
         if self.is_done:
             return
         self.error = error
-        self.note(f"Execution failed due to {error.type}: {error}")
+        self._note_error(error)
         accept = self.request.exchange.headers.get("accept")
         response = gateway_response(error, self._gateway_responses, accept, self.resolve)
+        if self.log is not None:
+            self.note(f"Gateway response type: {error.type} with status code: {response.status}")
         self.respond(response.status, response.headers, response.body)
 
     def fail(self, _: Exception | None = None) -> None:
-        """Send 500: something here failed."""
-        self.refuse(GatewayError("API_CONFIGURATION_ERROR", "Internal error."))
+        """Send 500: something here failed. A response that was begun is cut."""
+        error = GatewayError("API_CONFIGURATION_ERROR", "Internal error.")
+        if self.is_streamed:
+            self.cut(error, self.response_bytes)
+        else:
+            self.refuse(error)
+
+    def cut(self, error: GatewayError, response_bytes: int) -> None:
+        """Cut a response that was begun, of which so many bytes were sent."""
+        self.error = error
+        self._note_error(error)
+        self.request.exchange.abort()
+        self.ended(response_bytes)
+
+    def abandoned(self) -> None:
+        """The client has gone: there is no response."""
+        if not self.is_done:
+            self.is_done = True
+            self._note_error(GatewayError("INTEGRATION_FAILURE", "The client has disconnected."))
+            self.ended(0)
 
     def ended(self, response_bytes: int) -> None:
         """The response is complete: write the logs."""
+        self.is_streamed = False
         self.response_bytes = response_bytes
-        if self.error is None:
-            self.note("Successfully completed execution")
-        self.note(f"Method completed with status: {self.status}")
+        if self.log is not None:
+            if self.error is None and self.status:
+                self.note("Successfully completed execution")
+            self.note(f"Method completed with status: {self.status}")
         if self._write_log is not None:
             self._write_log(self)
 
@@ -269,7 +331,7 @@ class RestCall:
         """A variable of an access log's format, given without `$context.`."""
         match name:
             case "status":
-                return self.status
+                return self.status or None
             case "responseLength":
                 return self.response_bytes
             case "integrationStatus" | "integration.status":
@@ -280,16 +342,6 @@ class RestCall:
             error = {} if self.error is None else self.error.context()
             return error.get(name.removeprefix("error."))
         return context_value(self.context, name)
-
-
-def shown_data(data: bytes | Mapping[str, Any]) -> str:
-    """Data as execution logs have it: at most 1,024 characters, without secrets."""
-    if isinstance(data, bytes):
-        return data[:_SHOWN_MAX].decode("utf-8", "replace")
-    shown = (
-        f"{name}={_HIDDEN if name.lower() in _SECRET else value}" for name, value in data.items()
-    )
-    return f"{{{', '.join(shown)}}}"[:_SHOWN_MAX]
 
 
 def _headers(request: ApiRequest) -> dict[str, list[str]]:

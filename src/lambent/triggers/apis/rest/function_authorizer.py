@@ -3,36 +3,29 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lamb
 """
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.kit.computing import computed
-from lambent.kit.ids import new_request_id
 from lambent.kit.linear_regex import Pattern, PatternError, Work, compile_pattern
 from lambent.model.document import Body
-from lambent.model.errors import ApiError
-from lambent.model.function_uris import parse_function_uri
 from lambent.model.policy import Verdict
 from lambent.triggers.apis.api import Stage
 from lambent.triggers.apis.authorizers.decisions import Cache
 from lambent.triggers.apis.authorizers.functions import (
     ARN_CHARS_MAX,
-    DEADLINE_S,
+    AskedFunction,
     AuthorizerFailed,
     Policy,
-    is_unauthorized,
+    Unauthorized,
     read_policy,
 )
-from lambent.triggers.apis.calls import ApiCall
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.parameters import source_value
 from lambent.triggers.apis.rest.authorization import DENIED, conditions_of
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.proxy_event import request_members
-
-logger = logging.getLogger(__name__)
 
 _CACHED_MAX = 4_096
 _TTL_S = 300
@@ -51,12 +44,14 @@ class FunctionAuthorizer:
     ) -> None:
         """Raises ValueError if the document names no function, or has a pattern that cannot be
         used."""
-        root = stage.root
-        self._context = context
-        self._scope = root.scope
-        self._function = parse_function_uri(body.get("authorizerUri") or "", variables)
-        self._role = body.get("authorizerCredentials") or None
-        self._arn = f"arn:aws:execute-api:{root.region}:{root.account}:{root.id}/authorizers/{id}"
+        self._function = AskedFunction(
+            context.calls,
+            stage.root,
+            id,
+            uri=body.get("authorizerUri") or "",
+            variables=variables,
+            role=body.get("authorizerCredentials") or None,
+        )
         self._is_token = body.get("type") == "TOKEN"
         text = body.get("identitySource") or ""
         self._sources = [source.strip() for source in text.split(",") if source.strip()]
@@ -112,29 +107,18 @@ class FunctionAuthorizer:
 
     async def _ask(self, call: RestCall, identity: Sequence[str]) -> Policy:
         try:
-            outcome = await self._context.calls.call(
-                ApiCall(
-                    self._scope,
-                    self._function,
-                    self._arn,
-                    self._event(call, identity),
-                    new_request_id(),
-                    call.request.trace_id,
-                    self._role,
-                ),
-                deadline_s=DEADLINE_S,
-            )
-            if is_unauthorized(outcome):
-                raise GatewayError("UNAUTHORIZED", "The authorizer raised Unauthorized.")
-            policy = read_policy(outcome)
+            event = self._event(call, identity)
+            policy = read_policy(await self._function.ask(event, call.request.trace_id))
             for value in policy.context.values():
                 if isinstance(value, list | dict):
                     raise AuthorizerFailed("a value of the context is no scalar")
             return policy
+        except Unauthorized:
+            raise GatewayError("UNAUTHORIZED", "The authorizer raised Unauthorized.") from None
         except AuthorizerFailed as error:
             raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", str(error)) from None
-        except (ApiError, TimeoutError) as error:
-            raise GatewayError("AUTHORIZER_FAILURE", str(error)) from None
+        except TimeoutError:
+            raise GatewayError("AUTHORIZER_FAILURE", "The authorizer has timed out.") from None
 
     def _apply(self, call: RestCall, policy: Policy) -> None:
         """Let the request pass, or raise `GatewayError`."""

@@ -18,6 +18,7 @@ from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.request import ApiRequest
 from lambent.triggers.apis.rest.authorization import NoAuthorization, ResourcePolicy
 from lambent.triggers.apis.rest.call import RestCall
+from lambent.triggers.apis.rest.execution_logs import note_authorizer, note_key, note_start
 from lambent.triggers.apis.rest.gateway_responses import GatewayError, gateway_response
 from lambent.triggers.apis.rest.keys import KeyDirectory
 from lambent.triggers.apis.rest.methods import Method, MethodCompiler
@@ -106,7 +107,6 @@ class RestStage:
             variables=self._variables,
             gateway_responses=self._responses,
             write_log=None if self._log is None else self._write_log,
-            keeps_log=False,
         )
         try:
             self._enter(call)
@@ -125,6 +125,11 @@ class RestStage:
             raise GatewayError("MISSING_AUTHENTICATION_TOKEN", "No method for the request.")
         method = found.target
         call.found(method.resource_id, method.path, method.body, found.variables)
+        if method.log is not None:
+            call.log = method.log.begin(call.request.request_id)
+            call.note(f"Extended Request Id: {call.request.extended_id}")
+            if method.body.get("authorizerId"):
+                note_authorizer(call, method.body["authorizerId"])
         if not (method.bucket is None or method.bucket.take()) or not self._account.take():
             raise GatewayError("THROTTLED")
         if method.authorization.decide_nowait(call):
@@ -141,6 +146,8 @@ class RestStage:
 
     def _authorized(self, call: RestCall, method: Method) -> None:
         """Go on with a request that may pass, as far as the authorizer is concerned."""
+        if call.log is not None and method.body.get("authorizerId"):
+            call.note("Successfully completed authorizer execution")
         if self._policy_fault is not None:
             raise GatewayError("API_CONFIGURATION_ERROR", self._policy_fault)
         if self._policy is not None:
@@ -184,6 +191,9 @@ class RestStage:
         return call.request.exchange.headers.get("x-api-key")
 
     def _validate(self, call: RestCall, method: Method) -> None:
+        if call.log is not None:
+            note_key(call, f"{method.body.get('httpMethod')} {method.path}")
+            note_start(call)
         validator = method.validator
         if validator is None or validator.check_nowait(call):
             method.integration.handle(call)

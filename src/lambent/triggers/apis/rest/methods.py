@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from lambent.kit.computing import LOOP_BYTES_MAX
 from lambent.model.document import Body
@@ -16,25 +17,29 @@ from lambent.triggers.apis.rest.authorization import (
 )
 from lambent.triggers.apis.rest.binary import media_type_of
 from lambent.triggers.apis.rest.call import RestCall
+from lambent.triggers.apis.rest.execution_logs import ExecutionLog
 from lambent.triggers.apis.rest.function_authorizer import FunctionAuthorizer
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.integrations.custom import CustomIntegration
 from lambent.triggers.apis.rest.integrations.functions import FunctionCaller
-from lambent.triggers.apis.rest.integrations.http_backend import HttpServer
+from lambent.triggers.apis.rest.integrations.http_backend import HttpServer, StreamedServer
 from lambent.triggers.apis.rest.integrations.integration import Integration, NoIntegration
 from lambent.triggers.apis.rest.integrations.lambda_custom import LambdaBackend
 from lambent.triggers.apis.rest.integrations.lambda_proxy import LambdaProxy
 from lambent.triggers.apis.rest.integrations.mock import Mock
 from lambent.triggers.apis.rest.integrations.services import ServiceBackend
+from lambent.triggers.apis.rest.integrations.streaming import EDGE_IDLE_S, IDLE_S
 from lambent.triggers.apis.rest.pool_authorizer import PoolAuthorizer
 from lambent.triggers.apis.rest.routes import ANY, Routes
 from lambent.triggers.apis.rest.validation import (
     STEPS_AT_ONCE,
-    BodyValidator,
     TooManySteps,
     check_parameters,
 )
 from lambent.triggers.apis.throttling import TokenBucket
+
+if TYPE_CHECKING:
+    from lambent.triggers.apis.rest.body_validation import BodyValidator, Models
 
 _JSON = "application/json"
 
@@ -50,6 +55,7 @@ class Method:
     authorization: Authorization
     needs_key: bool
     bucket: TokenBucket | None
+    log: ExecutionLog | None
     validator: "Validator | None"
     integration: Integration
 
@@ -59,15 +65,17 @@ class Validator:
     """What a method's request validator checks."""
 
     parameters: Mapping[str, object] | None
-    bodies: Mapping[str, BodyValidator] | None
+    bodies: "Mapping[str, BodyValidator] | None"
 
     def check_nowait(self, call: RestCall) -> bool:
         """Check a request if that takes a moment; returns whether it does. If not, call `check` in
         a thread. Raises `GatewayError`."""
-        if len(call.request.exchange.body) > LOOP_BYTES_MAX:
+        body = self._body(call)
+        size = len(call.request.exchange.body)
+        if body is not None and (size > LOOP_BYTES_MAX or not body.is_ready):
             return False
         try:
-            self._check(call, STEPS_AT_ONCE)
+            self._check(call, body, STEPS_AT_ONCE)
         except TooManySteps:
             return False
         return True
@@ -75,21 +83,24 @@ class Validator:
     def check(self, call: RestCall) -> None:
         """Raises `GatewayError`."""
         try:
-            self._check(call, None)
+            self._check(call, self._body(call), None)
         except TooManySteps:
             raise GatewayError(
                 "API_CONFIGURATION_ERROR", "The model takes too many steps for the body."
             ) from None
 
-    def _check(self, call: RestCall, steps: int | None) -> None:
+    def _body(self, call: RestCall) -> "BodyValidator | None":
+        """What checks the body; None if nothing does."""
+        if not self.bodies:
+            return None
+        kind = media_type_of(call.request.exchange.headers.get("content-type")) or _JSON
+        return self.bodies.get(kind) or self.bodies.get("$default")
+
+    def _check(self, call: RestCall, body: "BodyValidator | None", steps: int | None) -> None:
         if self.parameters is not None:
             check_parameters(self.parameters, call.parameters)
-        if self.bodies:
-            exchange = call.request.exchange
-            kind = media_type_of(exchange.headers.get("content-type")) or _JSON
-            validator = self.bodies.get(kind) or self.bodies.get("$default")
-            if validator is not None:
-                validator.check(exchange.body, steps)
+        if body is not None:
+            body.check(call.request.exchange.body, steps)
 
 
 class MethodCompiler:
@@ -105,6 +116,8 @@ class MethodCompiler:
         self._stage = stage
         self._variables = variables
         self._authorizers: dict[str, Authorization] = {}
+        self._models: Models | None = None
+        """Made when a method validates bodies: the library takes a tenth of a second to import."""
         self._binary_types: Sequence[str] = stage.api.get("binaryMediaTypes") or ()
 
     def routes(self) -> Routes[Method]:
@@ -128,20 +141,18 @@ class MethodCompiler:
         return None
 
     def _method(self, resource_id: str, path: str, verb: str, body: Body) -> Method:
-        integration = self._integration(body.get("methodIntegration"))
-        try:
-            validator = self._validator(body)
-        except ValueError as error:
-            validator, integration = None, NoIntegration(str(error))
+        settings = self._settings(path, verb)
+        stage = self._stage
         return Method(
             resource_id,
             path,
             body,
             self._authorization(body),
             bool(body.get("apiKeyRequired")),
-            self._bucket(path, verb),
-            validator,
-            integration,
+            self._bucket(settings),
+            ExecutionLog.of(self._context.access_logs, stage.root, stage.name, settings),
+            self._validator(body),
+            self._integration(body.get("methodIntegration")),
         )
 
     def _authorization(self, body: Body) -> Authorization:
@@ -173,20 +184,29 @@ class MethodCompiler:
         if chosen is None:
             return None
         parameters = body.get("requestParameters") or {}
-        models = self._stage.of("model")
-        bodies = {
-            kind: BodyValidator(name, models)
-            for kind, name in (body.get("requestModels") or {}).items()
-            if chosen.get("validateRequestBody")
-        }
+        wanted = (body.get("requestModels") or {}) if chosen.get("validateRequestBody") else {}
+        bodies = self._body_validators(wanted)
         return Validator(parameters if chosen.get("validateRequestParameters") else None, bodies)
 
-    def _bucket(self, path: str, verb: str) -> TokenBucket | None:
-        """The bucket of a method; None if its stage does not limit it."""
+    def _body_validators(self, names: Mapping[str, str]) -> "Mapping[str, BodyValidator]":
+        """For the names of models by media type."""
+        if not names:
+            return {}
+        from lambent.triggers.apis.rest.body_validation import BodyValidator, Models
+
+        if self._models is None:
+            self._models = Models(self._stage.of("model"))
+        return {kind: BodyValidator(name, self._models) for kind, name in names.items()}
+
+    def _settings(self, path: str, verb: str) -> Mapping[str, Any]:
+        """The stage's settings of a method: its own before those of all."""
         settings = self._stage.body.get("methodSettings") or {}
         key = f"{path.lstrip('/').replace('/', '~1')}/{verb}"
-        chosen = {**settings.get("*/*", {}), **settings.get(key, {})}
-        rate, burst = chosen.get("throttlingRateLimit"), chosen.get("throttlingBurstLimit")
+        return {**settings.get("*/*", {}), **settings.get(key, {})}
+
+    def _bucket(self, settings: Mapping[str, Any]) -> TokenBucket | None:
+        """The bucket of a method; None if its stage does not limit it."""
+        rate, burst = settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")
         # Below zero there is no limit.
         rate = None if rate is None or rate < 0 else float(rate)
         burst = None if burst is None or burst < 0 else float(burst)
@@ -200,11 +220,16 @@ class MethodCompiler:
         except (KeyError, ValueError) as error:
             return NoIntegration(str(error))
 
+    @property
+    def _idle_s(self) -> float:
+        """How long a stream may be silent."""
+        kinds = (self._stage.api.get("endpointConfiguration") or {}).get("types") or ()
+        return EDGE_IDLE_S if "EDGE" in kinds else IDLE_S
+
     def _made(self, body: Body) -> Integration:
         context, types = self._context, self._binary_types
         kind, uri = body.get("type"), body.get("uri") or ""
-        if body.get("responseTransferMode") == "STREAM":
-            raise ValueError("Responses that are streamed are not served.")
+        is_stream = body.get("responseTransferMode") == "STREAM"
         if kind == "MOCK":
             return CustomIntegration(context, body, types, Mock())
         if kind in ("AWS", "AWS_PROXY") and ":lambda:path/" in uri:
@@ -212,7 +237,8 @@ class MethodCompiler:
                 raise ValueError("The method of an integration with a function must be POST.")
             caller = FunctionCaller(context, self._stage, body, self._variables)
             if kind == "AWS_PROXY":
-                return LambdaProxy(context, caller, types)
+                idle_s = self._idle_s if is_stream else None
+                return LambdaProxy(context, caller, types, idle_s=idle_s)
             return CustomIntegration(context, body, types, LambdaBackend(context, caller))
         if kind == "AWS" and SERVICE_URI.fullmatch(uri):
             return CustomIntegration(
@@ -220,6 +246,7 @@ class MethodCompiler:
             )
         if kind in ("HTTP", "HTTP_PROXY") and body.get("connectionType") != "VPC_LINK":
             server = HttpServer(context, body, self._variables)
-            is_proxy = kind == "HTTP_PROXY"
-            return server if is_proxy else CustomIntegration(context, body, types, server)
+            if kind == "HTTP":
+                return CustomIntegration(context, body, types, server)
+            return StreamedServer(server, idle_s=self._idle_s) if is_stream else server
         raise ValueError(f"Integrations of the type {kind} with {uri[:200]!r} are not served.")

@@ -38,6 +38,18 @@ def read_proxy_result(
     return UrlResponse(status_code(result.get("statusCode", 200)), headers, data)
 
 
+def read_head(metadata: Any) -> tuple[int, list[tuple[str, str]]]:
+    """Status and headers that the metadata of a streamed response say. Raises ValueError for what
+    is no metadata."""
+    if not isinstance(metadata, dict):
+        raise ValueError("the metadata are no object")
+    cookies = metadata.get("cookies") or []
+    if not isinstance(cookies, list):
+        raise ValueError("cookies are no list")
+    headers = [("Set-Cookie", header_value(cookie)) for cookie in cookies]
+    return status_code(metadata.get("statusCode", 200)), [*headers, *_headers(metadata)]
+
+
 def _headers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Of each name the values of `multiValueHeaders`, then that of `headers` unless it is among
     them."""

@@ -27,6 +27,8 @@ from lambent.triggers.apis.inner_exchange import InnerExchange
 from lambent.triggers.apis.loading import load_current
 from lambent.triggers.apis.request import ApiRequest, new_extended_id
 from lambent.triggers.apis.rest.call import RestCall
+from lambent.triggers.apis.rest.call_log import CallLog
+from lambent.triggers.apis.rest.execution_logs import note_start
 from lambent.triggers.apis.rest.function_authorizer import FunctionAuthorizer
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.methods import Method, MethodCompiler
@@ -75,6 +77,15 @@ class Trial(NamedTuple):
         return cls(params["restApiId"], path, headers, body, variables)
 
 
+class _Attempt(NamedTuple):
+    """A request, and what comes of it."""
+
+    call: RestCall
+    exchange: InnerExchange
+    lines: list[str]
+    """Of the execution log."""
+
+
 class Trials:
     """See the module."""
 
@@ -96,7 +107,7 @@ class Trials:
         if method is None:
             raise _missing("Method")
         verb = "GET" if params["httpMethod"] == "ANY" else params["httpMethod"]
-        call, exchange = self._call(stage, trial, verb, method.path)
+        call, exchange, lines = self._call(stage, trial, verb, method.path)
         found = Routes([(method.path, verb, method)]).find(verb, call.request.path)
         path = {} if found is None else found.variables
         call.found(method.resource_id, method.path, method.body, path)
@@ -110,7 +121,7 @@ class Trials:
             "body": exchange.response_body.decode("utf-8", "replace"),
             "headers": {name: values[-1] for name, values in headers.items()},
             "multiValueHeaders": headers,
-            "log": self._log_text(call),
+            "log": self._log_text(call, lines),
             "latency": round((self._context.clock.monotonic() - began) * 1000),
         }
 
@@ -122,7 +133,7 @@ class Trials:
             raise _missing("Authorizer")
         compiler = MethodCompiler(self._context, stage, trial.variables)
         authorizer = await computed(compiler.authorizer, params["authorizerId"])
-        call, _ = self._call(stage, trial, "GET", "/")
+        call, _, lines = self._call(stage, trial, "GET", "/")
         call.found("", "/", {}, {})
         began = self._context.clock.monotonic()
         result: dict[str, Any] = {"clientStatus": 200}
@@ -143,7 +154,7 @@ class Trials:
             result["clientStatus"] = error.status
             call.note(f"Execution failed due to {error.type}: {error}")
         latency = round((self._context.clock.monotonic() - began) * 1000)
-        return {**result, "latency": latency, "log": self._log_text(call)}
+        return {**result, "latency": latency, "log": self._log_text(call, lines)}
 
     async def _stage(self, scope: Scope, trial: Trial) -> Stage:
         root = Root("apigateway", *scope, trial.api_id)
@@ -154,9 +165,8 @@ class Trials:
         body = {"stageName": STAGE, "variables": trial.variables}
         return Stage(root=root, name=STAGE, body=body, deployment_id="", documents=documents)
 
-    def _call(
-        self, stage: Stage, trial: Trial, verb: str, resource_path: str
-    ) -> tuple[RestCall, InnerExchange]:
+    def _call(self, stage: Stage, trial: Trial, verb: str, resource_path: str) -> "_Attempt":
+        lines: list[str] = []
         path, _, query = (trial.path or resource_path).partition("?")
         path, query = quote(path, safe=_SAFE), quote(query, safe=_SAFE + "?")
         exchange = InnerExchange(verb, f"/{STAGE}{path}", query, trial.headers, trial.body)
@@ -176,18 +186,12 @@ class Trials:
             variables=trial.variables,
             gateway_responses=stage.of("gateway_response"),
             write_log=None,
-            keeps_log=True,
+            log=CallLog(lines.append, has_steps=True, has_data=True),
         )
-        call.note(f"Starting execution for request: {request.request_id}")
-        return call, exchange
+        return _Attempt(call, exchange, lines)
 
     async def _run(self, call: RestCall, exchange: InnerExchange, method: Method) -> None:
-        call.note(f"HTTP Method: {exchange.method}, Resource Path: {call.path}")
-        given = call.parameters
-        call.note_data("Method request path", given.path)
-        call.note_data("Method request query string", given.single()["querystring"])
-        call.note_data("Method request headers", given.single()["header"])
-        call.note_data("Method request body before transformations", exchange.body)
+        note_start(call)
         try:
             with anyio.fail_after(_DEADLINE_S):
                 if method.validator is not None:
@@ -199,11 +203,11 @@ class Trials:
         except TimeoutError:
             call.refuse(GatewayError("INTEGRATION_TIMEOUT", "The integration has timed out."))
 
-    def _log_text(self, call: RestCall) -> str:
+    def _log_text(self, call: RestCall, lines: Sequence[str]) -> str:
         moment = time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime(self._context.clock.now()))
-        lines = [f"Execution log for request {call.request.request_id}"]
-        lines += [f"{moment} : {line}" for line in call.log or ()]
-        return "\n".join(lines)[:_LOG_CHARS_MAX] + "\n"
+        shown = [f"Execution log for request {call.request.request_id}"]
+        shown += [f"{moment} : {line}" for line in lines]
+        return "\n".join(shown)[:_LOG_CHARS_MAX] + "\n"
 
 
 def _document_of(statements: Sequence[Statement]) -> Mapping[str, Any]:

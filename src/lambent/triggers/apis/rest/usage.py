@@ -75,6 +75,7 @@ class UsagePlans:
         self._counts = counts
         self._make_bucket = make_bucket
         self._buckets: dict[tuple[UsageId, str], tuple[object, TokenBucket]] = {}
+        """By key, and the method of a stage; empty for all of a plan."""
 
     def count_nowait(self, member: Member, method: str) -> bool:
         """Count a request for `/pets/GET` if all it takes is in memory; returns whether it is.
@@ -83,8 +84,11 @@ class UsagePlans:
         if days is None:
             return False
         plan = member.plan
-        limits = (member.stage.get("throttle") or {}).get(method) or plan.get("throttle")
-        if limits and not self._bucket(member.id, method, limits).take():
+        # The limit of a method goes before the plan's, which is one for all stages.
+        limits = (member.stage.get("throttle") or {}).get(method)
+        where = f"{member.stage['apiId']}:{member.stage['stage']}{method}" if limits else ""
+        limits = limits or plan.get("throttle")
+        if limits and not self._bucket(member.id, where, limits).take():
             raise GatewayError("THROTTLED", "The API key is over the rate of its usage plan.")
         quota, today = plan.get("quota"), self._counts.today
         if quota and not remaining(quota, plan[EXTENSION], days, today):
@@ -97,12 +101,12 @@ class UsagePlans:
         await self._counts.get(member.id)
         self.count_nowait(member, method)
 
-    def _bucket(self, id: UsageId, method: str, limits: Body) -> TokenBucket:
+    def _bucket(self, id: UsageId, where: str, limits: Body) -> TokenBucket:
         rate, burst = limits.get("rateLimit"), limits.get("burstLimit")
-        known = self._buckets.get((id, method))
+        known = self._buckets.get((id, where))
         if known is None or known[0] != (rate, burst):
             bucket = self._make_bucket(
                 ACCOUNT_RATE if rate is None else rate, ACCOUNT_BURST if burst is None else burst
             )
-            known = self._buckets[id, method] = (rate, burst), bucket
+            known = self._buckets[id, where] = (rate, burst), bucket
         return known[1]

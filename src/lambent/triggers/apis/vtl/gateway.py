@@ -10,7 +10,6 @@ from urllib.parse import quote_plus, unquote_plus
 
 from lambent.kit.strict_json import parse_plain
 from lambent.triggers.apis.vtl.budget import Budget, InputError, TemplateError
-from lambent.triggers.apis.vtl.json_path import find
 from lambent.triggers.apis.vtl.values import Host, Value, from_json, to_text
 
 Parameters = Mapping[str, Mapping[str, str]]
@@ -72,6 +71,9 @@ class _Input:
 
     def _find(self, budget: Budget, arguments: Sequence[Value]) -> Value:
         path = to_text(arguments[0], budget) if arguments else "$"
+        # The library takes long to import, and few templates have paths.
+        from lambent.triggers.apis.vtl.json_path import find
+
         return find(self._parsed(budget), path, budget)
 
     def _parsed(self, budget: Budget) -> Value:

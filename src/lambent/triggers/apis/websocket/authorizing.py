@@ -9,22 +9,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
+from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
-from lambent.kit.ids import new_request_id
-from lambent.model.arn import Scope
 from lambent.model.document import Body
-from lambent.model.function_uris import parse_function_uri
-from lambent.model.names import FunctionReference
 from lambent.model.policy import Verdict
 from lambent.triggers.apis.api import Stage
 from lambent.triggers.apis.authorizers.functions import (
-    DEADLINE_S,
+    AskedFunction,
     AuthorizerFailed,
     Policy,
-    is_unauthorized,
+    Unauthorized,
     read_policy,
 )
-from lambent.triggers.apis.calls import ApiCall
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.websocket.answers import FAILED, FORBIDDEN, UNAUTHORIZED, Answer
 from lambent.triggers.apis.websocket.events import RouteRequest, authorizer_event
@@ -45,47 +41,27 @@ class FunctionAuthorizer:
     """One authorizer, as it is used by `$connect`."""
 
     def __init__(
-        self,
-        context: ApiContext,
-        scope: Scope,
-        function: FunctionReference,
-        sources: Sequence[tuple[str, str]],
-        arn: str,
-        role: str | None,
+        self, clock: Clock, function: AskedFunction, sources: Sequence[tuple[str, str]]
     ) -> None:
-        self._context = context
-        self._scope = scope
+        self._clock = clock
         self._function = function
         self._sources = sources
         """Where the client's identity is: a place and a name."""
-        self._arn = arn
-        self._role = role
 
     async def decide(self, request: RouteRequest, exchange: Exchange, arn: str) -> Permit | Answer:
         """Whether a client may use the route with this ARN; else the answer that says why not."""
         if not all(_value(source, request, exchange) for source in self._sources):
             return Answer(401, error=UNAUTHORIZED)
-        began = self._context.clock.monotonic()
+        began = self._clock.monotonic()
         try:
-            outcome = await self._context.calls.call(
-                ApiCall(
-                    scope=self._scope,
-                    function=self._function,
-                    source_arn=self._arn,
-                    event=authorizer_event(request, arn, exchange),
-                    request_id=new_request_id(),
-                    trace_id=request.connection.trace_id,
-                    role=self._role,
-                ),
-                deadline_s=DEADLINE_S,
-            )
-            if is_unauthorized(outcome):
-                return Answer(401, error=UNAUTHORIZED)
-            policy = read_policy(outcome)
+            event = authorizer_event(request, arn, exchange)
+            policy = read_policy(await self._function.ask(event, request.connection.trace_id))
             verdict = policy.judge(arn, {"aws:sourceip": [request.connection.source_ip]})
-            permit = _permit(policy, self._context.clock.monotonic() - began)
+            permit = _permit(policy, self._clock.monotonic() - began)
+        except Unauthorized:
+            return Answer(401, error=UNAUTHORIZED)
         except (AuthorizerFailed, TimeoutError) as error:
-            logger.info("the authorizer %s failed: %s", self._arn, error)
+            logger.info("the authorizer %s failed: %s", self._function.arn, error)
             return FAILED
         return permit if verdict is Verdict.ALLOWED else Answer(403, error=FORBIDDEN)
 
@@ -96,16 +72,18 @@ def compile_authorizer(stage: Stage, context: ApiContext, id: str) -> FunctionAu
     if body is None or body.get("AuthorizerType") != "REQUEST":
         return None
     try:
-        function = parse_function_uri(
-            body.get("AuthorizerUri") or "", stage.body.get("StageVariables") or {}
+        function = AskedFunction(
+            context.calls,
+            stage.root,
+            id,
+            uri=body.get("AuthorizerUri") or "",
+            variables=stage.body.get("StageVariables") or {},
+            role=body.get("AuthorizerCredentialsArn"),
         )
         sources = [parse_source(text) for text in body.get("IdentitySource") or ()]
     except ValueError:
         return None
-    root = stage.root
-    arn = f"arn:aws:execute-api:{root.region}:{root.account}:{root.id}/authorizers/{id}"
-    role = body.get("AuthorizerCredentialsArn")
-    return FunctionAuthorizer(context, root.scope, function, sources, arn, role)
+    return FunctionAuthorizer(context.clock, function, sources)
 
 
 def parse_source(text: str) -> tuple[str, str]:

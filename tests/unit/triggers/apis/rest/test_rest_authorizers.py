@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from lambent.control.apis.v1.operations import RestApis
 from tests.unit.triggers.apis.serving import Served
 
-from .apis import API, RestApi, serving_rest
+from .apis import API, ROOT, RestApi, serving_rest
 
 CUSTOM = {"authorizationType": "CUSTOM", "authorizerId": "a"}
 TOKEN = {"type": "TOKEN", "identitySource": "method.request.header.Authorization"}
@@ -73,6 +74,19 @@ def test_a_token_authorizer_is_asked_once(served: Served) -> None:
         {"type": "TOKEN", "authorizationToken": "t", "methodArn": ALLOWED},
     ]
     assert ask(api, token="other").status == 200
+    assert len(asked.events) == 2
+
+
+def test_results_are_forgotten_on_request(served: Served) -> None:
+    """FlushStageAuthorizersCache: the next request is asked about again."""
+    asked = Asked(policy())
+    api = deploy(served, asked, **TOKEN)
+    control = RestApis(served.store, served.apis.context.clock, "localhost")
+    assert [ask(api).status for _ in range(2)] == [200, 200]
+    assert len(asked.events) == 1
+    params = {"restApiId": API, "stageName": "stage"}
+    served.portal.call(control.perform, "FlushStageAuthorizersCache", ROOT.scope, params)
+    assert [ask(api).status for _ in range(2)] == [200, 200]
     assert len(asked.events) == 2
 
 

@@ -88,6 +88,26 @@ async def test_a_quota_survives_a_restart(store: Store) -> None:
 
 
 @pytest.mark.anyio
+async def test_the_rate_of_a_plan_is_one_for_all_methods(store: Store) -> None:
+    """But for those that have their own, in a stage."""
+    clock = ManualClock()
+    usage = UsagePlans(UsageCounts(store, clock), Throttles(clock).new)
+    limits = {"rateLimit": 0.001, "burstLimit": 1}
+    stages = [{"apiId": "a", "stage": "s", "throttle": {"/own/GET": limits}}]
+    plan = {"throttle": limits, "apiStages": [*stages, {"apiId": "a", "stage": "t"}]}
+    key = keys_by_value({"k": {"value": "v"}}, {"p": plan}, {"p/k": {}})["v"]
+    first, second = member_of(key, HERE, "a", "s"), member_of(key, HERE, "a", "t")
+    await usage.count(first, "/x/GET")
+    for member, method in ((first, "/x/GET"), (first, "/y/ODD"), (second, "/own/GET")):
+        with pytest.raises(GatewayError) as refused:
+            usage.count_nowait(member, method)
+        assert refused.value.type == "THROTTLED"
+    assert usage.count_nowait(first, "/own/GET")
+    with pytest.raises(GatewayError):
+        usage.count_nowait(first, "/own/GET")
+
+
+@pytest.mark.anyio
 async def test_platforms_see_each_other_s_requests(store: Store) -> None:
     """When they write."""
     clock = ManualClock()

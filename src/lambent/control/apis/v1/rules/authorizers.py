@@ -9,11 +9,9 @@ from lambent.control.apis.kinds import Draft
 from lambent.control.apis.v1.patch_tables import TTL_REFUSAL, TTL_S_MAX
 from lambent.control.apis.v1.rules.apis import without_unset
 from lambent.model.document import Body
+from lambent.model.function_uris import is_invocation
 
 _TYPES = ("TOKEN", "REQUEST", "COGNITO_USER_POOLS")
-_URI = re.compile(
-    r"arn:aws[a-z-]*:apigateway:[^:]*:lambda:path/+2015-03-31/functions/.+/invocations", re.S
-)
 _POOL = re.compile(
     r"arn:aws[a-z-]*:cognito-idp:[a-z0-9-]+:[0-9]{12}:userpool/[\w\-]{1,64}_[0-9a-zA-Z]{1,64}",
     re.ASCII,
@@ -62,7 +60,7 @@ def _check_pools(body: dict[str, Any]) -> None:
 def _check_function(body: dict[str, Any]) -> None:
     body.setdefault("authType", "custom")
     uri = body.get("authorizerUri", "")
-    if not _URI.fullmatch(uri):
+    if not is_invocation(uri):
         raise bad_request(
             f"Invalid Authorizer URI: {uri[:200]}. Authorizer URI should be a valid API Gateway"
             " ARN that represents a Lambda function invocation."

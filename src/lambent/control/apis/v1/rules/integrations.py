@@ -9,23 +9,22 @@ from lambent.control.apis.errors import bad_request, unsupported
 from lambent.control.apis.v1.errors import invalid_mapping
 from lambent.control.apis.v1.limits import TEMPLATE_BYTES_MAX
 from lambent.control.apis.v1.patch_tables import (
+    STREAM_TIMEOUT_MS_MAX,
     TIMEOUT_MS_MAX,
     TIMEOUT_MS_MIN,
-    TIMEOUT_REFUSAL,
+    timeout_refusal,
 )
 from lambent.control.apis.v1.paths import VERBS
 from lambent.control.apis.v1.rules.apis import without_unset
 from lambent.control.apis.v1.rules.methods import STATUS, check_content_type
+from lambent.model.function_uris import is_invocation, is_streaming_invocation
 from lambent.model.rest_services import SERVICE_URI
 
 TYPES = ("HTTP", "MOCK", "AWS_PROXY", "HTTP_PROXY", "AWS")
 _PASSTHROUGHS = ("WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER")
+_MODES = ("BUFFERED", "STREAM")
 _CONVERSIONS = ("CONVERT_TO_BINARY", "CONVERT_TO_TEXT")
-_ARN = re.compile(
-    r"arn:aws[a-z-]*:apigateway:[^:]*:(?P<service>[^:]+):(?P<form>path|action)/(?P<rest>.*)", re.S
-)
-_FUNCTION = re.compile(r"/?2015-03-31/functions/.+/invocations", re.S)
-_STREAM = re.compile(r"/?2021-11-15/functions/.+/response-streaming-invocations", re.S)
+_ARN = re.compile(r"arn:aws[a-z-]*:apigateway:[^:]*:[^:]+:(?:path|action)/.*", re.S)
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.{1,512}", re.ASCII)
 _CALLER = re.compile(r"arn:aws[a-z-]*:iam::\*:user/\*")
 _NAME = r"[A-Za-z0-9._\-$:\[\]]{1,128}"
@@ -63,8 +62,10 @@ def check_integration(given: Mapping[str, Any], resource_id: str) -> dict[str, A
             f"Invalid passthrough behavior specified. Valid options are {','.join(_PASSTHROUGHS)}"
         )
     _check_conversion(body)
-    if not TIMEOUT_MS_MIN <= body["timeoutInMillis"] <= TIMEOUT_MS_MAX:
-        raise bad_request(TIMEOUT_REFUSAL)
+    is_stream = _check_transfer(body, kind)
+    longest = STREAM_TIMEOUT_MS_MAX if is_stream else TIMEOUT_MS_MAX
+    if not TIMEOUT_MS_MIN <= body["timeoutInMillis"] <= longest:
+        raise bad_request(timeout_refusal(longest))
     if _CALLER.fullmatch(body.get("credentials", "")):
         raise unsupported("integrations with the caller's credentials")
     if "credentials" in body and not _ROLE.fullmatch(body["credentials"]):
@@ -129,8 +130,28 @@ def _check_refused(body: Mapping[str, Any]) -> None:
         raise unsupported("VPC links")
     if (body.get("tlsConfig") or {}).get("insecureSkipVerification"):
         raise unsupported("HTTPS without verification (tlsConfig)")
-    if body.get("responseTransferMode", "BUFFERED") != "BUFFERED":
-        raise unsupported("streamed responses of REST APIs (responseTransferMode)")
+
+
+def _check_transfer(body: Mapping[str, Any], kind: str) -> bool:
+    """Whether responses are streamed: by proxies, and of a function only with the URI of the
+    operation that streams."""
+    mode = body.get("responseTransferMode", _MODES[0])
+    if mode not in _MODES:
+        raise bad_request(
+            f"Invalid response transfer mode specified. Valid options are {','.join(_MODES)}"
+        )
+    is_stream: bool = mode == "STREAM"
+    if is_stream and kind not in ("AWS_PROXY", "HTTP_PROXY"):
+        raise bad_request(
+            "The response transfer mode STREAM is only supported for integrations of type AWS_PROXY"
+            " and HTTP_PROXY."
+        )
+    if kind == "AWS_PROXY" and is_stream != is_streaming_invocation(body.get("uri", "")):
+        raise bad_request(
+            "The response transfer mode STREAM and the URI of the function must go together:"
+            " .../2021-11-15/functions/ARN/response-streaming-invocations."
+        )
+    return is_stream
 
 
 def _check_target(body: dict[str, Any], kind: str) -> None:
@@ -144,24 +165,20 @@ def _check_target(body: dict[str, Any], kind: str) -> None:
     if kind in ("HTTP", "HTTP_PROXY"):
         _check_url(uri)
         return
-    found = _ARN.fullmatch(uri)
-    if found is None:
+    if _ARN.fullmatch(uri) is None:
         is_arn = uri.startswith("arn:aws")
         raise bad_request(
             "AWS ARN for integration must contain path or action"
             if is_arn
             else "Invalid ARN specified in the request"
         )
-    is_function = found["service"] == "lambda" and found["form"] == "path"
-    if kind == "AWS" and not is_function:
+    if kind == "AWS" and not is_invocation(uri):
         if SERVICE_URI.fullmatch(uri) is None:
             raise unsupported(f"integrations with {uri[:200]}")
         if "credentials" not in body:
             raise bad_request("Integrations with other services than Lambda need credentials.")
-    if is_function and _STREAM.fullmatch(found["rest"]):
-        raise unsupported("streamed responses of REST APIs")
     if kind == "AWS_PROXY":
-        if not (is_function and _FUNCTION.fullmatch(found["rest"])):
+        if not (is_invocation(uri) or is_streaming_invocation(uri)):
             raise bad_request(
                 "Integrations of type 'AWS_PROXY' currently only supports Lambda function and"
                 " Firehose stream invocations."

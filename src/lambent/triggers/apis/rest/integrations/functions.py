@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import anyio
 
@@ -24,6 +25,19 @@ Finish = Callable[[RestCall, Outcome], None]
 """Goes on with the outcome of a call. May raise `GatewayError`."""
 
 
+class CallReply(Reply, Protocol):
+    """The reply of a call for a request."""
+
+    @property
+    def call(self) -> RestCall:
+        """The request."""
+        ...
+
+    def begun(self) -> Reply:
+        """The call begins now."""
+        ...
+
+
 class FunctionCaller:
     """Calls the function of one integration."""
 
@@ -39,11 +53,16 @@ class FunctionCaller:
 
     def begin(self, call: RestCall, event: bytes, finish: Finish) -> None:
         """Call the function; `finish` is called with the outcome, unless the time is over."""
-        api_call = self._call(call, event)
-        reply = _FunctionReply(call, finish, self.timeout_s)
+        self._begin(self._call(call, event), _FunctionReply(call, finish, self.timeout_s))
+
+    def begin_stream(self, call: RestCall, event: bytes, reply: "CallReply") -> None:
+        """Call the function; `reply` takes the response in chunks."""
+        self._begin(self._call(call, event)._replace(wants_stream=True), reply)
+
+    def _begin(self, api_call: ApiCall, reply: "CallReply") -> None:
         try:
             if not self._context.calls.begin(api_call, lambda _: reply.begun()):
-                start_task(self._context.tasks, call.fail, self._start, api_call, reply)
+                start_task(self._context.tasks, reply.call.fail, self._start, api_call, reply)
         except ApiError as error:
             raise refusal(error) from None
 
@@ -60,7 +79,8 @@ class FunctionCaller:
 
     def _call(self, call: RestCall, event: bytes) -> ApiCall:
         request = call.request
-        call.note(f"Sending request to {self._function.arn}")
+        if call.log is not None:
+            call.note(f"Sending request to {self._function.arn}")
         return ApiCall(
             self._scope,
             self._function,
@@ -72,7 +92,7 @@ class FunctionCaller:
             call.caller,
         )
 
-    async def _start(self, api_call: ApiCall, reply: "_FunctionReply") -> None:
+    async def _start(self, api_call: ApiCall, reply: "CallReply") -> None:
         try:
             await self._context.calls.start(api_call, lambda _: reply.begun())
         except ApiError as error:

@@ -2,7 +2,7 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/setup-http-integrations.html
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from urllib.parse import urlencode
 
@@ -13,8 +13,10 @@ from lambent.kit.tasks import start_task
 from lambent.model.document import Body
 from lambent.model.function_uris import expand_variables
 from lambent.triggers.apis.backends.exchange import BackendError, Prepared
-from lambent.triggers.apis.backends.server import HOP_BY_HOP, Server, ServerRequest
+from lambent.triggers.apis.backends.server import HOP_BY_HOP, Server, ServerRequest, ServerStream
 from lambent.triggers.apis.context import ApiContext
+from lambent.triggers.apis.outbound import cancel_when_gone
+from lambent.triggers.apis.parameters import Multi
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.integration_responses import IntegrationResult
@@ -45,6 +47,11 @@ class HttpServer:
     def handle(self, call: RestCall) -> None:
         """See `Integration`: the request goes to the server as it is, and so does the response."""
         self._start(call, partial(self._same_request, call), _pass_back)
+
+    def handle_stream(self, call: RestCall, idle_s: float) -> None:
+        """As `handle`, but the response is passed on chunk by chunk; between two chunks at most
+        `idle_s` pass."""
+        start_task(self._context.tasks, call.fail, self._exchange_stream, call, idle_s)
 
     # -- the request ---------------------------------------------------------------------------
 
@@ -88,23 +95,81 @@ class HttpServer:
     async def _exchange(
         self, call: RestCall, make: Callable[[], ServerRequest], done: Done
     ) -> None:
+        async def send(request: ServerRequest) -> None:
+            response = await self._server.exchange(request)
+            done(call, IntegrationResult(*response, str(response.status)))
+
+        await self._send(call, make, send)
+
+    async def _exchange_stream(self, call: RestCall, idle_s: float) -> None:
+        async def send(request: ServerRequest) -> None:
+            exchange = call.request.exchange
+            async with self._server.streamed(request, exchange, idle_s=idle_s) as stream:
+                await _pass_on(call, stream)
+
+        await self._send(call, partial(self._same_request, call), send)
+
+    async def _send(
+        self,
+        call: RestCall,
+        make: Callable[[], ServerRequest],
+        send: Callable[[ServerRequest], Awaitable[None]],
+    ) -> None:
+        """Make and send a request, for as long as the client is there."""
+        scope = anyio.CancelScope()
         try:
             takes_long = takes_long_to_map(self._body, call)
             request = await computed(make) if takes_long else make()
             call.note(f"Sending request to {request.url}")
-            with anyio.CancelScope() as scope:
-                call.request.exchange.on_disconnect(scope.cancel)
-                response = await self._server.exchange(request)
-                done(call, IntegrationResult(*response, str(response.status)))
+            with scope:
+                cancel_when_gone(call.request.exchange, scope)
+                await send(request)
         except BackendError as error:
             call.refuse(GatewayError(error.type, str(error)))
         except GatewayError as error:
             call.refuse(error)
+        if scope.cancelled_caught:
+            call.abandoned()
+
+
+class StreamedServer:
+    """A server whose responses are passed on chunk by chunk. See `Integration`."""
+
+    def __init__(self, server: HttpServer, *, idle_s: float) -> None:
+        self._server = server
+        self._idle_s = idle_s
+
+    def handle(self, call: RestCall) -> None:
+        """See `Integration`."""
+        self._server.handle_stream(call, self._idle_s)
+
+
+def _noted(call: RestCall, status: int, headers: Multi) -> list[tuple[str, str]]:
+    """The headers for the client; the log learns of the response."""
+    call.integration_status = status
+    if call.log is not None:
+        call.note(f"Received response. Status: {status}")
+        call.note_data("Endpoint response headers", headers)
+    return [(name, value) for name, values in headers.items() for value in values]
 
 
 def _pass_back(call: RestCall, result: IntegrationResult) -> None:
-    call.integration_status = result.status
-    call.note(f"Received response. Status: {result.status}")
-    call.note_data("Endpoint response headers", result.headers)
-    headers = [(name, value) for name, values in result.headers.items() for value in values]
-    call.respond(result.status, headers, result.body)
+    call.respond(result.status, _noted(call, result.status, result.headers), result.body)
+
+
+async def _pass_on(call: RestCall, stream: ServerStream) -> None:
+    """Pass a response on. If it breaks off, or takes too long, so does the client's."""
+    exchange, status = call.request.exchange, stream.status
+    headers = _noted(call, status, stream.headers)
+    if exchange.method == "HEAD" or status in (204, 304):
+        call.respond(status, headers)
+        return
+    call.start(status, headers, length=stream.length)
+    try:
+        await stream.body.run()
+    except BaseException:
+        error = GatewayError("INTEGRATION_FAILURE", "The response has broken off.")
+        call.cut(error, stream.body.sent_bytes)
+        raise
+    exchange.finish()
+    call.ended(stream.body.sent_bytes)

@@ -18,6 +18,12 @@ from lambent.triggers.apis.rest.binary import UndecodableError
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.integrations.functions import FunctionCaller, refusal
+from lambent.triggers.apis.rest.integrations.streaming import (
+    FAILED,
+    MALFORMED,
+    StreamedReply,
+    read_metadata,
+)
 from lambent.triggers.apis.rest.proxy_event import make_proxy_event
 from lambent.triggers.apis.rest.proxy_result import read_proxy_result
 from lambent.triggers.url_response import UrlResponse
@@ -27,9 +33,16 @@ class LambdaProxy:
     """See the module."""
 
     def __init__(
-        self, context: ApiContext, caller: FunctionCaller, binary_types: Sequence[str]
+        self,
+        context: ApiContext,
+        caller: FunctionCaller,
+        binary_types: Sequence[str],
+        *,
+        idle_s: float | None,
     ) -> None:
+        """`idle_s` is how long a streamed response may be silent; None if it is not streamed."""
         self._context = context
+        self._idle_s = idle_s
         self._caller = caller
         self._binary_types = binary_types
 
@@ -48,7 +61,13 @@ class LambdaProxy:
 
     def _begin(self, call: RestCall, event: bytes) -> None:
         call.note_data("Endpoint request body after transformations", event)
-        self._caller.begin(call, event, self._finish)
+        idle_s = self._idle_s
+        if idle_s is None:
+            self._caller.begin(call, event, self._finish)
+            return
+        timeout_s = self._caller.timeout_s
+        reply = StreamedReply(call, self._finish, timeout_s=timeout_s, idle_s=idle_s)
+        self._caller.begin_stream(call, event, reply)
 
     def _event(self, call: RestCall) -> bytes:
         exchange = call.request.exchange
@@ -70,13 +89,17 @@ class LambdaProxy:
         match outcome:
             case Succeeded(payload):
                 call.integration_status = 200
-                if len(payload) > LOOP_BYTES_MAX:
+                if self._idle_s is not None:
+                    # Nothing came in chunks: the function returned at once, or nothing at all.
+                    response = read_metadata(payload, "")
+                    self._respond(call, MALFORMED if response is None else response)
+                elif len(payload) > LOOP_BYTES_MAX:
                     start_task(self._context.tasks, call.fail, self._respond_large, call, payload)
                 else:
                     self._respond(call, _read(payload, self._binary_types, _accept(call)))
             case FunctionFailed() | Crashed() | TimedOut():
                 call.integration_status = 200
-                raise GatewayError("DEFAULT_5XX", "The function failed: its log says why.")
+                raise GatewayError("DEFAULT_5XX", FAILED)
             case Refused(error):
                 call.integration_status = error.status
                 raise refusal(error)

@@ -9,6 +9,8 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+import anyio
+
 from lambent.kit.clock import Clock
 from lambent.model.document import Root
 from lambent.stacks.records import (
@@ -29,7 +31,7 @@ Change = Callable[[StackRows, Stack], Stack]
 """Changes documents in a transaction; returns the stack as it is to be stored."""
 
 
-class Journal:
+class Ledger:
     """Of one stack."""
 
     def __init__(self, store: Store, clock: Clock, root: Root) -> None:
@@ -100,7 +102,7 @@ class Journal:
             stack = rows.add_events(stack, [event], self._clock.now(), operation.client_token)
             rows.put_stack(stack)
             if not stack.is_under_way:
-                rows.drop_operation(self.root)
+                rows.end_operation(self.root)
             return True
 
         return await self._store.transact(run)
@@ -120,11 +122,13 @@ class Journal:
                 token = self.operation.client_token
                 rows.put_stack(rows.add_events(stack, events, self._clock.now(), token))
 
-        await self._store.transact(run)
-        for resource in resources:
-            self.resources[resource.logical_id] = resource
-        for logical_id in dropped:
-            del self.resources[logical_id]
+        # A step that is cancelled here knows what is written.
+        with anyio.CancelScope(shield=True):
+            await self._store.transact(run)
+            for resource in resources:
+                self.resources[resource.logical_id] = resource
+            for logical_id in dropped:
+                del self.resources[logical_id]
 
 
 def event_of(

@@ -1,0 +1,44 @@
+"""AWS CloudFormation: stacks and change sets."""
+
+from lambent.gateway.definitions import Coverage, ServiceDefinition
+from lambent.gateway.services.cloudformation.operations import OPERATIONS
+from lambent.gateway.services.cloudformation.permissions import (
+    DIFFERENCES,
+    PERMISSIONS,
+    RESOURCE_NAMES,
+)
+from lambent.stacks.room import Stacks
+
+_TEMPLATES = ("ResourceTypes", "RollbackConfiguration")
+
+CLOUDFORMATION: ServiceDefinition[Stacks] = ServiceDefinition(
+    name="cloudformation",
+    operations=OPERATIONS,
+    permissions=PERMISSIONS,
+    unoffered_code="ValidationError",
+    differences=DIFFERENCES,
+    resource_names=RESOURCE_NAMES,
+    coverage=Coverage(
+        note="Stacks, change sets, exports and stack policies, and the transforms"
+        " AWS::Serverless-2016-10-31 and AWS::LanguageExtensions. Stack sets, macros, hooks, the"
+        " registry, drift, imports and refactoring are refused. A change that a stack policy denies"
+        " is refused before the update begins, where AWS lets the update fail.",
+        stored={
+            "CreateStack": ("NotificationARNs",),
+            "UpdateStack": ("NotificationARNs",),
+            "CreateChangeSet": ("NotificationARNs", "IncludeNestedStacks"),
+        },
+        refused={
+            "CreateStack": _TEMPLATES,
+            "UpdateStack": (*_TEMPLATES, "StackPolicyDuringUpdateURL"),
+            "CreateChangeSet": (
+                *_TEMPLATES,
+                *("ResourcesToImport", "DeploymentMode"),
+                "ChangeSetType=IMPORT",
+            ),
+            "DeleteStack": ("DeletionMode=FORCE_DELETE_STACK",),
+            "DescribeStackResources": ("PhysicalResourceId",),
+            "GetTemplateSummary": ("StackSetName",),
+        },
+    ),
+)

@@ -1,0 +1,179 @@
+"""Custom resources and wait conditions: requests, responses, and what strangers send."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import anyio
+import pytest
+
+from lambent.identity.authorizer import Caller
+from lambent.kit.clock import ManualClock
+from lambent.model.errors import ApiError
+from lambent.model.principal import root_of
+from lambent.stacks.custom_resources import CustomResourceType, Responses, Taken
+from lambent.stacks.resources.resource_type import Made, Step, Unfinished
+from lambent.stacks.wait_conditions import WaitConditionHandleType, WaitConditionType
+from lambent.store.store import Store
+
+from .engine.cloud import SCOPE
+from .test_sources import CALLER
+
+pytestmark = pytest.mark.anyio
+
+FUNCTION = f"arn:aws:lambda:{SCOPE.region}:{SCOPE.account}:function:f"
+STACK = f"arn:aws:cloudformation:{SCOPE.region}:{SCOPE.account}:stack/app/"
+Answer = Callable[[Mapping[str, Any]], Any]
+
+
+def link(_: str, key: str) -> str:
+    return f"https://host/{quote(key, safe='')}?x=y"
+
+
+class Rig:
+    """A type whose function answers at once; None for no answer."""
+
+    def __init__(self, store: Store, answer: Answer, stack: str) -> None:
+        self.clock = ManualClock()
+        self.responses = Responses(store, self.clock)
+        self.sent: list[Mapping[str, Any]] = []
+        self.taken: list[Taken] = []
+        self._answer = answer
+        self.type = CustomResourceType("Custom::X", self, self, self.responses, link)
+        self.step = Step(
+            caller=CALLER,
+            stack_id=STACK + stack,
+            stack_name="app",
+            logical_id="Thing",
+            name="app-Thing-ABCDEFGHIJKL",
+            token="t",
+            tags={},
+            operation="o",
+        )
+
+    async def call(self, *_: Any) -> Mapping[str, Any]:
+        raise AssertionError("no service is called")
+
+    async def send(self, function_arn: str, event: bytes, caller: Caller) -> None:
+        assert (function_arn, caller.principal) == (FUNCTION, root_of(SCOPE.account))
+        request = json.loads(event)
+        self.sent.append(request)
+        answer = self._answer(request)
+        if answer is not None:
+            key = unquote(urlsplit(request["ResponseURL"]).path)[1:]
+            document = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            self.taken.append(await self.responses.respond(key, document))
+
+    async def pass_time(self) -> None:
+        while True:
+            await anyio.sleep(0.001)
+            self.clock.advance(1)
+
+
+def good(request: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    named = {name: request[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+    return {**named, "Status": "SUCCESS", "PhysicalResourceId": "p", "Data": {"A": 1}, **more}
+
+
+async def test_a_request_has_texts_and_the_response_is_the_resource(store: Store) -> None:
+    rig = Rig(store, good, "one")
+    properties = {"ServiceToken": FUNCTION, "Number": 1, "Flag": True, "List": [{"X": 1.5}]}
+    assert await rig.type.create(rig.step, properties) == Made("p", {"A": 1})
+    (request,) = rig.sent
+    assert request["RequestType"] == "Create"
+    assert request["ResourceProperties"] == {
+        "ServiceToken": FUNCTION,
+        "Number": "1",
+        "Flag": "true",
+        "List": [{"X": "1.5"}],
+    }
+    assert "PhysicalResourceId" not in request
+
+
+async def test_a_repeated_step_sends_nothing_again(store: Store) -> None:
+    """An update in the same operation is another request."""
+    rig = Rig(store, good, "two")
+    properties = {"ServiceToken": FUNCTION}
+    made = await rig.type.create(rig.step, properties)
+    assert await rig.type.create(rig.step, properties) == made
+    assert await rig.type.find(rig.step, properties) == Made("p", {})
+    await rig.type.update(rig.step, made, properties, {**properties, "B": 1})
+    await rig.type.update(rig.step, made, {**properties, "B": 1}, properties)
+    await rig.type.delete(rig.step, made, properties)
+    sent = [request["RequestType"] for request in rig.sent]
+    assert sent == ["Create", "Update", "Update", "Delete"]
+    key = unquote(urlsplit(rig.sent[0]["ResponseURL"]).path)[1:]
+    assert await rig.responses.respond(key, b"{}") is Taken.USED
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda _: b"no JSON", "it is no JSON object"),
+        (lambda _: b"[" * 4000, "it is no JSON object"),
+        (lambda _: b"\xff\xfe", "it is no JSON object"),
+        (lambda _: {}, "Vendor response doesn't contain Status key"),
+        (lambda r: good(r, StackId="other"), "Invalid StackId"),
+        (lambda r: good(r, RequestId="other"), "Invalid RequestId"),
+        (lambda r: good(r, PhysicalResourceId=None), "Invalid PhysicalResourceId"),
+        (lambda r: good(r, PhysicalResourceId="x" * 2000), "Invalid PhysicalResourceId"),
+        (lambda r: good(r, Data=[1]), "Invalid Data"),
+        (lambda r: good(r, Status="FAILED", Reason="No luck."), "Message returned: No luck."),
+    ],
+)
+async def test_responses_that_fail_the_resource(
+    store: Store, answer: Answer, message: str, request: pytest.FixtureRequest
+) -> None:
+    """A creation that was asked for may have made something: it is to be deleted."""
+    rig = Rig(store, answer, request.node.callspec.id)
+    with pytest.raises(Unfinished, match=message) as raised:
+        await rig.type.create(rig.step, {"ServiceToken": FUNCTION})
+    assert raised.value.made.physical_id in ("p", "app-Thing-ABCDEFGHIJKL")
+
+
+async def test_a_response_that_does_not_come(store: Store) -> None:
+    rig = Rig(store, lambda _: None, "late")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(rig.pass_time)
+        with pytest.raises(ApiError, match="did not receive a response"):
+            await rig.type.create(rig.step, {"ServiceToken": FUNCTION, "ServiceTimeout": "30"})
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [{}, {"ServiceToken": 1}, {"ServiceToken": FUNCTION, "ServiceTimeout": 0}],
+)
+async def test_properties_that_are_refused(store: Store, properties: dict[str, Any]) -> None:
+    with pytest.raises(ApiError):
+        Rig(store, good, "x").type.check(properties)
+
+
+@pytest.mark.parametrize("key", ["", "x", "|", f"{STACK}none|A|id", f"{STACK}none|A|", "a:b:c|d|e"])
+async def test_responses_that_nothing_waits_for(store: Store, key: str) -> None:
+    rig = Rig(store, good, "x")
+    assert await rig.responses.respond(key, b"{}") is Taken.UNKNOWN
+    assert await rig.responses.respond(key, None) is Taken.UNKNOWN
+
+
+async def test_a_wait_condition_counts_signals(store: Store) -> None:
+    """Each UniqueId once; what is no signal does not count."""
+    rig = Rig(store, good, "waits")
+    handle = await WaitConditionHandleType(rig.responses, link).create(rig.step, {})
+    key = unquote(urlsplit(handle.physical_id).path)[1:]
+    for body in (b"junk", b'{"Status": "SUCCESS", "UniqueId": "1", "Data": "a"}'):
+        assert await rig.responses.respond(key, body) is Taken.TAKEN
+    condition = WaitConditionType(rig.responses)
+    properties = {"Handle": handle.physical_id, "Timeout": "20", "Count": 2}
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(rig.pass_time)
+        with pytest.raises(ApiError, match="WaitCondition timed out"):
+            await condition.create(rig.step, properties)
+        tasks.cancel_scope.cancel()
+    await rig.responses.respond(key, b'{"Status": "SUCCESS", "UniqueId": "2", "Data": "b"}')
+    made = await condition.create(rig.step, properties)
+    assert json.loads(made.attributes["Data"]) == {"1": "a", "2": "b"}
+    await rig.responses.respond(key, b'{"Status": "FAILURE", "UniqueId": "3", "Reason": "no"}')
+    with pytest.raises(ApiError, match="failed message: 'no'"):
+        await condition.create(rig.step, properties)
