@@ -35,7 +35,10 @@ logger = logging.getLogger(__name__)
 
 _AT_ONCE_MAX = 100
 """Ticks in one transaction."""
-_IDLE_S = 3600.0
+_LOOK_S = 60.0
+"""How long the loop sleeps at most: the machine's clock may be set."""
+_PAUSE_S = 0.05
+"""How long it sleeps at least, where another platform holds what is due."""
 _LATE_S = 60.0
 """A tick that is later than AWS's precision of a minute is in the log."""
 
@@ -81,10 +84,10 @@ class Ticker:
             ticked = await self.tick()
             if ticked.is_more:
                 continue
-            wait_s = _IDLE_S
+            wait_s = _LOOK_S
             if ticked.next_due is not None:
-                wait_s = min(ticked.next_due - self._clock.now(), _IDLE_S)
-            await self._sleep_until_bell(max(wait_s, 0.0))
+                wait_s = min(ticked.next_due - self._clock.now(), _LOOK_S)
+            await self._sleep_until_bell(max(wait_s, _PAUSE_S))
 
     async def tick(self) -> _Ticked:
         """Send what is due now. Raises `StoreUnavailable`; then all or nothing was sent."""
