@@ -129,6 +129,50 @@ def test_a_rate_without_a_start_begins_at_once(platform: Platform) -> None:
         scheduler.get_schedule(Name="rated", GroupName="often")
 
 
+def test_a_stack_has_rules_and_schedules(platform: Platform) -> None:
+    """A rule, a bus with a policy, a group and a schedule: made and deleted."""
+    arn = deploy(platform.client("lambda"), "stacked", {"app.py": PRINTS})["FunctionArn"]
+    client = platform.client("cloudformation")
+    policy = {"StatementId": "s", "Action": "events:PutEvents", "Principal": "222222222222"}
+    resources = {
+        "Rule": (
+            "AWS::Events::Rule",
+            {"ScheduleExpression": "rate(1 hour)", "Targets": [{"Id": "a", "Arn": arn}]},
+        ),
+        "Bus": ("AWS::Events::EventBus", {"Name": "stacked"}),
+        "Policy": ("AWS::Events::EventBusPolicy", {"EventBusName": {"Ref": "Bus"}, **policy}),
+        "Group": ("AWS::Scheduler::ScheduleGroup", {"Name": "stacked"}),
+        "Schedule": (
+            "AWS::Scheduler::Schedule",
+            {
+                "GroupName": {"Ref": "Group"},
+                "ScheduleExpression": "rate(1 hour)",
+                "FlexibleTimeWindow": {"Mode": "OFF"},
+                "Target": {"Arn": arn, "RoleArn": ROLE},
+            },
+        ),
+    }
+    template = {
+        "Resources": {
+            name: {"Type": kind, "Properties": properties}
+            for name, (kind, properties) in resources.items()
+        }
+    }
+    stack = client.create_stack(StackName="events", TemplateBody=json.dumps(template))["StackId"]
+
+    def ended() -> str:
+        (found,) = client.describe_stacks(StackName=stack)["Stacks"]
+        status = str(found["StackStatus"])
+        return "" if status.endswith("IN_PROGRESS") else status
+
+    assert wait_for(ended, "the stack is made") == "CREATE_COMPLETE"
+    assert wait_for(lambda: received(platform, "stacked"), "the first tick")
+    client.delete_stack(StackName=stack)
+    deleted = wait_for(lambda: ended().startswith("DELETE") and ended(), "the stack is deleted")
+    assert deleted == "DELETE_COMPLETE"
+    assert platform.client("events").list_event_buses(NamePrefix="stacked")["EventBuses"] == []
+
+
 @pytest.mark.parametrize(
     ("call", "code", "message"),
     [
