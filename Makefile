@@ -38,7 +38,7 @@ test-fast: setup ## Run the quick unit tests, which need no server; done in seco
 	@$(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests/unit
 
 test-long: setup ## Run all tests in their long forms: those below, and properties with all examples
-	@tools/make-test-needs
+	@LONG_TESTS=1 tools/make-test-needs
 	@LONG_TESTS=1 $(CRASH) $(STRESS) $(BURST) $(FUZZ) $(PYTEST) -n 2 --dist loadfile --timeout 7200
 
 crash: setup ## Kill the platform 200 times under load, on each database, and account for every event

@@ -54,7 +54,9 @@ def facts(schema: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
         "required": sorted(schema.get("required", ())),
     }
     for theirs, ours in _FIELDS.items():
-        found[ours] = sorted(path.removeprefix("/properties/") for path in schema.get(theirs, ()))
+        paths = [path.removeprefix("/properties/") for path in schema.get(theirs, ())]
+        # The order of the primary identifier is that of its values in Cloud Control.
+        found[ours] = paths if ours == "primary" else sorted(paths)
     for kind, ours in (("array", "lists"), ("object", "objects")):
         found[ours] = sorted(
             name for name, inner in schema["properties"].items() if kind_of(inner, schema) == kind

@@ -451,6 +451,24 @@ def _make_stack(world: World) -> None:
     wait_for(partial(has_status, "DELETE_COMPLETE", stack["StackId"]), "it is deleted", 60)
 
 
+def _make_resource(world: World) -> None:
+    """A resource is made whatever fails: the request goes on from what is written."""
+    client, name = world.platform.client("cloudcontrol"), f"r-{uuid.uuid4().hex[:8]}"
+    kind, principal = "AWS::IAM::Role", {"Service": "lambda.amazonaws.com"}
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+    trust = {"Version": "2012-10-17", "Statement": [statement]}
+    state = json.dumps({"RoleName": name, "AssumeRolePolicyDocument": trust})
+    begun = client.create_resource(TypeName=kind, DesiredState=state)["ProgressEvent"]
+
+    def has_ended(token: str) -> bool:
+        event = client.get_resource_request_status(RequestToken=token)["ProgressEvent"]
+        return bool(event["OperationStatus"] == "SUCCESS")
+
+    wait_for(partial(has_ended, begun["RequestToken"]), "the resource is made", 60)
+    gone = client.delete_resource(TypeName=kind, Identifier=name)["ProgressEvent"]
+    wait_for(partial(has_ended, gone["RequestToken"]), "it is deleted", 60)
+
+
 def _signal(world: World, site: str) -> None:
     """A response that cannot be taken is refused, and taken the next time."""
     client, name = world.platform.client("cloudformation"), f"s-{uuid.uuid4().hex[:8]}"
@@ -510,6 +528,8 @@ def _transform(world: World) -> None:
 REACH: dict[str, Reach] = {
     "assembly/events.py:ticker.run": _runs(World.ticks),
     "assembly/stacks.py:run": _signal,
+    "stacks/cloud_control/runs.py:self._run": _fails(_make_resource),
+    "stacks/room.py:requests.watch": _runs(_make_resource),
     "stacks/engine/engine.py:self._run": _fails(_make_stack),
     "stacks/engine/graph.py:perform": _fails(_make_stack),
     "stacks/room.py:engine.watch": _runs(_make_stack),

@@ -194,7 +194,8 @@ def test_nothing_of_the_host_is_open(attacker: Function) -> None:
     links = {fd: host.link(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
     assert set(descriptors) <= {*links, *map(str, range(3, 9))}
     assert links["0"] == "/dev/null"
-    kinds = {link.partition(":")[0] for link in links.values()}
+    # The function's own ctypes opens libffi's library, which newer ones keep open.
+    kinds = {link.partition(":")[0] for link in links.values() if "/libffi.so" not in link}
     assert kinds == {"/dev/null", "pipe", "socket"}
     assert len({link for link in links.values() if link.startswith("pipe")}) == 2
     tables = [Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "unix")]

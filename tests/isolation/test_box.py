@@ -222,7 +222,9 @@ async def test_nothing_of_the_platform_is_open(opened: Opened) -> None:
         plain, _, rest = (await program.output()).partition("framed")[2].partition("\n")
         program.close()
         found = json.loads(plain)
-        assert found["links"].keys() == {"0", "1", "2"}
+        # ctypes' own: libffi may keep its library open.
+        links = {fd: link for fd, link in found["links"].items() if "/libffi.so" not in link}
+        assert links.keys() == {"0", "1", "2"}
         assert found["links"]["0"] == "/dev/null"
         assert found["links"]["1"].startswith("pipe:")
         assert found["same"]
@@ -230,7 +232,10 @@ async def test_nothing_of_the_platform_is_open(opened: Opened) -> None:
         assert found["environ"].keys() <= {"LOG_FD", "B", "LC_CTYPE"}
         assert rest == ""
         script = (
-            "os.write(int(os.environ['LOG_FD']), b'framed'); tell(len(os.listdir('/proc/self/fd')))"
+            "os.write(int(os.environ['LOG_FD']), b'framed');"
+            "at = '/proc/self/fd';"
+            "links = [os.path.realpath(f'{at}/{fd}') for fd in os.listdir(at)];"
+            "tell(sum('/libffi.so' not in link for link in links))"
         )
         argv = [PYTHON, "-I", "-S", "-c", PRELUDE + script]
         framed = await inside.spawn(argv, {"A": "1"}, "LOG_FD")

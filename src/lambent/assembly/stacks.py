@@ -1,4 +1,4 @@
-"""Stacks: the engine, and CloudFormation's operations in the API."""
+"""Stacks: the engine, and the operations of CloudFormation and Cloud Control in the API."""
 
 from functools import partial
 
@@ -10,6 +10,7 @@ from lambent.assembly.storage import Storage
 from lambent.asynchronous.events_of_callers import EventsOfCallers
 from lambent.aws.any_service import AnyServiceCalls
 from lambent.gateway.registry import SERVICES
+from lambent.gateway.services.cloudcontrol.service import CLOUDCONTROL
 from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
 from lambent.gateway.services.s3.writing import with_whole_objects
 from lambent.identity.service_roles import ServiceRoles
@@ -41,6 +42,7 @@ async def register_stacks(
         api.authorizer,
         settings.aws,
         events.local_services,
+        url,
     )
     stacks: Stacks
 
@@ -61,6 +63,7 @@ async def register_stacks(
         partial(links.url, lifetime_s=_LINK_LIFETIME_S),
     )
     api.gateway.register(CLOUDFORMATION, CLOUDFORMATION.bind(stacks))
+    api.gateway.register(CLOUDCONTROL, CLOUDCONTROL.bind(stacks.cloud_control))
 
 
 _LINK_LIFETIME_S = 86_400

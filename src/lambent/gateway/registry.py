@@ -8,6 +8,7 @@ from lambent.gateway.definitions import AnyService
 from lambent.gateway.services.apigateway.service import APIGATEWAY
 from lambent.gateway.services.apigatewaymanagementapi.service import APIGATEWAYMANAGEMENTAPI
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
+from lambent.gateway.services.cloudcontrol.service import CLOUDCONTROL
 from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.ecr.service import ECR
@@ -31,6 +32,7 @@ SERVICES: tuple[AnyService, ...] = (
     APIGATEWAYV2,
     APIGATEWAYMANAGEMENTAPI,
     CLOUDFORMATION,
+    CLOUDCONTROL,
     ECR,
     EVENTS,
     SCHEDULER,

@@ -31,13 +31,17 @@ class AnyService:
         authorizer: Authorizer,
         settings: AwsSettings,
         local_services: LocalServices | None,
+        url: str,
     ) -> None:
+        """`url` is the platform's own. It replaces that of local services in responses: theirs is
+        for the platform alone, and changes with every start."""
         self._dispatch = dispatch
         self._own = own
         self._calls = calls
         self._authorizer = authorizer
         self._settings = settings
         self._local_services = local_services
+        self._url = url
 
     async def call(
         self, service: str, operation: str, params: Mapping[str, Any], caller: Caller
@@ -57,13 +61,16 @@ class AnyService:
             await local_services.wait_ready(_AWAY_S)
         account, region = caller.scope
         try:
-            return await self._calls.call(
+            output = await self._calls.call(
                 service, operation, params, region=region, account=account
             )
         except AwsRefused as error:
             raise ApiError(error.code, error.message, status=error.status) from error
         except AwsUnreachable as error:
             raise ApiError("ServiceUnavailable", str(error), status=503) from error
+        if endpoint.is_local_services and local_services is not None:
+            return {name: _moved(v, local_services.url, self._url) for name, v in output.items()}
+        return output
 
     async def _authorize(
         self, service: str, operation: str, params: Mapping[str, Any], caller: Caller
@@ -75,3 +82,14 @@ class AnyService:
             await self._authorizer.check_all(caller, accesses)
         elif caller.principal.kind != "root":
             raise not_certain(caller, service)
+
+
+def _moved(value: Any, old: str, new: str) -> Any:
+    """A value whose URLs that begin with `old` begin with `new`."""
+    if isinstance(value, str):
+        return new + value.removeprefix(old) if value.startswith(f"{old}/") else value
+    if isinstance(value, list):
+        return [_moved(item, old, new) for item in value]
+    if isinstance(value, dict):
+        return {name: _moved(item, old, new) for name, item in value.items()}
+    return value

@@ -128,6 +128,7 @@ class Stack(_Stored):
     root_id: str = ""
     events: int = 0
     """How many events there have been."""
+    last_event_at: float = 0.0
 
     @property
     def arn(self) -> str:
@@ -418,16 +419,20 @@ class StackRows:
     def add_events(
         self, stack: Stack, events: Iterable[Event], now: float, client_token: str = ""
     ) -> Stack:
-        """Add events, the oldest first; returns the stack, which counts them and is not stored."""
+        """Add events, the oldest first; returns the stack, which counts them and is not stored.
+
+        Events of different transactions differ by at least a millisecond: clients ask for those
+        that are later than the last they have seen."""
         number = stack.events
+        time = round(max(now, stack.last_event_at + 0.001), 3)
         for event in events:
             number += 1
             key = f"{_LAST_EVENT - number:012d}"
             body = {name: value for name, value in event._asdict().items() if value}
             if client_token:
                 body["client_token"] = client_token
-            self._rows.put(stack.root, _EVENT, key, {**body, "time": now, "number": number})
-        return dataclasses.replace(stack, events=number)
+            self._rows.put(stack.root, _EVENT, key, {**body, "time": time, "number": number})
+        return dataclasses.replace(stack, events=number, last_event_at=time)
 
     def prune_events(self, stack: Stack, kept: int) -> None:
         """Delete a stack's events except the newest."""

@@ -9,6 +9,8 @@ from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.stacks.blueprint import make_blueprint
+from lambent.stacks.cloud_control.runs import Runs
+from lambent.stacks.cloud_control.use_cases import CloudControl
 from lambent.stacks.custom_resources import CustomResourceType, Link, Responses
 from lambent.stacks.dynamic_values import DynamicValues
 from lambent.stacks.engine.engine import Engine
@@ -42,6 +44,8 @@ class Stacks:
     templates: TemplateUseCases
     responses: Responses
     """Takes the responses of custom resources."""
+    cloud_control: CloudControl
+    """Resources without a stack."""
 
 
 def open_stacks(
@@ -90,10 +94,13 @@ def open_stacks(
     operating = OperatingUseCases(context)
     own[STACK_TYPE] = NestedStackType(store, clock, operating)
     start_loop(tasks, clock, engine.watch)
+    requests = Runs(store, clock, types, tasks)
+    start_loop(tasks, clock, requests.watch)
     return Stacks(
         operating,
         ChangeSetUseCases(context, operating),
         ReadingUseCases(context),
         TemplateUseCases(context),
         responses,
+        CloudControl(store, clock, api, types, roles, requests),
     )

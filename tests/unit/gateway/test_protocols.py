@@ -15,6 +15,7 @@ from lambent.gateway.models import load_model
 from lambent.gateway.protocols.cbor import SMITHY_CBOR
 from lambent.gateway.protocols.registry import PROTOCOLS, protocols_of
 from lambent.gateway.protocols.rest_xml import REST_XML
+from lambent.gateway.protocols.values import write_timestamp
 from lambent.model.errors import ApiError
 from tests.lengths import examples
 from tests.unit.gateway import wire
@@ -161,6 +162,18 @@ def read_error(operation: str, service: str, response: Any, protocol: str) -> di
         protocol,
     )["Error"]
     return got
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "text"),
+    [
+        (0, "2026-01-31T09:30:00Z"),
+        (999, "2026-01-31T09:30:00Z"),
+        (7999, "2026-01-31T09:30:00.007Z"),
+    ],
+)
+def test_times_have_milliseconds_if_there_are_any(microseconds: int, text: str) -> None:
+    assert write_timestamp(MOMENT.replace(microsecond=microseconds), "iso8601") == text
 
 
 # -- what botocore would not send --------------------------------------------------------------

@@ -99,6 +99,7 @@ def test_services_are_known_by_what_their_models_say() -> None:
     by_signing_name: dict[str, set[str]] = {}
     for name in (
         *LOCAL_SERVICES - {"s3-object-lambda"},
+        "cloudcontrol",
         "cloudformation",
         "ecr",
         "logs",

@@ -22,6 +22,7 @@ ANN = Principal(
     kind="user", account=SCOPE.account, arn="arn:aws:iam::111111111111:user/ann", user_id="A"
 )
 CALLER = Caller(principal=ANN, scope=SCOPE, service=None, access_key_id=None)
+URL = "http://127.0.0.1:5262"
 SETTINGS = AwsSettings(
     sqs=ServiceSettings(endpoint_url="http://127.0.0.1:1"),
     s3=ServiceSettings(endpoint_url="http://127.0.0.1:1"),
@@ -52,7 +53,7 @@ def service(calls: Any, authorizer: Authorizer) -> AnyService:
     ) -> Mapping[str, Any]:
         return {"own": (service, operation, caller)}
 
-    return AnyService(dispatch, {"lambda"}, calls, authorizer, SETTINGS, None)
+    return AnyService(dispatch, {"lambda"}, calls, authorizer, SETTINGS, None, URL)
 
 
 def allow(action: str, resource: str = "*") -> Mapping[str, Any]:
@@ -67,6 +68,31 @@ async def test_own_services_are_dispatched_and_others_called() -> None:
     }
     assert await api.call("sqs", "CreateQueue", {"QueueName": "q"}, CALLER) == {"done": True}
     assert calls.made == [("sqs", "CreateQueue")]
+
+
+class LocalServices:
+    """Are ready, at their own address."""
+
+    url = "http://127.0.0.1:9"
+
+    async def wait_ready(self, deadline_s: float) -> bool:
+        return True
+
+
+async def test_urls_of_local_services_are_those_of_the_platform() -> None:
+    """At any depth; what only looks like their address stays."""
+    calls = Calls(
+        {
+            "QueueUrl": "http://127.0.0.1:9/111111111111/q",
+            "Urls": [{"Url": "http://127.0.0.1:9/a"}, "http://127.0.0.1:99/a", 7],
+        }
+    )
+    local: Any = LocalServices()
+    api = AnyService(None, set(), calls, relaxed(), AwsSettings(), local, URL)  # type: ignore[arg-type]
+    assert await api.call("sqs", "CreateQueue", {"QueueName": "q"}, CALLER) == {
+        "QueueUrl": f"{URL}/111111111111/q",
+        "Urls": [{"Url": f"{URL}/a"}, "http://127.0.0.1:99/a", 7],
+    }
 
 
 async def test_a_service_without_an_endpoint_is_refused() -> None:

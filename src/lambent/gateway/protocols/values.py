@@ -189,9 +189,12 @@ def to_text(shape: Shape, value: Any, timestamp_format: str) -> str:
 
 
 def write_timestamp(value: datetime.datetime, form: str) -> Any:
-    """A moment in one of the model's formats: text, but for `unixTimestamp`, a number."""
+    """A moment in one of the model's formats: text, but for `unixTimestamp`, a number. ISO 8601 has
+    milliseconds unless they are zero."""
     if form == "iso8601":
-        return value.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = value.astimezone(datetime.UTC)
+        precision = "milliseconds" if moment.microsecond >= 1000 else "seconds"
+        return f"{moment.replace(tzinfo=None).isoformat(timespec=precision)}Z"
     if form == "rfc822":
         return email.utils.format_datetime(value.astimezone(datetime.UTC), usegmt=True)
     return value.timestamp()

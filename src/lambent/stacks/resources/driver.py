@@ -221,6 +221,26 @@ class Driver:
                 return None
             raise
 
+    async def show(self, step: Step, physical_id: str, properties: Properties) -> Any:
+        """What the API says of a resource: the response of `read`, or the item by which it is
+        found; None if it does not exist. `properties` are those that name the resource. Raises
+        `ApiError`, `UnsupportedActionException` for a type that has neither."""
+        values = Values(step=step, properties=properties, physical_id=physical_id)
+        find = self.row.find
+        try:
+            if self.row.read is not None:
+                return await self._call(self.row.read, values)
+            if find is None:
+                message = f"Resource type {self.name} does not support READ action."
+                raise ApiError("UnsupportedActionException", message)
+            async for item in self._listed(find.list, find.items, values):
+                if all(at(item, path) == expand(t, values) for path, t in find.match.items()):
+                    return item
+        except ApiError as error:
+            if not is_gone(error):
+                raise
+        return None
+
     async def _prepare(
         self,
         step: Step,

@@ -24,6 +24,7 @@ class Facts(NamedTuple):
     read_only: tuple[str, ...]
     write_only: tuple[str, ...]
     primary: tuple[str, ...]
+    """The properties that identify a resource, in the order of their values in Cloud Control."""
     lists: tuple[str, ...]
     objects: tuple[str, ...]
 

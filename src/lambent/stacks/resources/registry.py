@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from lambent.kit.clock import Clock
 from lambent.stacks.ports import AwsApi
 from lambent.stacks.resources.driver import Driver
-from lambent.stacks.resources.resource_type import ResourceType
 from lambent.stacks.resources.row_type import Row
 from lambent.stacks.resources.rows import (
     apigateway,
@@ -48,10 +47,10 @@ class ResourceTypes:
 
     def __init__(self, api: AwsApi, clock: Clock) -> None:
         stability = Stability(clock)
-        self._types: Mapping[str, ResourceType] = {
+        self._types: Mapping[str, Driver] = {
             name: Driver(row, api, stability) for name, row in ROWS.items()
         }
 
-    def find_type(self, name: str) -> ResourceType | None:
+    def find_type(self, name: str) -> Driver | None:
         """The type with this name; None if it is not offered."""
         return self._types.get(name)

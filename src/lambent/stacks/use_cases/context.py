@@ -24,6 +24,7 @@ from lambent.stacks.records import (
     StackRows,
     stored_principal,
 )
+from lambent.stacks.sources import invalid
 from lambent.stacks.statuses import STACK_TYPE, USER_INITIATED
 from lambent.stacks.use_cases.finding import new_id
 from lambent.store.store import Store
@@ -83,6 +84,18 @@ class UseCaseContext:
             on_failure=on_failure,
             deletes_new=params.get("RetainExceptOnCreate", False),
         )
+
+    def require_own(self, rows: StackRows, stack: Stack) -> Operation | None:
+        """The operation under way. Raises `ValidationError` if another platform of the database
+        runs it: it would not learn that something takes its place."""
+        operation = rows.operation(stack.root)
+        is_other = operation is not None and operation.owner != self.store.starts
+        if operation is not None and is_other and rows.is_running(operation.owner):
+            raise invalid(
+                f"Stack [{stack.name}] is in {stack.status} state on another platform of the"
+                " database. Send the request to that platform, or wait."
+            )
+        return operation
 
     def begin(
         self,

@@ -108,6 +108,7 @@ class OperatingUseCases:
                 raise invalid(
                     f"Stack [{stack.arn}] cannot be deleted while in status {stack.status}"
                 )
+            context.require_own(rows, stack)
             if retained and stack.status != "DELETE_FAILED":
                 raise invalid(
                     f"Invalid operation on stack [{stack.arn}]. Specify RetainResources only for a"
@@ -132,7 +133,7 @@ class OperatingUseCases:
             stack = require_stack(rows, caller.scope, params["StackName"])
             rows.lock(stack.root)
             stack = require_stack(rows, caller.scope, stack.arn)
-            operation = rows.operation(stack.root)
+            operation = self._context.require_own(rows, stack)
             if stack.status != "UPDATE_IN_PROGRESS" or operation is None:
                 raise invalid(
                     f"CancelUpdateStack cannot be called from current stack status {stack.status}"

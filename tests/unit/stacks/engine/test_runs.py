@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lambent.stacks.engine import graph
-from lambent.stacks.records import StackRows
-from lambent.store.store import Store
+from lambent.stacks.records import Event, StackRows
+from lambent.store.store import Store, Transaction
 
 from .cloud import SCOPE, World
 
@@ -43,6 +43,24 @@ async def test_a_stack_is_created_in_the_order_of_references(world: World) -> No
         "app CREATE_COMPLETE",
     ]
     assert stack.outputs == [{"OutputKey": "Q", "OutputValue": queue, "ExportName": "x-Q"}]
+
+
+async def test_later_events_have_later_times(world: World) -> None:
+    """Also when the clock stands still or goes back: clients ask for events after a time."""
+    await world.begin("CREATE_IN_PROGRESS", TWO)
+    rounds = []
+    for now in (7.0, 7.0, 6.0):
+
+        def add(tx: Transaction, now: float = now) -> list[float]:
+            rows = StackRows(tx)
+            stack = rows.stack(world.root)
+            assert stack is not None
+            event = Event("Queue", "queue", "AWS::SQS::Queue", "CREATE_COMPLETE")
+            rows.put_stack(rows.add_events(stack, [event, event], now))
+            return [body["time"] for _, body in rows.events(world.root, limit=2)]
+
+        rounds.append(await world.store.transact(add))
+    assert rounds == [[7.0] * 2, [7.001] * 2, [7.002] * 2]
 
 
 async def test_an_update_changes_what_differs_and_nothing_else(world: World) -> None:

@@ -1,0 +1,1 @@
+"""AWS Cloud Control API: resources of stacks' types without a stack."""

@@ -1,0 +1,1 @@
+"""Stacks that tools deploy, unmodified: they have the endpoint and any keys, nothing else."""
