@@ -152,11 +152,38 @@ class World:
             FunctionName="relay", InvocationType="Event", Payload=json.dumps(event).encode()
         )
 
+        self._awaits(mark)
+
+    def _awaits(self, mark: str) -> None:
         def has_come() -> bool:
             message = receive(self.sqs, self.done_queue.url)
             return message is not None and mark in message["Body"]
 
         wait_for(has_come, "the event arrives", deadline_s=60)
+
+    def puts_event(self) -> None:
+        """An event of a rule arrives at its function, and from there at the destination."""
+        events, mark = self.platform.client("events"), uuid.uuid4().hex
+        events.put_rule(Name="relayed", EventPattern='{"source": ["world"]}')
+        events.put_targets(Rule="relayed", Targets=[{"Id": "1", "Arn": self.relay}])
+        detail = json.dumps({"mark": mark})
+        events.put_events(Entries=[{"Source": "world", "DetailType": "x", "Detail": detail}])
+        self._awaits(mark)
+
+    def ticks(self) -> None:
+        """A schedule that is due at once calls its function."""
+        mark = uuid.uuid4().hex
+        self.platform.client("scheduler").create_schedule(
+            Name=mark,
+            ScheduleExpression="rate(1 day)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={
+                "Arn": self.relay,
+                "RoleArn": "arn:aws:iam::000000000000:role/r",
+                "Input": json.dumps({"mark": mark}),
+            },
+        )
+        self._awaits(mark)
 
     def deploys(self) -> str:
         """A new function works, and again after its code has changed."""
@@ -499,6 +526,7 @@ def _transform(world: World) -> None:
 
 
 REACH: dict[str, Reach] = {
+    "assembly/events.py:ticker.run": _runs(World.ticks),
     "assembly/stacks.py:run": _signal,
     "stacks/cloud_control/runs.py:self._run": _fails(_make_resource),
     "stacks/room.py:requests.watch": _runs(_make_resource),
@@ -512,8 +540,10 @@ REACH: dict[str, Reach] = {
     "assembly/storage.py:metrics.run": _runs(_has_metrics),
     "asynchronous/room.py:destination_dispatcher.run": _runs(World.relays),
     "asynchronous/room.py:dispatcher.run": _runs(World.relays),
+    "asynchronous/room.py:event_dispatcher.run": _runs(World.puts_event),
     "asynchronous/room.py:group_commit.run": _runs(World.relays),
     "asynchronous/destination_dispatcher.py:self._send": _fails(World.relays),
+    "asynchronous/event_dispatcher.py:self._hand_over": _fails(World.puts_event),
     "asynchronous/dispatcher.py:self._begin_slowly": _fails(lambda suite: suite.relays(BESIDE)),
     "asynchronous/dispatcher.py:self._forget_payloads": _fails(lambda suite: suite.relays(BESIDE)),
     "asynchronous/claimed_queue.py:sleep": _runs(World.relays),
@@ -565,6 +595,7 @@ REACH: dict[str, Reach] = {
     "telemetry/logs.py:store.run": _runs(lambda suite: log_lines(suite.platform, "steady")),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
+    "triggers/events/ticker.py:sleep": _runs(World.ticks),
     "triggers/url_reply.py:_respond_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403

@@ -36,14 +36,19 @@ class Api:
 
 
 def offered_services(settings: Settings) -> Sequence[AnyService]:
-    """The services that are the platform's own: some only if neither the emulator nor a configured
-    endpoint serves them."""
+    """The services that are the platform's own: those that no configured endpoint serves, and some
+    only if the emulator does not serve them either."""
     local_services = EMULATED if settings.services.enabled else None
     return [
         service
         for service in SERVICES
-        if not service.is_replaceable
-        or find_endpoint(settings.aws, local_services, service.signing_name, "") is None
+        if find_endpoint(
+            settings.aws,
+            local_services if service.is_replaceable else None,
+            service.signing_name,
+            "",
+        )
+        is None
     ]
 
 

@@ -12,6 +12,9 @@ from lambent.control.apis.v1.operations import RestApis
 from lambent.control.apis.v2.room import ApisV2
 from lambent.control.buckets.reader import OwnBucketsFirst
 from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
+from lambent.control.events.buses import Buses
+from lambent.control.events.rules import Rules
+from lambent.control.events.tags import Tags
 from lambent.control.log_groups import LogGroups
 from lambent.control.managed_policies import ManagedPolicies
 from lambent.control.mappings import CheckSource
@@ -19,6 +22,8 @@ from lambent.control.parameters import Parameters
 from lambent.control.repositories import Repositories
 from lambent.control.room import Control, open_control
 from lambent.control.s3 import ObjectReader, S3Objects
+from lambent.control.schedules.groups import Groups
+from lambent.control.schedules.schedules import Schedules
 from lambent.control.secrets import Secrets
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.fronts import Front
@@ -30,6 +35,8 @@ from lambent.gateway.services.apigatewayv2.operations import ApiGatewayV2Rooms
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.ecr.service import ECR
+from lambent.gateway.services.events.operations import EventsRooms, PutEvents
+from lambent.gateway.services.events.service import EVENTS
 from lambent.gateway.services.iam.operations import IamRooms
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.rooms import LambdaRooms
@@ -39,6 +46,8 @@ from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.services.s3.operations import S3Rooms
 from lambent.gateway.services.s3.service import S3
 from lambent.gateway.services.s3.writing import content_writer, write_location
+from lambent.gateway.services.scheduler.operations import SchedulerRooms
+from lambent.gateway.services.scheduler.service import SCHEDULER
 from lambent.gateway.services.secretsmanager.service import SECRETSMANAGER
 from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.operations import StsRooms
@@ -55,6 +64,7 @@ class ControlPorts:
     observe_provisioned: ObserveProvisioned = nothing_provisioned
     check_source: CheckSource | None = None
     trials: Trials | None = None
+    events: PutEvents | None = None
     open_subscriptions: Callable[[LogGroups], Awaitable[None]] | None = None
     """Delivers lines of log groups to functions."""
 
@@ -109,6 +119,7 @@ async def open_control_plane(
         rest_apis = RestApis(storage.store, storage.clock, settings.gateway.url_domain)
         rest_rooms = RestApiRooms(rest_apis, ports.trials)
         gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))
+        _register_events(storage, api, ports.events)
         if has_buckets:
             _register_buckets(storage, gateway, control)
         if SSM.signing_name in gateway.signing_names:
@@ -118,6 +129,16 @@ async def open_control_plane(
             gateway.register(SECRETSMANAGER, SECRETSMANAGER.bind(secrets))
         gateway.fronts.add_path(PATH_PREFIX, Front(handle=links.handle))
         yield control
+
+
+def _register_events(storage: Storage, api: Api, events: PutEvents | None) -> None:
+    """Register schedules, and event buses unless the settings name another server for them."""
+    store, clock = storage.store, storage.clock
+    schedules = SchedulerRooms(Groups(store, clock), Schedules(store, clock))
+    api.gateway.register(SCHEDULER, SCHEDULER.bind(schedules))
+    if EVENTS.signing_name in api.gateway.signing_names:
+        rooms = EventsRooms(Buses(store, clock), Rules(store, clock), Tags(store), events)
+        api.gateway.register(EVENTS, EVENTS.bind(rooms))
 
 
 def _register_buckets(storage: Storage, gateway: Gateway, control: Control) -> None:

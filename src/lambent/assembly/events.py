@@ -12,6 +12,8 @@ from lambent.asynchronous.queue import AsyncQueue
 from lambent.asynchronous.room import open_asynchronous
 from lambent.aws.client import AwsClient, open_aws_calls
 from lambent.aws.clients import AwsClients
+from lambent.identity.service_roles import ServiceRoles
+from lambent.kit.tasks import start_loop
 from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
 from lambent.polling.room import open_polling
 from lambent.polling.source_checks import SourceChecks
@@ -20,6 +22,8 @@ from lambent.services.local_services import LocalServices
 from lambent.settings import Settings
 from lambent.telemetry.invocation_metrics import InvocationMetrics
 from lambent.telemetry.metrics import Metrics
+from lambent.triggers.events.buses import EventBuses
+from lambent.triggers.events.ticker import Ticker
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,7 @@ class Events:
     queue: AsyncQueue
     mappings: MappingSupervisor
     source_checks: SourceChecks
+    buses: EventBuses
 
 
 @asynccontextmanager
@@ -57,19 +62,29 @@ async def open_events(
         of_calls = InvocationMetrics(metrics)
         storage.metrics.add_source(of_calls.take)
         execution.invoker.on_ended(of_calls.note)
+        calls = await stack.enter_async_context(open_aws_calls(aws))
         asynchronous = await open_asynchronous(
             settings.asynchronous,
             store=storage.store,
             invoker=execution.invoker,
             payloads=storage.payloads,
             metrics=metrics,
-            aws=aws,
+            clients=aws,
+            aws=calls,
+            authorizer=api.authorizer,
             roles=api.roles,
+            service_roles=ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict),
             clock=storage.clock,
             tasks=storage.tasks,
             flush_logs=storage.logs.settle,
         )
-        calls = await stack.enter_async_context(open_aws_calls(aws))
+        buses = EventBuses(storage.store, asynchronous.event_dispatcher, storage.clock)
+        await storage.store.follow(buses)
+        if "events" in api.gateway.signing_names:
+            calls.serve("events", "PutEvents", buses.put_events)
+        ticker = Ticker(storage.store, asynchronous.event_dispatcher, storage.clock)
+        await storage.store.follow(ticker)
+        start_loop(storage.tasks, storage.clock, ticker.run)
         context = PollingContext(
             store=storage.store,
             invoker=execution.invoker,
@@ -89,4 +104,5 @@ async def open_events(
             queue=asynchronous.queue,
             mappings=await stack.enter_async_context(open_polling(context)),
             source_checks=SourceChecks(calls, api.roles),
+            buses=buses,
         )

@@ -73,6 +73,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
             observe_provisioned=execution.provisioning.observe,
             check_source=events.source_checks.check,
             trials=apis.trials,
+            events=events.buses,
             open_subscriptions=partial(open_log_subscriptions, storage, api, events),
         )
         control = await enter(open_control_plane(settings, storage, api, ports))

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from lambent.aws.client import AwsClient, AwsUnreachable
 from lambent.aws.clients import AwsClients
 from lambent.aws.errors import BotoCoreError, ClientError
 from lambent.identity.execution_roles import ExecutionRoles
@@ -54,8 +55,11 @@ kept; raises `ApiError`."""
 class Destinations:
     """Sends deliveries."""
 
-    def __init__(self, clients: AwsClients, invoke: InvokeLater, roles: ExecutionRoles) -> None:
+    def __init__(
+        self, clients: AwsClients, aws: AwsClient, invoke: InvokeLater, roles: ExecutionRoles
+    ) -> None:
         self._clients = clients
+        self._aws = aws
         self._invoke = invoke
         self._roles = roles
         self._limiter = anyio.CapacityLimiter(_SENDERS)
@@ -66,14 +70,15 @@ class Destinations:
         send = {
             "sqs": self._send_message,
             "sns": self._publish,
-            "events": self._put_event,
             "s3": self._put_object,
         }.get(service_of(delivery.target))
         try:
             await self._roles.require_delivery(
                 delivery.key, delivery.role, delivery.target, delivery.object_prefix
             )
-            if send is None:
+            if service_of(delivery.target) == "events":
+                await self._put_event(delivery)
+            elif send is None:
                 await self._invoke(delivery.target, delivery.body, delivery.trace_id)
             else:
                 await anyio.to_thread.run_sync(send, delivery, limiter=self._limiter)
@@ -89,7 +94,7 @@ class Destinations:
             raise DeliveryFailed(
                 f"{code}: {details.get('Message', '')}", is_permanent=code in _PERMANENT
             ) from error
-        except (BotoCoreError, OSError, ValueError, KeyError) as error:
+        except (AwsUnreachable, BotoCoreError, OSError, ValueError, KeyError) as error:
             raise DeliveryFailed(f"{type(error).__name__}: {error}") from error
 
     def _client(self, delivery: Delivery, service: str) -> Any:
@@ -123,7 +128,7 @@ class Destinations:
             MessageAttributes=_attributes(delivery.attributes),
         )
 
-    def _put_event(self, delivery: Delivery) -> None:
+    async def _put_event(self, delivery: Delivery) -> None:
         outcome = "Success" if delivery.kind is DeliveryKind.ON_SUCCESS else "Failure"
         entry = {
             "Source": "lambda",
@@ -134,7 +139,14 @@ class Destinations:
         }
         if header := _trace_header(delivery, _EVENT_TRACE_MAX):
             entry["TraceHeader"] = header
-        answer = self._client(delivery, "events").put_events(Entries=[entry])
+        account, region = Arn.parse(delivery.target).scope
+        answer = await self._aws.call(
+            "events",
+            "PutEvents",
+            {"Entries": [entry]},
+            region=region or delivery.key.region,
+            account=account or delivery.key.account,
+        )
         for result in answer.get("Entries", ()):
             if "ErrorCode" in result:
                 code = result["ErrorCode"]

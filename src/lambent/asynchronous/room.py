@@ -8,11 +8,16 @@ import anyio.abc
 from lambent.asynchronous.destination_dispatcher import DestinationDispatcher
 from lambent.asynchronous.destinations import Destinations
 from lambent.asynchronous.dispatcher import Dispatcher
+from lambent.asynchronous.event_dispatcher import EventDispatcher
+from lambent.asynchronous.event_targets import EventTargets
 from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.queue import AsyncQueue, new_ids
 from lambent.asynchronous.settings import AsynchronousSettings
+from lambent.aws.client import AwsClient
 from lambent.aws.clients import AwsClients
+from lambent.identity.authorizer import Authorizer
 from lambent.identity.execution_roles import ExecutionRoles
+from lambent.identity.service_roles import ServiceRoles
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
@@ -31,6 +36,8 @@ class Asynchronous:
     """For events."""
     destination_dispatcher: DestinationDispatcher
     """For what is to be delivered elsewhere."""
+    event_dispatcher: EventDispatcher
+    """For events of rules and schedules."""
 
 
 async def open_asynchronous(
@@ -39,8 +46,11 @@ async def open_asynchronous(
     store: Store,
     invoker: Invoker,
     payloads: Blobs,
-    aws: AwsClients,
+    clients: AwsClients,
+    aws: AwsClient,
+    authorizer: Authorizer,
     roles: ExecutionRoles,
+    service_roles: ServiceRoles,
     metrics: Metrics,
     clock: Clock,
     tasks: anyio.abc.TaskGroup,
@@ -57,7 +67,7 @@ async def open_asynchronous(
         await invoker.resolve(reference.key, reference.qualifier)
         await queue.keep(reference, payload, trace_id)
 
-    destinations = Destinations(aws, invoke, roles)
+    destinations = Destinations(clients, aws, invoke, roles)
     destination_dispatcher = DestinationDispatcher(
         *(store, group_commit, destinations, settings, clock, tasks), ids=ids, metrics=metrics
     )
@@ -67,12 +77,23 @@ async def open_asynchronous(
         metrics=metrics,
         on_deliveries=destination_dispatcher.note_new,
     )
+    event_dispatcher = EventDispatcher(
+        store,
+        group_commit,
+        EventTargets(aws, invoker, authorizer, service_roles),
+        dispatcher,
+        *(settings, clock, tasks),
+        ids=ids,
+    )
     queue = AsyncQueue(
         *(group_commit, dispatcher, payloads, settings, clock, tasks), ids=ids, metrics=metrics
     )
     await dispatcher.recover()
     await destination_dispatcher.recover()
-    start_loop(tasks, clock, group_commit.run, queue, dispatcher, destination_dispatcher)
+    await event_dispatcher.recover()
+    participants = (queue, dispatcher, destination_dispatcher, event_dispatcher)
+    start_loop(tasks, clock, group_commit.run, *participants)
     start_loop(tasks, clock, dispatcher.run)
     start_loop(tasks, clock, destination_dispatcher.run)
-    return Asynchronous(queue, destination_dispatcher)
+    start_loop(tasks, clock, event_dispatcher.run)
+    return Asynchronous(queue, destination_dispatcher, event_dispatcher)

@@ -3,7 +3,7 @@
 botocore makes and signs each request and parses each response; aiohttp carries them.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,8 @@ import anyio.to_thread
 import botocore.exceptions
 
 from lambent.aws.clients import AwsClients
-from lambent.model.arn import AccountId, Region
+from lambent.model.arn import AccountId, Region, Scope
+from lambent.model.errors import ApiError
 
 _CONNECTIONS_IDLE_S = 30.0
 
@@ -21,12 +22,21 @@ class AwsUnreachable(Exception):
     """A service did not respond: no connection, no credentials, or a timeout."""
 
 
+Own = Callable[[Scope, Mapping[str, Any]], Awaitable[Any]]
+"""Serves an operation of a service of the platform itself. Raises `ApiError`."""
+
+
 class AwsClient:
     """Calls services at the endpoints of the settings."""
 
     def __init__(self, clients: AwsClients, http: aiohttp.ClientSession) -> None:
         self._clients = clients
         self._http = http
+        self._own: dict[tuple[str, str], Own] = {}
+
+    def serve(self, service: str, operation: str, own: Own) -> None:
+        """From now on, calls of an operation stay on this platform."""
+        self._own[service, operation] = own
 
     async def call(
         self,
@@ -43,6 +53,12 @@ class AwsClient:
         Raises `botocore.exceptions.ClientError` when the service refuses, `AwsUnreachable` when it
         does not respond within `deadline_s`.
         """
+        own = self._own.get((service, operation))
+        if own is not None:
+            try:
+                return await own(Scope(account, region), parameters)
+            except ApiError as refused:
+                raise _refusal(refused, operation) from refused
         client: Any = self._clients.known(service, region, account)
         try:
             if client is None:
@@ -82,6 +98,15 @@ class AwsClient:
 
 def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode()
+
+
+def _refusal(error: ApiError, operation: str) -> botocore.exceptions.ClientError:
+    """An error of an own service in the form of an error of AWS."""
+    response: Any = {
+        "Error": {"Code": error.code, "Message": error.message},
+        "ResponseMetadata": {"HTTPStatusCode": error.status},
+    }
+    return botocore.exceptions.ClientError(response, operation)
 
 
 def error_code(error: botocore.exceptions.ClientError) -> str:

@@ -14,6 +14,7 @@ from lambent.cli import (
     event_commands,
     function_commands,
     key_commands,
+    schedule_commands,
     server_commands,
     stack_commands,
     trigger_commands,
@@ -39,6 +40,7 @@ for commands in (
     api_commands,
     stack_commands,
     key_commands,
+    schedule_commands,
     upkeep_commands,
 ):
     commands.add_to(app)

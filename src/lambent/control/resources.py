@@ -6,8 +6,10 @@ from typing import Any
 
 from lambent.control import policies
 from lambent.control.apis.tags import tags_of
+from lambent.control.events.tags import policy_of
 from lambent.control.permissions import policy_for
 from lambent.control.plain_tags import tags_of_document
+from lambent.control.schedules.groups import tags_of_group
 from lambent.control.secrets import find_secret, secret_arn
 from lambent.model.arn import Arn, Scope
 from lambent.model.function import LATEST, FunctionKey
@@ -105,6 +107,12 @@ def _policy(tx: Transaction, arn: str) -> ResourcePolicy:
         )
     if arn.startswith("arn:aws:apigateway:"):
         return ResourcePolicy(tags=tags_of(tx, arn))
+    of_events = policy_of(tx, arn)
+    if of_events is not None:
+        return of_events
+    of_group = tags_of_group(tx, arn)
+    if of_group is not None:
+        return ResourcePolicy(tags=of_group)
     if parse_mapping_arn(arn) or parse_code_signing_arn(arn):
         return ResourcePolicy(tags=tx.tags.get(arn))
     managed = parse_policy_arn(arn)

@@ -12,10 +12,12 @@ from lambent.gateway.services.cloudcontrol.service import CLOUDCONTROL
 from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.ecr.service import ECR
+from lambent.gateway.services.events.service import EVENTS
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.services.s3.service import S3
+from lambent.gateway.services.scheduler.service import SCHEDULER
 from lambent.gateway.services.secretsmanager.service import SECRETSMANAGER
 from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.service import STS
@@ -32,6 +34,8 @@ SERVICES: tuple[AnyService, ...] = (
     CLOUDFORMATION,
     CLOUDCONTROL,
     ECR,
+    EVENTS,
+    SCHEDULER,
     S3,
     SSM,
     SECRETSMANAGER,

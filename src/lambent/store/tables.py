@@ -310,6 +310,46 @@ deliveries = sa.Table(
     ),
 )
 
+# Events of rules and schedules on their way to targets.
+event_deliveries = sa.Table(
+    "event_deliveries",
+    metadata,
+    sa.Column("id", _id, primary_key=True, autoincrement=False),
+    sa.Column("target", sa.String(256), nullable=False),
+    # The other fields of model.events.delivery.EventDelivery.
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("due_at", sa.Double, nullable=False),
+    sa.Column("claimed_by", sa.String(36)),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Index(
+        "ix_event_deliveries_waiting",
+        *("target", "due_at"),
+        sqlite_where=_free,
+        postgresql_where=_free,
+    ),
+    sa.Index(
+        "ix_event_deliveries_claimed",
+        *("claimed_by", "due_at"),
+        sqlite_where=_claimed,
+        postgresql_where=_claimed,
+    ),
+)
+
+# When schedules are due: see store.ticks.
+ticks = sa.Table(
+    "ticks",
+    metadata,
+    sa.Column("service", sa.String(32), primary_key=True),
+    sa.Column("account", sa.String(12), primary_key=True),
+    sa.Column("region", sa.String(32), primary_key=True),
+    sa.Column("root", sa.String(128), primary_key=True),
+    sa.Column("id", sa.String(256), primary_key=True),
+    sa.Column("scheduled_at", sa.Double, nullable=False),
+    sa.Column("due_at", sa.Double, nullable=False, index=True),
+)
+
 # Objects in buckets.
 bucket_objects = sa.Table(
     "bucket_objects",

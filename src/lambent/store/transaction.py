@@ -16,6 +16,7 @@ from lambent.store.changes import ChangeRows, Touched
 from lambent.store.code_signing import CodeSigningConfigs
 from lambent.store.deliveries import DeliveryRows
 from lambent.store.documents import DocumentRows
+from lambent.store.event_deliveries import EventDeliveryRows
 from lambent.store.function_settings import FunctionSettings, Kind
 from lambent.store.functions import FunctionRows
 from lambent.store.identities import IdentityRows
@@ -25,6 +26,7 @@ from lambent.store.mappings import MappingRows
 from lambent.store.objects import ObjectRows
 from lambent.store.positions import Positions
 from lambent.store.tags import TagRows
+from lambent.store.ticks import TickRows
 from lambent.store.unused_packages import UnusedPackages
 from lambent.store.usage import UsageRows
 
@@ -47,6 +49,8 @@ class Transaction:
     objects: ObjectRows
     async_events: AsyncEvents
     deliveries: DeliveryRows
+    event_deliveries: EventDeliveryRows
+    ticks: TickRows
     unused_packages: UnusedPackages
     changes: ChangeRows
     locks: Locks
@@ -137,6 +141,8 @@ def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
         objects=ObjectRows(connection),
         async_events=AsyncEvents(connection),
         deliveries=DeliveryRows(connection),
+        event_deliveries=EventDeliveryRows(connection),
+        ticks=TickRows(connection),
         unused_packages=UnusedPackages(connection),
         changes=ChangeRows(connection),
         locks=Locks(connection),

@@ -54,7 +54,7 @@ async def test_where_queues_are_is_remembered_of_some_only() -> None:
     async def invoke(_arn: str, _payload: bytes, _trace_id: str) -> None:
         raise AssertionError("no function is a destination here")
 
-    destinations = Destinations(clients, invoke, unchecked_roles())
+    destinations = Destinations(clients, clients, invoke, unchecked_roles())
     for _ in range(3):
         await destinations.send(delivery("first"))
     assert queues.looked_up == ["first"]

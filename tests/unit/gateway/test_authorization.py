@@ -44,6 +44,13 @@ PARAMETER = f"arn:aws:ssm:us-east-1:{HERE}:parameter/team/p"
 SECRET = f"arn:aws:secretsmanager:us-east-1:{HERE}:secret:team/s-AbCdEf"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
+BUS = f"arn:aws:events:us-east-1:{HERE}:event-bus/b"
+DEFAULT_BUS = f"arn:aws:events:us-east-1:{HERE}:event-bus/default"
+RULE = f"arn:aws:events:us-east-1:{HERE}:rule/r"
+RULE_ON_BUS = f"arn:aws:events:us-east-1:{HERE}:rule/b/r"
+SCHEDULE = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/default/s"
+SCHEDULE_IN_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/s"
+GROUP_OF_SCHEDULES = f"arn:aws:scheduler:us-east-1:{HERE}:schedule-group/g"
 STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
 CHANGE_SET = f"arn:aws:cloudformation:us-east-1:{HERE}:changeSet/c/{UUID}"
 
@@ -321,6 +328,57 @@ CASES: Mapping[str, Sequence[Case]] = {
         (Case((IMAGES,), [{"resourceArn": IMAGES}]),),
     ),
     **dict.fromkeys(
+        ("CreateEventBus", "DeleteEventBus", "DescribeEventBus", "UpdateEventBus"),
+        (Case((BUS,), [{"Name": "b"}, {"Name": BUS}]),),
+    ),
+    **dict.fromkeys(
+        ("PutPermission", "events:RemovePermission"),
+        (
+            Case((BUS,), [{"EventBusName": "b"}, {"EventBusName": BUS}]),
+            Case((DEFAULT_BUS,), [{}, {"EventBusName": "default"}]),
+        ),
+    ),
+    **dict.fromkeys(
+        ("ListEventBuses", "ListRuleNamesByTarget", "ListRules", "TestEventPattern"), (NEITHER,)
+    ),
+    **dict.fromkeys(
+        (
+            *("DeleteRule", "DescribeRule", "DisableRule", "EnableRule", "PutRule"),
+            *("ListTargetsByRule", "PutTargets", "RemoveTargets"),
+        ),
+        (
+            Case((RULE,), all_of(Name=["r"], Rule=["r"], EventBusName=[None, DEFAULT_BUS])),
+            Case((RULE_ON_BUS,), all_of(Name=["r"], Rule=["r"], EventBusName=["b", BUS])),
+        ),
+    ),
+    "PutEvents": (
+        Case((BUS,), [{"Entries": [{"EventBusName": name}]} for name in ("b", BUS)]),
+        Case((DEFAULT_BUS,), [{"Entries": [{}]}]),
+    ),
+    **dict.fromkeys(
+        ("events:TagResource", "events:UntagResource", "events:ListTagsForResource"),
+        tuple(Case((arn,), [{"ResourceARN": arn}]) for arn in (BUS, RULE, RULE_ON_BUS)),
+    ),
+    **dict.fromkeys(
+        ("CreateSchedule", "UpdateSchedule", "GetSchedule", "DeleteSchedule"),
+        (
+            Case((SCHEDULE,), all_of(Name=["s"], GroupName=[None, "default"])),
+            Case((SCHEDULE_IN_GROUP,), [{"Name": "s", "GroupName": "g"}]),
+        ),
+    ),
+    **dict.fromkeys(
+        ("CreateScheduleGroup", "GetScheduleGroup", "DeleteScheduleGroup"),
+        (Case((GROUP_OF_SCHEDULES,), [{"Name": "g"}]),),
+    ),
+    **dict.fromkeys(("ListScheduleGroups", "ListSchedules"), (NEITHER,)),
+    **dict.fromkeys(
+        (
+            *("scheduler:TagResource", "scheduler:UntagResource"),
+            "scheduler:ListTagsForResource",
+        ),
+        (Case((GROUP_OF_SCHEDULES,), [{"ResourceArn": GROUP_OF_SCHEDULES}]),),
+    ),
+    **dict.fromkeys(
         sorted(name for name, needs in S3.permissions.items() if types_of(needs) == {"bucket"}),
         (Case((BUCKET,), [{"Bucket": "prod-b"}]),),
     ),
@@ -399,6 +457,9 @@ EXTRA = {
     "DetachUserPolicy": {"PolicyArn": MANAGED},
     "DetachRolePolicy": {"PolicyArn": MANAGED},
     "PutMetricData": {"Namespace": "n"},
+    "PutTargets": {"Targets": [{"Id": "1", "Arn": FUNCTION}]},
+    "CreateSchedule": {"Target": {"RoleArn": ROLE}},
+    "UpdateSchedule": {"Target": {"RoleArn": ROLE}},
     "CopyObject": {"CopySource": "/other/k%2F"},
 }
 """What a request has besides."""

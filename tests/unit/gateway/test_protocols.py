@@ -30,9 +30,11 @@ SPOKEN = [
     ("cloudwatch", "smithy-rpc-v2-cbor"),
     ("dynamodb", "json"),
     ("ecr", "json"),
+    ("events", "json"),
     ("iam", "query"),
     ("route53", "rest-xml"),
     ("s3", "rest-xml"),
+    ("scheduler", "rest-json"),
     ("sns", "query"),
     ("sqs", "json"),
 ]

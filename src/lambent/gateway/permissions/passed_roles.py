@@ -1,5 +1,5 @@
-"""Roles that a request passes to API Gateway, which uses them for everyone who calls the API. So a
-caller who configures one needs `iam:PassRole` on it."""
+"""Roles that a request passes to a service, which uses them later: API Gateway for everyone who
+calls the API. So a caller who configures one needs `iam:PassRole` on it."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -12,6 +12,7 @@ from lambent.model.arn import Arn
 from lambent.model.service_integrations import CALLERS_OWN_ROLE
 
 ACTION = "iam:PassRole"
+_API_GATEWAY = "apigateway.amazonaws.com"
 _IN_DOCUMENTS = ("credentials", "authorizerCredentials")
 
 Roles = Callable[[Asked], Awaitable[Sequence[str]]]
@@ -21,10 +22,26 @@ Roles = Callable[[Asked], Awaitable[Sequence[str]]]
 def passing(operation: OperationModel, roles: Roles, *, only_with: str | None = None) -> Need:
     """The permission that an operation needs for the roles in its input."""
 
+    return passing_to(_API_GATEWAY, roles, _path_of(operation), only_with=only_with)
+
+
+def passing_to(
+    service: str,
+    roles: Roles,
+    about: Callable[[Asked], Awaitable[Values]],
+    *,
+    only_with: str | None = None,
+) -> Need:
+    """The permission for the roles that are passed to a service (`events.amazonaws.com`). `about`
+    finds the value of `iam:AssociatedResourceArn`."""
+
     async def find(asked: Asked) -> Sequence[Target]:
         return _targets(await roles(asked))
 
-    keys = (_PASSED_TO, Key("iam:AssociatedResourceArn", _path_of(operation)))
+    async def passed_to(_: Asked) -> Values:
+        return {"iam:passedtoservice": [service]}
+
+    keys = (Key("iam:PassedToService", passed_to), Key("iam:AssociatedResourceArn", about))
     return Need(ACTION, Resource(("role",), find), keys, only_with=only_with)
 
 
@@ -63,10 +80,6 @@ def _credentials_in(node: object) -> Iterator[str]:
             yield from _credentials_in(item)
 
 
-async def _passed_to(_: Asked) -> Values:
-    return {"iam:passedtoservice": ["apigateway.amazonaws.com"]}
-
-
 def _path_of(operation: OperationModel) -> Callable[[Asked], Awaitable[Values]]:
     find = PathOf(operation)
 
@@ -74,6 +87,3 @@ def _path_of(operation: OperationModel) -> Callable[[Asked], Awaitable[Values]]:
         return {"iam:associatedresourcearn": [target.arn for target in await find(asked)]}
 
     return values
-
-
-_PASSED_TO = Key("iam:PassedToService", _passed_to)

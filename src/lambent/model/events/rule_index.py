@@ -24,12 +24,21 @@ class _Rule(NamedTuple, Generic[K]):
     holds: Holds
 
 
+class _Place(NamedTuple, Generic[K]):
+    """What is filed under a path, and under longer paths."""
+
+    rules: dict[str, list[_Rule[K]]]
+    """By text."""
+    below: dict[str, "_Place[K]"]
+    """By name."""
+
+
 class RuleIndex(Generic[K]):
     """The compiled patterns of one bus."""
 
     def __init__(self, rules: Iterable[tuple[K, Pattern]]) -> None:
         """`rules` are keys with valid patterns, in the order in which they are to be returned."""
-        self._filed: dict[Path, dict[str, list[_Rule[K]]]] = {}
+        self._top: _Place[K] = _Place({}, {})
         self._others: list[_Rule[K]] = []
         fields = [(key, pattern, dict(_exact(pattern))) for key, pattern in rules]
         shared = Counter(
@@ -48,18 +57,18 @@ class RuleIndex(Generic[K]):
             if path is None:
                 self._others.append(rule)
                 continue
-            places = self._filed.setdefault(path, {})
+            place = self._top
+            for name in path:
+                place = place.below.setdefault(name, _Place({}, {}))
             for text in exact[path]:
-                places.setdefault(text, []).append(rule)
+                place.rules.setdefault(text, []).append(rule)
 
     def matching(self, event: Event) -> Sequence[K]:
         """The keys of the rules that match an event, in the order of the rules."""
         found = {rule.position: rule for rule in self._others if rule.holds(event)}
-        for path, places in self._filed.items():
-            for text in _texts(event, path):
-                for rule in places.get(text, ()):
-                    if rule.position not in found and rule.holds(event):
-                        found[rule.position] = rule
+        for rule in _filed(self._top, [event]):
+            if rule.position not in found and rule.holds(event):
+                found[rule.position] = rule
         return [found[position].key for position in sorted(found)]
 
 
@@ -73,16 +82,15 @@ def _exact(pattern: Pattern, above: Path = ()) -> Iterator[tuple[Path, frozenset
             yield path, frozenset(value)
 
 
-def _texts(event: Event, path: Path) -> set[str]:
-    """The texts at a path of an event; of an array on the way, those of all its items."""
-    values: list[Any] = [event]
-    for name in path:
-        values = [
-            value[name] for value in _flat(values) if isinstance(value, dict) and name in value
-        ]
-        if not values:
-            return set()
-    return {value for value in _flat(values) if type(value) is str}
+def _filed(place: _Place[K], values: list[Any]) -> Iterator[_Rule[K]]:
+    """The rules that are filed under texts of an event, some several times. `values` are those at
+    the place; of an array, all its items count."""
+    for value in _flat(values):
+        if type(value) is str:
+            yield from place.rules.get(value, ())
+        elif isinstance(value, dict):
+            for name in value.keys() & place.below.keys():
+                yield from _filed(place.below[name], [value[name]])
 
 
 def _flat(values: list[Any]) -> list[Any]:

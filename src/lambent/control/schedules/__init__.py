@@ -1,0 +1,1 @@
+"""EventBridge Scheduler: groups and schedules. A group is the root of its documents."""

@@ -1,0 +1,79 @@
+"""An event on its way from a rule or a schedule to a target, as a value."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from lambent.model.arn import Arn, Scope
+
+ATTEMPTS_MAX = 185
+"""Retries of a target without a retry policy, as in AWS."""
+AGE_S_MAX = 86_400.0
+"""How long an event of a target without a retry policy is retried, in seconds, as in AWS."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EventDelivery:
+    """One event for one target."""
+
+    id: int = 0
+    """What the store knows it by; grows with time."""
+    target: str
+    """The ARN of what gets it."""
+    service: str
+    """Who sends it: `events.amazonaws.com` or `scheduler.amazonaws.com`."""
+    source_arn: str
+    """The rule or schedule that sends it."""
+    scope: Scope
+    """Of the rule or schedule."""
+    role: str = ""
+    """The ARN of the role that the service acts with; empty if it acts as itself."""
+    body: bytes = dataclasses.field(repr=False)
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Further members of the request to the target's service, such as `MessageGroupId`."""
+    attributes: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    """Attributes of a message in a dead-letter queue."""
+    dead_letter: str = ""
+    """The ARN of the queue for an event that cannot be delivered; empty if there is none."""
+    trace_id: str = ""
+    created_at: float
+    """Epoch seconds, like all times here."""
+    due_at: float
+    attempts: int = 0
+    """Those that failed."""
+    attempts_max: int = ATTEMPTS_MAX
+    """How many retries follow the first attempt."""
+    age_s_max: float = AGE_S_MAX
+
+    @property
+    def target_service(self) -> str:
+        """The service in the target's ARN: `lambda`, `sqs`, …"""
+        return Arn.parse(self.target).service
+
+
+def dead_letter_of(
+    delivery: EventDelivery, code: str, message: str, condition: str, now: float
+) -> EventDelivery:
+    """The message for the dead-letter queue of an event that was given up. `condition` is empty if
+    the failure was permanent, else what was exhausted."""
+    attributes = {
+        "RULE_ARN": delivery.source_arn,
+        "TARGET_ARN": delivery.target,
+        "ERROR_CODE": code,
+        "ERROR_MESSAGE": message,
+        "EXHAUSTED_RETRY_CONDITION": condition,
+        "RETRY_ATTEMPTS": str(max(delivery.attempts - 1, 0)),
+    }
+    return dataclasses.replace(
+        delivery,
+        id=0,
+        target=delivery.dead_letter,
+        parameters={},
+        attributes={name: value for name, value in attributes.items() if value},
+        dead_letter="",
+        created_at=now,
+        due_at=now,
+        attempts=0,
+        attempts_max=ATTEMPTS_MAX,
+        age_s_max=AGE_S_MAX,
+    )

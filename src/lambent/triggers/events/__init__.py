@@ -1,0 +1,1 @@
+"""EventBridge's data plane: events that are put on buses, and schedules that become due."""

@@ -1,0 +1,244 @@
+"""Event buses, rules and schedules with boto3, and functions that they call."""
+
+import datetime
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.platforms import Platform, deploy, log_lines, wait_for
+
+ACCOUNT = "000000000000"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/scheduler"
+PRINTS = "import json\ndef handler(event, context):\n    print('GOT ' + json.dumps(event))\n"
+
+
+def received(platform: Platform, name: str) -> list[Any]:
+    """The events that a function has printed."""
+    lines = log_lines(platform, name)
+    return [json.loads(line.removeprefix("GOT ")) for line in lines if line.startswith("GOT ")]
+
+
+def test_a_rule_sends_what_matches_to_a_function(platform: Platform) -> None:
+    """A bus with two rules: the event itself, and a template with its values. An entry that is
+    wrong fails by itself."""
+    client, events = platform.client("lambda"), platform.client("events")
+    plain = deploy(client, "rule-plain", {"app.py": PRINTS})["FunctionArn"]
+    shaped = deploy(client, "rule-shaped", {"app.py": PRINTS})["FunctionArn"]
+    bus = events.create_event_bus(Name="shop")["EventBusArn"]
+    pattern = {"source": ["shop"], "detail": {"total": [{"numeric": [">", 10]}]}}
+    rule = events.put_rule(Name="large", EventBusName="shop", EventPattern=json.dumps(pattern))
+    assert rule["RuleArn"] == bus.replace("event-bus/", "rule/") + "/large"
+    transformer = {
+        "InputPathsMap": {"id": "$.detail.id", "all": "$.detail"},
+        "InputTemplate": '{"text": "order <id>", "rule": <aws.events.rule-name>, "detail": <all>}',
+    }
+    put = events.put_targets(
+        Rule="large",
+        EventBusName=bus,
+        Targets=[
+            {"Id": "plain", "Arn": plain},
+            {"Id": "shaped", "Arn": shaped, "InputTransformer": transformer},
+        ],
+    )
+    assert put["FailedEntryCount"] == 0
+
+    def entry(detail: str, **more: str) -> dict[str, str]:
+        return {"Source": "shop", "DetailType": "order", "Detail": detail, **more}
+
+    answer = events.put_events(
+        Entries=[
+            entry('{"id": "a7", "total": 11}', EventBusName="shop"),
+            entry('{"id": "b8", "total": 9}', EventBusName=bus),
+            entry('{"id": "c9", "total": 99}'),
+            entry("no JSON", EventBusName="shop"),
+            entry("{}", Source="aws.ec2"),
+            {"Source": "shop", "Detail": "{}"},
+        ]
+    )
+    codes = [each.get("ErrorCode") for each in answer["Entries"]]
+    assert codes == [
+        *(None, None, None, "MalformedDetail", "NotAuthorizedForSourceException"),
+        "InvalidArgument",
+    ]
+    assert answer["FailedEntryCount"] == 3
+    got = wait_for(lambda: received(platform, "rule-plain"), "the event")
+    (event,) = got
+    assert event["id"] == answer["Entries"][0]["EventId"]
+    assert (event["version"], event["detail-type"], event["source"]) == ("0", "order", "shop")
+    assert event["detail"] == {"id": "a7", "total": 11}
+    assert wait_for(lambda: received(platform, "rule-shaped"), "the template") == [
+        {"text": "order a7", "rule": "large", "detail": {"id": "a7", "total": 11}}
+    ]
+    assert events.list_rule_names_by_target(TargetArn=plain, EventBusName="shop")["RuleNames"] == [
+        "large"
+    ]
+    with pytest.raises(ClientError, match="since it has targets"):
+        events.delete_rule(Name="large", EventBusName="shop")
+    removed = events.remove_targets(
+        Rule="large", EventBusName="shop", Ids=["plain", "shaped", "none"]
+    )
+    assert removed["FailedEntryCount"] == 1
+    events.delete_rule(Name="large", EventBusName="shop")
+    events.delete_event_bus(Name="shop")
+
+
+def test_a_schedule_calls_a_function_once(platform: Platform) -> None:
+    """`at(…)` runs at its second, with the placeholders of its input, and is gone afterwards."""
+    client, scheduler = platform.client("lambda"), platform.client("scheduler")
+    function = deploy(client, "scheduled", {"app.py": PRINTS})["FunctionArn"]
+    moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=2)
+    arn = scheduler.create_schedule(
+        Name="once",
+        ScheduleExpression=f"at({moment:%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        ActionAfterCompletion="DELETE",
+        Target={
+            "Arn": function,
+            "RoleArn": ROLE,
+            "Input": json.dumps(
+                {"at": "<aws.scheduler.scheduled-time>", "of": "<aws.scheduler.schedule-arn>"}
+            ),
+        },
+    )["ScheduleArn"]
+    assert arn.endswith(":schedule/default/once")
+    expected = {"at": f"{moment:%Y-%m-%dT%H:%M:%SZ}", "of": arn}
+    assert wait_for(lambda: received(platform, "scheduled"), "the tick") == [expected]
+    assert scheduler.list_schedules(NamePrefix="once")["Schedules"] == []
+
+
+def test_a_rate_without_a_start_begins_at_once(platform: Platform) -> None:
+    """A schedule of EventBridge Scheduler does; a rule begins after its first period."""
+    client, scheduler = platform.client("lambda"), platform.client("scheduler")
+    function = deploy(client, "rated", {"app.py": PRINTS})["FunctionArn"]
+    scheduler.create_schedule_group(Name="often")
+    scheduler.create_schedule(
+        Name="rated",
+        GroupName="often",
+        ScheduleExpression="rate(1 hour)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": function, "RoleArn": ROLE},
+    )
+    (event,) = wait_for(lambda: received(platform, "rated"), "the first tick")
+    assert event["detail-type"] == "Scheduled Event"
+    assert event["source"] == "aws.scheduler"
+    scheduler.delete_schedule_group(Name="often")
+    with pytest.raises(scheduler.exceptions.ResourceNotFoundException):
+        scheduler.get_schedule(Name="rated", GroupName="often")
+
+
+def test_a_stack_has_rules_and_schedules(platform: Platform) -> None:
+    """A rule, a bus with a policy, a group and a schedule: made and deleted."""
+    arn = deploy(platform.client("lambda"), "stacked", {"app.py": PRINTS})["FunctionArn"]
+    client = platform.client("cloudformation")
+    policy = {"StatementId": "s", "Action": "events:PutEvents", "Principal": "222222222222"}
+    resources = {
+        "Rule": (
+            "AWS::Events::Rule",
+            {"ScheduleExpression": "rate(1 hour)", "Targets": [{"Id": "a", "Arn": arn}]},
+        ),
+        "Bus": ("AWS::Events::EventBus", {"Name": "stacked"}),
+        "Policy": ("AWS::Events::EventBusPolicy", {"EventBusName": {"Ref": "Bus"}, **policy}),
+        "Group": ("AWS::Scheduler::ScheduleGroup", {"Name": "stacked"}),
+        "Schedule": (
+            "AWS::Scheduler::Schedule",
+            {
+                "GroupName": {"Ref": "Group"},
+                "ScheduleExpression": "rate(1 hour)",
+                "FlexibleTimeWindow": {"Mode": "OFF"},
+                "Target": {"Arn": arn, "RoleArn": ROLE},
+            },
+        ),
+    }
+    template = {
+        "Resources": {
+            name: {"Type": kind, "Properties": properties}
+            for name, (kind, properties) in resources.items()
+        }
+    }
+    stack = client.create_stack(StackName="events", TemplateBody=json.dumps(template))["StackId"]
+
+    def ended() -> str:
+        (found,) = client.describe_stacks(StackName=stack)["Stacks"]
+        status = str(found["StackStatus"])
+        return "" if status.endswith("IN_PROGRESS") else status
+
+    assert wait_for(ended, "the stack is made") == "CREATE_COMPLETE"
+    assert wait_for(lambda: received(platform, "stacked"), "the first tick")
+    client.delete_stack(StackName=stack)
+    deleted = wait_for(lambda: ended().startswith("DELETE") and ended(), "the stack is deleted")
+    assert deleted == "DELETE_COMPLETE"
+    assert platform.client("events").list_event_buses(NamePrefix="stacked")["EventBuses"] == []
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "message"),
+    [
+        (
+            lambda events, _: events.put_rule(Name="r", EventPattern='{"a": []}'),
+            "InvalidEventPatternException",
+            "Event pattern is not valid. Reason: Empty arrays are not allowed",
+        ),
+        (
+            lambda events, _: events.put_rule(Name="r", ScheduleExpression="rate(1 minutes)"),
+            "ValidationException",
+            "Parameter ScheduleExpression is not valid.",
+        ),
+        (
+            lambda events, _: events.put_rule(Name="r"),
+            "ValidationException",
+            "Parameter(s) EventPattern or ScheduleExpression must be specified.",
+        ),
+        (
+            lambda events, _: events.describe_rule(Name="none"),
+            "ResourceNotFoundException",
+            "Rule none does not exist on EventBus default.",
+        ),
+        (
+            lambda events, _: events.list_rules(EventBusName="none"),
+            "ResourceNotFoundException",
+            "Event bus none does not exist.",
+        ),
+        (
+            lambda _, scheduler: scheduler.create_schedule(
+                Name="s",
+                ScheduleExpression="cron(* * * * * *)",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                Target={"Arn": "arn:aws:lambda:us-east-1:000000000000:function:f", "RoleArn": ROLE},
+            ),
+            "ValidationException",
+            "Invalid Schedule Expression cron(* * * * * *).",
+        ),
+        (
+            lambda _, scheduler: scheduler.create_schedule(
+                Name="s",
+                ScheduleExpression="rate(5 minutes)",
+                ScheduleExpressionTimezone="../../etc",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                Target={"Arn": "arn:aws:lambda:us-east-1:000000000000:function:f", "RoleArn": ROLE},
+            ),
+            "ValidationException",
+            "Invalid ScheduleExpressionTimezone ../../etc.",
+        ),
+        (
+            lambda _, scheduler: scheduler.create_schedule(
+                Name="s",
+                ScheduleExpression="rate(5 minutes)",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                Target={"Arn": "arn:aws:scheduler:::aws-sdk:s3:listBuckets", "RoleArn": ROLE},
+            ),
+            "ValidationException",
+            "Universal targets are not offered: name the function, queue, topic, stream or state"
+            " machine itself.",
+        ),
+    ],
+)
+def test_what_is_wrong_is_refused(
+    platform: Platform, call: Callable[[Any, Any], Any], code: str, message: str
+) -> None:
+    with pytest.raises(ClientError) as refused:
+        call(platform.client("events"), platform.client("scheduler"))
+    error = refused.value.response["Error"]
+    assert (error["Code"], error["Message"]) == (code, message)
