@@ -173,7 +173,7 @@ def handler(event, context):
 
 def test_events_wait_for_their_turn(platform: Platform, lambda_client: Any) -> None:
     """Accepted at once, and run two at a time."""
-    name = "queued"
+    name = "two-at-a-time"
     code = SPAN.replace("    return", "    print('SPAN', entered, time.monotonic())\n    return")
     deploy(lambda_client, name, {"app.py": code})
     lambda_client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=2)

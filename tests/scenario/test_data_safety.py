@@ -59,21 +59,24 @@ def test_a_lost_database_costs_no_package(start_platform: Callable[..., Platform
     assert first.stop() == 0
     state = first.data_dir / "state"
     database, away = state / "lambent.db", state / "away"
+    away.mkdir()
     kept = packages(state / "blobs")
     assert len(kept) == 1
-    database.rename(away)
+    for file in state.glob("lambent.db*"):
+        file.rename(away / file.name)
     assert "restore a backup" in refused(first.data_dir)
     database.unlink()
     database.write_bytes(b"")
     assert "this one is new" in refused(first.data_dir)
-    database.write_bytes(b"\0" * 100 + away.read_bytes()[100:])
+    database.write_bytes(b"\0" * 100 + (away / database.name).read_bytes()[100:])
     said = refused(first.data_dir)
     assert f"{database} is damaged" in said
     assert "lambent restore" in said
     assert packages(state / "blobs") == kept
     for left in state.glob("lambent.db*"):
         left.unlink()
-    away.rename(database)
+    for file in away.iterdir():
+        file.rename(state / file.name)
     again = start_platform(first.data_dir)
     assert invoke(again.client("lambda"), "kept", "here")[0] == "here"
 

@@ -211,12 +211,12 @@ def test_keys_end(strict: Strict) -> None:
 
 def test_managed_policies(strict: Strict) -> None:
     """What is attached is in force with the next request, and no longer when it is detached."""
-    keys = strict.user("dora")
+    keys = strict.user("mona")
     iam, client = strict.client("iam"), strict.client("lambda", **keys)
     allow = {"Effect": "Allow", "Action": "lambda:List*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     arn = iam.create_policy(PolicyName="lists", PolicyDocument=document)["Policy"]["Arn"]
-    iam.attach_user_policy(UserName="dora", PolicyArn=arn)
+    iam.attach_user_policy(UserName="mona", PolicyArn=arn)
     client.list_functions()
     version = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]
     assert version["Document"] == json.loads(document)
@@ -224,12 +224,12 @@ def test_managed_policies(strict: Strict) -> None:
         Scope="AWS", PaginationConfig={"PageSize": 7}
     )
     assert "AdministratorAccess" in {each["PolicyName"] for each in pages.search("Policies[]")}
-    iam.detach_user_policy(UserName="dora", PolicyArn=arn)
+    iam.detach_user_policy(UserName="mona", PolicyArn=arn)
     assert refusal(client.list_functions)[0] == "AccessDeniedException"
     iam.attach_user_policy(
-        UserName="dora", PolicyArn="arn:aws:iam::aws:policy/AWSLambda_FullAccess"
+        UserName="mona", PolicyArn="arn:aws:iam::aws:policy/AWSLambda_FullAccess"
     )
-    attached = iam.list_attached_user_policies(UserName="dora")["AttachedPolicies"]
+    attached = iam.list_attached_user_policies(UserName="mona")["AttachedPolicies"]
     assert [each["PolicyName"] for each in attached] == ["AWSLambda_FullAccess"]
     client.list_functions()
     assert refusal(iam.get_policy, PolicyArn=f"{arn}x")[0] == "NoSuchEntity"

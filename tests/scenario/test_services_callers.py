@@ -274,7 +274,7 @@ def without_prefix(request: Any, **_: Any) -> None:
     [
         ("sso-oidc", "register_client", "sso-oauth", {"clientName": "a", "clientType": "public"}),
         ("kinesisanalytics", "list_applications", "KinesisAnalytics", {}),
-        ("cloudformation", "list_stacks", "Version", {}),
+        ("redshift", "describe_clusters", "Version", {}),
     ],
 )
 def test_services_that_cannot_be_called(

@@ -52,9 +52,10 @@ def test_an_operation_that_is_not_offered_says_so(lambda_client: Any, name: str)
 
 
 def test_services_share_names_but_not_operations(platform: Platform, lambda_client: Any) -> None:
-    """CloudWatch Logs' TagResource is not Lambda's."""
+    """CloudWatch's TagResource is not Lambda's."""
+    tags = [{"Key": "a", "Value": "b"}]
     with pytest.raises(ClientError) as refused:
-        platform.client("logs").tag_resource(resourceArn="arn:aws:logs:x", tags={"a": "b"})
+        platform.client("cloudwatch").tag_resource(ResourceARN="arn:aws:cloudwatch:x", Tags=tags)
     assert "does not offer the operation TagResource" in refused.value.response["Error"]["Message"]
 
 
