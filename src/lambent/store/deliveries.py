@@ -1,23 +1,22 @@
 """Records and events on their way to destinations and dead-letter queues: a lane for each
 target."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
 from lambent.model.delivery import Delivery, DeliveryKind, object_prefix
 from lambent.model.function import FunctionKey
-from lambent.store.claims import Claims
 from lambent.store.tables import deliveries
+from lambent.store.target_lanes import TargetLanes
 
 
-class DeliveryRows:
+class DeliveryRows(TargetLanes[Delivery]):
     """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
 
     def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-        self.claims = Claims(connection, deliveries, ("target",))
+        super().__init__(connection, deliveries, _to_delivery)
 
     def add(self, new: Iterable[Delivery]) -> None:
         """Store deliveries that have not been attempted."""
@@ -41,44 +40,7 @@ class DeliveryRows:
             }
             for entry in new
         ]
-        if rows:
-            self._connection.execute(sa.insert(deliveries), rows)
-
-    def claim(
-        self, target: str, *, by: str, now: float, limit: int
-    ) -> tuple[Sequence[Delivery], float | None]:
-        """See `Claims.take`."""
-        rows, next_due = self.claims.take((target,), by=by, now=now, limit=limit)
-        return [_to_delivery(row) for row in rows], next_due
-
-    def reschedule(self, failed: Iterable[tuple[Delivery, float]]) -> None:
-        """Release claims after attempts that the deliveries count."""
-        rows = [
-            {"which": entry.id, "when": due_at, "failures": entry.attempts}
-            for entry, due_at in failed
-        ]
-        if rows:
-            self._connection.execute(
-                sa.update(deliveries)
-                .where(deliveries.c.id == sa.bindparam("which"))
-                .values(
-                    claimed_by=None,
-                    due_at=sa.bindparam("when"),
-                    attempts=sa.bindparam("failures"),
-                ),
-                rows,
-            )
-
-    def lanes(self) -> Iterator[tuple[str, float]]:
-        """See `Claims.lanes`."""
-        for (target,), due_at in self.claims.lanes():
-            yield target, due_at
-
-    def count(self) -> int:
-        """The number of deliveries, in any state."""
-        return self._connection.execute(
-            sa.select(sa.func.count()).select_from(deliveries)
-        ).scalar_one()
+        self.insert(rows)
 
 
 def _to_delivery(row: sa.Row[Any]) -> Delivery:

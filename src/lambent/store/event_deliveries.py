@@ -1,14 +1,14 @@
 """Events of rules and schedules on their way to targets: a lane for each target."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.events.delivery import EventDelivery
-from lambent.store.claims import Claims
 from lambent.store.tables import event_deliveries
+from lambent.store.target_lanes import TargetLanes
 
 _IN_DOCUMENT = (
     *("service", "source_arn", "role", "parameters", "attributes", "dead_letter", "trace_id"),
@@ -17,12 +17,11 @@ _IN_DOCUMENT = (
 _AS_THEY_ARE = ("id", "target", "body", "created_at", "due_at", "attempts")
 
 
-class EventDeliveryRows:
+class EventDeliveryRows(TargetLanes[EventDelivery]):
     """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
 
     def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-        self.claims = Claims(connection, event_deliveries, ("target",))
+        super().__init__(connection, event_deliveries, _to_delivery)
 
     def add(self, new: Iterable[EventDelivery]) -> None:
         """Store deliveries that have not been attempted."""
@@ -36,44 +35,7 @@ class EventDeliveryRows:
             }
             for entry in new
         ]
-        if rows:
-            self._connection.execute(sa.insert(event_deliveries), rows)
-
-    def claim(
-        self, target: str, *, by: str, now: float, limit: int
-    ) -> tuple[Sequence[EventDelivery], float | None]:
-        """See `Claims.take`."""
-        rows, next_due = self.claims.take((target,), by=by, now=now, limit=limit)
-        return [_to_delivery(row) for row in rows], next_due
-
-    def reschedule(self, failed: Iterable[tuple[EventDelivery, float]]) -> None:
-        """Release claims after attempts that the deliveries count."""
-        rows = [
-            {"which": entry.id, "when": due_at, "failures": entry.attempts}
-            for entry, due_at in failed
-        ]
-        if rows:
-            self._connection.execute(
-                sa.update(event_deliveries)
-                .where(event_deliveries.c.id == sa.bindparam("which"))
-                .values(
-                    claimed_by=None,
-                    due_at=sa.bindparam("when"),
-                    attempts=sa.bindparam("failures"),
-                ),
-                rows,
-            )
-
-    def lanes(self) -> Iterator[tuple[str, float]]:
-        """See `Claims.lanes`."""
-        for (target,), due_at in self.claims.lanes():
-            yield target, due_at
-
-    def count(self) -> int:
-        """The number of deliveries, in any state."""
-        return self._connection.execute(
-            sa.select(sa.func.count()).select_from(event_deliveries)
-        ).scalar_one()
+        self.insert(rows)
 
 
 def _to_delivery(row: sa.Row[Any]) -> EventDelivery:

@@ -287,55 +287,41 @@ async_events = sa.Table(
     ),
 )
 
-# Records for destinations and events for dead-letter queues, waiting to be delivered.
-deliveries = sa.Table(
-    "deliveries",
-    metadata,
-    sa.Column("id", _id, primary_key=True, autoincrement=False),
-    sa.Column("target", sa.String(256), nullable=False),
-    sa.Column("document", sa.JSON, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.Column("created_at", sa.Double, nullable=False),
-    sa.Column("due_at", sa.Double, nullable=False),
-    sa.Column("claimed_by", sa.String(36)),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Index(
-        "ix_deliveries_waiting", "target", "due_at", sqlite_where=_free, postgresql_where=_free
-    ),
-    sa.Index(
-        "ix_deliveries_claimed",
-        *("claimed_by", "due_at"),
-        sqlite_where=_claimed,
-        postgresql_where=_claimed,
-    ),
-)
 
-# Events of rules and schedules on their way to targets.
-event_deliveries = sa.Table(
-    "event_deliveries",
-    metadata,
-    sa.Column("id", _id, primary_key=True, autoincrement=False),
-    sa.Column("target", sa.String(256), nullable=False),
-    # The other fields of model.events.delivery.EventDelivery.
-    sa.Column("document", sa.JSON, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.Column("created_at", sa.Double, nullable=False),
-    sa.Column("due_at", sa.Double, nullable=False),
-    sa.Column("claimed_by", sa.String(36)),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Index(
-        "ix_event_deliveries_waiting",
-        *("target", "due_at"),
-        sqlite_where=_free,
-        postgresql_where=_free,
-    ),
-    sa.Index(
-        "ix_event_deliveries_claimed",
-        *("claimed_by", "due_at"),
-        sqlite_where=_claimed,
-        postgresql_where=_claimed,
-    ),
-)
+def _target_lanes(name: str) -> sa.Table:
+    """What waits to be delivered to targets: see store.target_lanes."""
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("id", _id, primary_key=True, autoincrement=False),
+        sa.Column("target", sa.String(256), nullable=False),
+        # The fields of a delivery that have no column.
+        sa.Column("document", sa.JSON, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("created_at", sa.Double, nullable=False),
+        sa.Column("due_at", sa.Double, nullable=False),
+        sa.Column("claimed_by", sa.String(36)),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Index(
+            f"ix_{name}_waiting",
+            *("target", "due_at"),
+            sqlite_where=_free,
+            postgresql_where=_free,
+        ),
+        sa.Index(
+            f"ix_{name}_claimed",
+            *("claimed_by", "due_at"),
+            sqlite_where=_claimed,
+            postgresql_where=_claimed,
+        ),
+    )
+
+
+# Records for destinations and events for dead-letter queues.
+deliveries = _target_lanes("deliveries")
+
+# Events of rules and schedules.
+event_deliveries = _target_lanes("event_deliveries")
 
 # When schedules are due: see store.ticks.
 ticks = sa.Table(
