@@ -95,13 +95,6 @@ def deploy(
     Flags override the directory's function.toml; missing values are guessed from the files. A
     directory with a template.yaml and no function.toml is deployed as a stack.
     """
-    import dataclasses
-
-    from lambent.cli.admin_api import runtime_hint
-    from lambent.cli.client import open_client
-    from lambent.cli.deploy import deploy as deploy_directory
-    from lambent.cli.function_file import complete, likely_mistakes, read_function_file
-
     if not directory.exists():
         raise UsageError(f"cannot deploy {directory}: it does not exist")
     if (template := find_template(directory)) is not None:
@@ -113,19 +106,48 @@ def deploy(
         if watch:
             watch_template(template, stack, endpoint)
         return
-    wanted = read_function_file(directory)
     said = {
         **{"name": name, "runtime": runtime, "handler": handler, "role": role},
         **{"memory": memory, "timeout": timeout, "description": description},
-        "environment": {**(wanted.environment or {}), **pairs(env, "--env")} if env else None,
     }
+    function = _deploy_function(
+        directory, said, env, endpoint, with_url=url, with_http_api=http_api, as_json=as_json
+    )
+    if watch:
+        from lambent.cli.watch import Source
+
+        watch_sources([Source(function, directory)], endpoint)
+
+
+def _deploy_function(
+    directory: Path,
+    said: dict[str, Any],
+    env: list[str] | None,
+    endpoint: str,
+    *,
+    with_url: bool,
+    with_http_api: bool,
+    as_json: bool,
+) -> str:
+    """Deploy a directory as a function and print it; returns its name. `said` are the members that
+    flags set, None for the others. Raises `CliError`."""
+    import dataclasses
+
+    from lambent.cli.admin_api import runtime_hint
+    from lambent.cli.client import open_client
+    from lambent.cli.deploy import deploy as deploy_directory
+    from lambent.cli.function_file import complete, likely_mistakes, read_function_file
+
+    wanted = read_function_file(directory)
+    if env:
+        said["environment"] = {**(wanted.environment or {}), **pairs(env, "--env")}
     flags: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
     wanted = complete(dataclasses.replace(wanted, **flags), directory)
     open_s3 = partial(open_client, "s3", endpoint)
     with open_client("lambda", endpoint) as client, progress() as show:
         found = deploy_directory(client, open_s3, directory, wanted, show)
     found.pop("ResponseMetadata", None)
-    addresses = _addresses(found, endpoint, with_url=url, with_http_api=http_api)
+    addresses = _addresses(found, endpoint, with_url=with_url, with_http_api=with_http_api)
     if as_json:
         print_json({**found, **addresses})
     else:
@@ -136,10 +158,8 @@ def deploy(
         print_note(note)
     if hint := runtime_hint(endpoint, found["Runtime"]):
         raise CliError(f"{found['Runtime']} does not run on the platform's machine yet: {hint}")
-    if watch:
-        from lambent.cli.watch import Source
-
-        watch_sources([Source(found["FunctionName"], directory)], endpoint)
+    name: str = found["FunctionName"]
+    return name
 
 
 def invoke(

@@ -81,6 +81,12 @@ def send_local_files(template: Path, upload: Upload, progress: Progress) -> str:
     return json.dumps(document, indent=2)
 
 
+def upload_template(text: bytes, upload: Upload) -> str:
+    """Upload a template; returns its URL, as AWS writes it."""
+    key = f"{hashlib.sha256(text).hexdigest()}.template"
+    return f"https://s3.amazonaws.com/{upload(key, text)}/{key}"
+
+
 def sources(template: Path) -> list[LocalFile]:
     """The functions of a template whose source is a directory. Raises `UsageError`."""
     return [file for file in _local_files(template, _read(template)) if file.is_source]
@@ -124,8 +130,7 @@ def _send_nested(
     if not isinstance(named, str) or "://" in named:
         return
     text = send_local_files((template.parent / named).resolve(), upload, progress).encode()
-    key = f"{hashlib.sha256(text).hexdigest()}.template"
-    properties["TemplateURL"] = f"https://s3.amazonaws.com/{upload(key, text)}/{key}"
+    properties["TemplateURL"] = upload_template(text, upload)
 
 
 def _packed(file: LocalFile, progress: Progress) -> bytes:

@@ -36,10 +36,9 @@ def pack(directory: Path) -> bytes:
     pattern per line, matched against names and against paths from the directory. `!NAME` there
     packs one of `SECRETS`. Raises `UsageError`.
     """
-    patterns = (*_ALWAYS_IGNORED, *_secrets(directory), *_ignore_patterns(directory))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for name, path in sorted(_files(directory, "", patterns, (directory.resolve(),))):
+        for name, path in sorted(_packed_files(directory)):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.create_system = 3  # Unix, so that the permissions below count
             if not path.exists():
@@ -60,8 +59,7 @@ def pack(directory: Path) -> bytes:
 
 def copy_files(directory: Path, target: Path) -> None:
     """Copy what `pack` would pack into an empty directory. Raises `UsageError`."""
-    patterns = (*_ALWAYS_IGNORED, *_secrets(directory), *_ignore_patterns(directory))
-    for name, path in _files(directory, "", patterns, (directory.resolve(),)):
+    for name, path in _packed_files(directory):
         copy = target / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy, follow_symlinks=path.exists())
@@ -70,9 +68,8 @@ def copy_files(directory: Path, target: Path) -> None:
 def state_of(directory: Path) -> State:
     """The time of change and size of each file that `pack` would pack, by name. Raises
     `UsageError`."""
-    patterns = (*_ALWAYS_IGNORED, *_secrets(directory), *_ignore_patterns(directory))
     found = {}
-    for name, path in _files(directory, "", patterns, (directory.resolve(),)):
+    for name, path in _packed_files(directory):
         with contextlib.suppress(OSError):  # It was removed a moment ago.
             status = path.lstat()
             found[name] = status.st_mtime_ns, status.st_size
@@ -82,6 +79,12 @@ def state_of(directory: Path) -> State:
 def left_out(directory: Path) -> list[str]:
     """The `SECRETS` that the directory holds and `pack` leaves out."""
     return [name for name in _secrets(directory) if (directory / name).exists()]
+
+
+def _packed_files(directory: Path) -> Iterator[tuple[str, Path]]:
+    """Names in the zip, and the files with their content."""
+    patterns = (*_ALWAYS_IGNORED, *_secrets(directory), *_ignore_patterns(directory))
+    return _files(directory, "", patterns, (directory.resolve(),))
 
 
 def _secrets(directory: Path) -> list[str]:
@@ -100,7 +103,6 @@ def _ignore_patterns(directory: Path) -> list[str]:
 def _files(
     directory: Path, prefix: str, patterns: Sequence[str], parents: Sequence[Path]
 ) -> Iterator[tuple[str, Path]]:
-    """Names in the zip, and the files with their content."""
     try:
         entries = list(os.scandir(directory))
     except OSError as error:

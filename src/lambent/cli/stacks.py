@@ -8,6 +8,7 @@ from typing import Any
 
 import botocore.exceptions
 
+from lambent.cli.local_files import Upload, upload_template
 from lambent.cli.output import CliError
 
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -164,7 +165,7 @@ def change_rows(change_set: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
     ]
 
 
-def template_argument(text: str, upload: Callable[[str, bytes], str]) -> dict[str, str]:
+def template_argument(text: str, upload: Upload) -> dict[str, str]:
     """How a template is sent: in the request, or as an object if it is too large."""
     body = text.encode()
     if len(body) <= BODY_BYTES_MAX:
@@ -172,10 +173,7 @@ def template_argument(text: str, upload: Callable[[str, bytes], str]) -> dict[st
     compact = json.dumps(json.loads(text), separators=(",", ":"))
     if len(compact.encode()) <= BODY_BYTES_MAX:
         return {"TemplateBody": compact}
-    import hashlib
-
-    key = f"{hashlib.sha256(body).hexdigest()}.template"
-    return {"TemplateURL": f"https://s3.amazonaws.com/{upload(key, body)}/{key}"}
+    return {"TemplateURL": upload_template(body, upload)}
 
 
 class Bucket:
