@@ -1,14 +1,13 @@
 """The AWS CLI, unmodified: `aws cloudformation deploy`, from the creation to the deletion."""
 
-import sys
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .tools import Platform, Project
+from .tools import AWS, Platform, Project
 
-AWS = str(Path(sys.executable).with_name("aws"))
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
 Parameters: {Who: {Type: String, Default: world}}
@@ -52,7 +51,7 @@ def aws(project: Project) -> Callable[..., str]:
 
 
 def test_from_the_creation_to_the_deletion(project: Project, aws: Callable[..., str]) -> None:
-    """A package is uploaded, a template deployed, a parameter changed."""
+    """A package is uploaded, a template deployed, a parameter changed, in the end by a file."""
     project.platform.client("s3").create_bucket(Bucket="packages-of-the-cli")
     packed = ("--s3-bucket", "packages-of-the-cli", "--output-template-file", "packed.yaml")
     aws("package", "--template-file", "template.yaml", *packed)
@@ -75,6 +74,10 @@ def test_from_the_creation_to_the_deletion(project: Project, aws: Callable[..., 
     assert project.outputs("cli-app")["Name"] == name
     assert project.invoked(name, {}) == "hello you"
     assert "Hello" in aws("list-stack-resources", *stack)
+
+    (project.directory / "parameters.json").write_text(json.dumps(["Who=everybody"]))
+    aws(*deploy, "--parameter-overrides", "file://parameters.json")
+    assert project.invoked(name, {}) == "hello everybody"
 
     aws("delete-stack", *stack)
     aws("wait", "stack-delete-complete", *stack)

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from botocore.exceptions import ClientError
 from tests.packages import INSTALLED
 from tests.platforms import ACCOUNT, PYTHON, Platform, log_lines, wait_for
 
-__all__ = ["INSTALLED", "PYTHON", "Platform", "Project"]
+__all__ = ["AWS", "INSTALLED", "PYTHON", "Platform", "Project"]
+
+AWS = str(Path(sys.executable).with_name("aws"))
+"""The AWS CLI."""
 
 
 class Project:
@@ -45,8 +49,11 @@ class Project:
         written.parent.mkdir(parents=True)
         written.write_text(json.dumps(waiters))
 
-    def run(self, command: Sequence[str], code: int = 0, **variables: str) -> str:
-        """Run a tool; returns what it prints to both streams. Asserts its exit code."""
+    def run(
+        self, command: Sequence[str], code: int = 0, answers: str = "", **variables: str
+    ) -> str:
+        """Run a tool; returns what it prints to both streams. Asserts its exit code. `answers` are
+        those to its questions."""
         done = subprocess.run(
             command,
             cwd=self.directory,
@@ -59,7 +66,7 @@ class Project:
                 "AWS_DEFAULT_REGION": "us-east-1",
                 **variables,
             },
-            stdin=subprocess.DEVNULL,
+            input=answers,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -79,6 +86,12 @@ class Project:
             if event.get("ResourceStatusReason")
         )
 
+    def events(self, stack: str) -> list[dict[str, Any]]:
+        """The events of a stack, the newest first."""
+        client = self.platform.client("cloudformation")
+        pages = client.get_paginator("describe_stack_events").paginate(StackName=stack)
+        return [event for page in pages for event in page["StackEvents"]]
+
     def outputs(self, stack: str) -> dict[str, str]:
         """The outputs of a stack."""
         client = self.platform.client("cloudformation")
@@ -92,6 +105,12 @@ class Project:
         except ClientError as error:
             return "does not exist" in str(error)
         return False
+
+    def arn(self, function: str) -> str:
+        """The ARN of a function."""
+        client = self.platform.client("lambda")
+        found = client.get_function_configuration(FunctionName=function)
+        return str(found["FunctionArn"])
 
     def get(self, url: str) -> Any:
         """The JSON that a URL of the platform returns, whether or not its name resolves here."""
