@@ -1,8 +1,10 @@
 """Events: clients of other AWS services, the asynchronous queue, event source mappings."""
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
 
 from lambent.assembly.api import Api
 from lambent.assembly.execution import Execution
@@ -12,8 +14,11 @@ from lambent.asynchronous.queue import AsyncQueue
 from lambent.asynchronous.room import open_asynchronous
 from lambent.aws.client import AwsClient, open_aws_calls
 from lambent.aws.clients import AwsClients
+from lambent.identity.authorizer import Caller
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.tasks import start_loop
+from lambent.model.arn import Scope
+from lambent.model.principal import root_of
 from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
 from lambent.polling.room import open_polling
 from lambent.polling.source_checks import SourceChecks
@@ -82,6 +87,7 @@ async def open_events(
         await storage.store.follow(buses)
         if "events" in api.gateway.signing_names:
             calls.serve("events", "PutEvents", buses.put_events)
+        _serve_own(calls, api)
         ticker = Ticker(storage.store, asynchronous.event_dispatcher, storage.clock)
         await storage.store.follow(ticker)
         start_loop(storage.tasks, storage.clock, ticker.run)
@@ -106,3 +112,22 @@ async def open_events(
             source_checks=SourceChecks(calls, api.roles),
             buses=buses,
         )
+
+
+_OWN = (("secretsmanager", "GetSecretValue"), ("s3", "PutObject"))
+"""What mappings and destinations call, of services that the platform may offer itself."""
+
+
+def _serve_own(calls: AwsClient, api: Api) -> None:
+    """Have the platform's own services serve calls that the rooms make. Those rooms have checked
+    the role on whose behalf they call."""
+
+    async def call(service: str, operation: str, scope: Scope, params: Mapping[str, Any]) -> Any:
+        owner = Caller(
+            principal=root_of(scope.account), scope=scope, service=None, access_key_id=None
+        )
+        return await api.gateway.dispatcher.dispatch(service, operation, params, owner)
+
+    for service, operation in _OWN:
+        if service in api.gateway.signing_names:
+            calls.serve(service, operation, partial(call, service, operation))
