@@ -7,7 +7,7 @@ from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.names import register_custom_resources
 from lambent.assembly.storage import Storage
-from lambent.asynchronous.events_of_callers import EventsOfCallers
+from lambent.asynchronous.functions_of_callers import FunctionsOfCallers
 from lambent.aws.any_service import AnyServiceCalls
 from lambent.gateway.registry import SERVICES
 from lambent.gateway.services.cloudcontrol.service import CLOUDCONTROL
@@ -58,7 +58,7 @@ async def register_stacks(
         storage.clock,
         storage.tasks,
         aws_api,
-        EventsOfCallers(events.queue, execution.invoker, api.authorizer),
+        FunctionsOfCallers(events.queue, execution.invoker, api.authorizer),
         ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict),
         partial(links.url, lifetime_s=_LINK_LIFETIME_S),
     )

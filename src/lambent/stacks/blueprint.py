@@ -1,7 +1,6 @@
 """Templates as the engine and plans need them."""
 
 import graphlib
-import json
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
@@ -113,11 +112,6 @@ async def make_blueprint(
         )
 
     return await computed(make)
-
-
-def written(document: Mapping[str, Any]) -> str:
-    """A document as JSON."""
-    return json.dumps(document, separators=(",", ":"))
 
 
 def _known(states: Mapping[str, State]) -> Mapping[str, Known]:

@@ -22,7 +22,7 @@ from lambent.model.document import Body, Root
 from lambent.model.errors import ApiError
 from lambent.model.stack_documents import SERVICE
 from lambent.stacks.plan import has_unknown
-from lambent.stacks.ports import AwsApi, Events
+from lambent.stacks.ports import AwsApi, Functions
 from lambent.stacks.records import StackRows
 from lambent.stacks.resources.resource_type import Made, Properties, Step, Unfinished
 from lambent.stacks.sources import invalid
@@ -149,11 +149,11 @@ class CustomResourceType:
     deadline_s = TIMEOUT_S + 600.0
 
     def __init__(
-        self, name: str, api: AwsApi, events: Events, responses: Responses, link: Link
+        self, name: str, api: AwsApi, functions: Functions, responses: Responses, link: Link
     ) -> None:
         self.name = name
         self._api = api
-        self._events = events
+        self._functions = functions
         self._responses = responses
         self._link = link
 
@@ -249,7 +249,7 @@ class CustomResourceType:
             message = {"TopicArn": service_token, "Message": json.dumps(event)}
             await self._api.call("sns", "Publish", message, step.caller)
         elif arn is not None and arn.service == "lambda":
-            await self._events.send(service_token, json.dumps(event).encode(), step.caller)
+            await self._functions.send(service_token, json.dumps(event).encode(), step.caller)
         else:
             raise ApiError("", f"Invalid service token {service_token}.")
 

@@ -33,6 +33,7 @@ _RESOURCE: Final = "resource"
 _EVENT: Final = "event"
 _RESPONSE: Final = "response"
 _EXPORT: Final = "export"
+_MACRO: Final = "macro"
 _LAST_EVENT = 10**12
 """Numbers of events count down from here, so that the newest is listed first."""
 
@@ -499,6 +500,21 @@ class StackRows:
     def importers(self, scope: Scope, name: str) -> list[Stack]:
         """The stacks that use an export."""
         return [stack for stack in self.stacks(scope) if name in stack.imports]
+
+    # -- Macros ------------------------------------------------------------------------------------
+
+    def macro(self, scope: Scope, name: str) -> Body | None:
+        """A macro: `function` and `token`."""
+        found = self._rows.get(account_root(scope), _MACRO, name)
+        return None if found is None else found.body
+
+    def put_macro(self, scope: Scope, name: str, body: Body) -> None:
+        """Add or replace a macro."""
+        self._rows.put(account_root(scope), _MACRO, name, body)
+
+    def drop_macro(self, scope: Scope, name: str) -> None:
+        """Remove a macro."""
+        self._rows.delete(account_root(scope), _MACRO, name)
 
     def _get(self, root: Root, kind: str, id: str, record: type[Record]) -> Record | None:
         found = self._rows.get(root, kind, id) if len(id) <= 256 else None

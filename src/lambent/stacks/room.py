@@ -15,14 +15,16 @@ from lambent.stacks.custom_resources import CustomResourceType, Link, Responses
 from lambent.stacks.dynamic_values import DynamicValues
 from lambent.stacks.engine.engine import Engine
 from lambent.stacks.engine.ports import EngineContext
+from lambent.stacks.macros import MacroType
 from lambent.stacks.nested import NestedStackType
-from lambent.stacks.ports import AwsApi, Events
+from lambent.stacks.ports import AwsApi, Functions
 from lambent.stacks.preparing import Preparing
 from lambent.stacks.resources.registry import ResourceTypes
 from lambent.stacks.resources.resource_type import ResourceType
 from lambent.stacks.sam.translator import SamTranslator
 from lambent.stacks.sources import invalid
 from lambent.stacks.statuses import STACK_TYPE
+from lambent.stacks.transforms import Transforms
 from lambent.stacks.use_cases.change_sets import ChangeSetUseCases
 from lambent.stacks.use_cases.context import UseCaseContext
 from lambent.stacks.use_cases.operating import OperatingUseCases
@@ -53,7 +55,7 @@ def open_stacks(
     clock: Clock,
     tasks: anyio.abc.TaskGroup,
     api: AwsApi,
-    events: Events,
+    functions: Functions,
     roles: ServiceRoles,
     link: Link,
 ) -> Stacks:
@@ -61,12 +63,16 @@ def open_stacks(
     types, responses = ResourceTypes(api, clock), Responses(store, clock)
     own: dict[str, ResourceType] = {
         kind.name: kind
-        for kind in (WaitConditionHandleType(responses, link), WaitConditionType(responses))
+        for kind in (
+            WaitConditionHandleType(responses, link),
+            WaitConditionType(responses),
+            MacroType(store),
+        )
     }
 
     def find_type(name: str) -> ResourceType:
         if name.startswith("Custom::") or name == CUSTOM_RESOURCE:
-            return CustomResourceType(name, api, events, responses, link)
+            return CustomResourceType(name, api, functions, responses, link)
         found = own.get(name) or types.find_type(name)
         if found is None:
             raise invalid(f"Template format error: Unrecognized resource types: [{name}]")
@@ -85,7 +91,7 @@ def open_stacks(
     context = UseCaseContext(
         store=store,
         clock=clock,
-        preparing=Preparing(api, find_type, SamTranslator()),
+        preparing=Preparing(api, find_type, Transforms(store, api, functions, SamTranslator())),
         find_type=find_type,
         make_blueprint=make_blueprint,
         roles=roles,

@@ -7,11 +7,11 @@ from typing import Any
 
 from lambent.identity.authorizer import Caller
 from lambent.model.errors import ApiError
-from lambent.stacks.plan import Change
 from lambent.stacks.planning import check_changes
 from lambent.stacks.preparing import Prepared, with_deployment
 from lambent.stacks.records import WANTED, ChangeSet, Deployment, Stack, StackRows
 from lambent.stacks.sources import invalid
+from lambent.stacks.template.errors import TransformFailed
 from lambent.stacks.use_cases.context import (
     Existing,
     Params,
@@ -53,21 +53,29 @@ class ChangeSetUseCases:
         check_name(params["ChangeSetName"], "changeSetName")
         if kind == "UPDATE":
             found = await self._operating.find_updatable(caller, params["StackName"])
-            prepared, changes = await self._operating.plan(caller, params, found, expands=True)
-            has_changes = bool(changes) or self._operating.has_other_changes(prepared, found)
         else:
             found = await self._find_new(caller, params)
-            prepared = await self._context.preparing.prepare(
-                caller, found.stack, params, None, found.exports, expands=True
-            )
-            changes = list(await self._context.changes(prepared, {}))
-            has_changes = True
-        change_set = self._made(caller, params, kind, found.stack, prepared, changes)
-        if not has_changes:
+        change_set = self._new(caller, params, kind)
+        stack = found.stack
+        try:
+            prepared, changes = await self._operating.plan(caller, params, found, expands=True)
+        except TransformFailed as error:
+            text = await self._context.preparing.read(caller, params)
+            if text is None and found.deployed is not None:
+                text = found.deployed.template
+            change_set = _failed(change_set, Deployment(template=text or "{}"), error.message)
+        else:
+            stack = with_deployment(stack, prepared)
+            deployment = prepared.deployment
             change_set = dataclasses.replace(
-                change_set, status="FAILED", execution_status="UNAVAILABLE", reason=UNCHANGED
+                change_set,
+                deployment=deployment.to_body(),
+                changes=[change.shown() for change in changes],
             )
-        await self._store(found.stack, prepared, change_set)
+            is_new = kind == "CREATE"
+            if not (is_new or changes or self._operating.has_other_changes(prepared, found)):
+                change_set = _failed(change_set, deployment, UNCHANGED)
+        await self._store(stack, change_set)
         return {"Id": change_set.arn, "StackId": found.stack.arn}
 
     async def describe(self, caller: Caller, params: Params) -> Params:
@@ -190,15 +198,7 @@ class ChangeSetUseCases:
 
         return await self._context.store.read(run)
 
-    def _made(
-        self,
-        caller: Caller,
-        params: Params,
-        kind: str,
-        stack: Stack,
-        prepared: Prepared,
-        changes: Sequence[Change],
-    ) -> ChangeSet:
+    def _new(self, caller: Caller, params: Params, kind: str) -> ChangeSet:
         id, name = new_id(), params["ChangeSetName"]
         account, region = caller.scope
         return ChangeSet(
@@ -210,12 +210,11 @@ class ChangeSetUseCases:
             execution_status="AVAILABLE",
             description=params.get("Description", ""),
             created_at=self._context.clock.now(),
-            deployment=prepared.deployment.to_body(),
-            changes=[change.shown() for change in changes],
             on_failure=params.get("OnStackFailure", ""),
         )
 
-    async def _store(self, stack: Stack, prepared: Prepared, change_set: ChangeSet) -> None:
+    async def _store(self, stack: Stack, change_set: ChangeSet) -> None:
+        """Store a change set, and its stack if that is new."""
         context = self._context
 
         def run(tx: Transaction) -> None:
@@ -237,10 +236,20 @@ class ChangeSetUseCases:
                 if rows.named(stack.scope, stack.name) is not None:
                     raise ApiError("AlreadyExistsException", f"Stack [{stack.name}] already exists")
                 rows.put_name(stack)
-                shown = with_deployment(stack, prepared)
-                context.begin(rows, shown, "REVIEW_IN_PROGRESS", None)
+                context.begin(rows, stack, "REVIEW_IN_PROGRESS", None)
 
         await context.store.transact(run)
+
+
+def _failed(change_set: ChangeSet, deployment: Deployment, reason: str) -> ChangeSet:
+    return dataclasses.replace(
+        change_set,
+        deployment=deployment.to_body(),
+        changes=[],
+        status="FAILED",
+        execution_status="UNAVAILABLE",
+        reason=reason,
+    )
 
 
 def _summary(stack: Stack, change_set: ChangeSet) -> dict[str, Any]:
