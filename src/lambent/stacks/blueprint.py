@@ -47,6 +47,7 @@ class TemplateBlueprint:
             depends_on=sorted(evaluation.dependencies(logical_id)),
             metadata=evaluation.metadata(logical_id, values),
             creation_policy=evaluation.creation_policy(logical_id, values),
+            update_policy=evaluation.update_policy(logical_id, values),
             deletion_policy=evaluation.deletion_policy(logical_id),
             replace_policy=evaluation.update_replace_policy(logical_id),
         )

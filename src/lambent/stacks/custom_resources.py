@@ -73,8 +73,11 @@ class Responses:
         parsed = Arn.try_parse(arn)
         if parsed is None or not 0 < len(id) <= 64:
             return Taken.UNKNOWN
-        root = Root(SERVICE, *parsed.scope, parsed.name)
         text = None if document is None else document.decode(errors="replace")
+        return await self.take(Root(SERVICE, *parsed.scope, parsed.name), id, text)
+
+    async def take(self, root: Root, id: str, document: str | None) -> Taken:
+        """As `respond`, of a request that is known."""
 
         def run(tx: Transaction) -> Taken:
             rows = StackRows(tx)
@@ -85,7 +88,7 @@ class Responses:
             signals = body.get("signals", [])
             if len(signals) >= body["signals_max"]:
                 return Taken.USED
-            rows.put_response(root, id, {**body, "signals": [*signals, text]})
+            rows.put_response(root, id, {**body, "signals": [*signals, document]})
             return Taken.TAKEN
 
         taken = await self._store.transact(run)

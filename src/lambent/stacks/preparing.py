@@ -18,6 +18,8 @@ from lambent.stacks.template.parameters import HIDDEN, Parameters, resolve_param
 from lambent.stacks.template.summary import CAPABILITY_AUTO_EXPAND, CAPABILITY_IAM, summary
 from lambent.stacks.template.template import Template
 from lambent.stacks.transforms import Transforms
+from lambent.stacks.update_policies import check_update_policy
+from lambent.stacks.wait_conditions import check_creation_policy
 
 NAMED_IAM = "CAPABILITY_NAMED_IAM"
 
@@ -107,8 +109,8 @@ class Preparing:
                 continue
             wanted = blueprint.resource(logical_id, {})
             kind.check(wanted.properties)
-            if wanted.creation_policy is not None:
-                raise invalid(f"Lambent does not support CreationPolicy, which {logical_id} has.")
+            check_creation_policy(logical_id, type, wanted.creation_policy)
+            check_update_policy(logical_id, type, wanted.update_policy)
         if unknown:
             names = ", ".join(dict.fromkeys(unknown))
             raise invalid(f"Template format error: Unrecognized resource types: [{names}]")

@@ -31,6 +31,7 @@ _DEPLOYMENT: Final = "deployment"
 _OPERATION: Final = "operation"
 _RESOURCE: Final = "resource"
 _EVENT: Final = "event"
+_NOTIFIED: Final = "notified"
 _RESPONSE: Final = "response"
 _EXPORT: Final = "export"
 _MACRO: Final = "macro"
@@ -122,6 +123,10 @@ class Stack(_Stored):
     tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
     imports: Sequence[str] = ()
     """Names of exports that the stack uses."""
+    request: Sequence[str] = ()
+    """Name and token of the request that began the last operation: it may be repeated."""
+    operations: Sequence[Mapping[str, str]] = ()
+    """The last ones, the newest first, as DescribeStacks shows them."""
     change_set_id: str = ""
     """Of the change set that was executed last, or that has made the stack."""
     parent_id: str = ""
@@ -173,7 +178,9 @@ class Operation(_Stored):
     """The operation under way. The stack's status says how far it is."""
 
     token: str
-    """Unique."""
+    """Unique: OperationId."""
+    kind: str = ""
+    """As OperationType has it: `CREATE_STACK`."""
     owner: int = 0
     """The number of the platform that runs it: `Store.starts`."""
     client_token: str = ""
@@ -210,6 +217,7 @@ class State(_Stored):
     depends_on: Sequence[str] = ()
     """Logical ids of resources that must be there before this one, and leave after it."""
     metadata: Any = None
+    creation_policy: Any = None
     deletion_policy: str = ""
     replace_policy: str = ""
 
@@ -287,6 +295,7 @@ class ChangeSet(_Stored):
     changes: Sequence[Mapping[str, Any]] = ()
     """As DescribeChangeSet shows them."""
     on_failure: str = ""
+    client_token: str = ""
 
 
 class Event(NamedTuple):
@@ -418,7 +427,7 @@ class StackRows:
         self._rows.delete(root, _RESOURCE, logical_id)
 
     def add_events(
-        self, stack: Stack, events: Iterable[Event], now: float, client_token: str = ""
+        self, stack: Stack, events: Iterable[Event], now: float, operation: Operation | None
     ) -> Stack:
         """Add events, the oldest first; returns the stack, which counts them and is not stored.
 
@@ -430,8 +439,10 @@ class StackRows:
             number += 1
             key = f"{_LAST_EVENT - number:012d}"
             body = {name: value for name, value in event._asdict().items() if value}
-            if client_token:
-                body["client_token"] = client_token
+            if operation is not None:
+                body |= {"operation": operation.token, "operation_kind": operation.kind}
+                if operation.client_token:
+                    body["client_token"] = operation.client_token
             self._rows.put(stack.root, _EVENT, key, {**body, "time": time, "number": number})
         return dataclasses.replace(stack, events=number, last_event_at=time)
 
@@ -446,6 +457,35 @@ class StackRows:
         """Events with their keys, the newest first, from behind a key."""
         found = self._rows.list_of(root, _EVENT, after=after, limit=limit)
         return [(document.id, document.body) for document in found]
+
+    def events_after(self, root: Root, number: int, *, limit: int) -> list[Body]:
+        """Events that follow the one with a number, the oldest first."""
+        after = f"{_LAST_EVENT - number - limit - 1:012d}"
+        found = self._rows.list_of(root, _EVENT, after=after, limit=limit)
+        return [document.body for document in reversed(found) if document.body["number"] > number]
+
+    def notified(self, root: Root) -> int:
+        """The number of the last event that topics were notified of."""
+        found = self._rows.get(root, _NOTIFIED, _NOTIFIED)
+        return 0 if found is None else int(found.body["number"])
+
+    def put_notified(self, root: Root, number: int) -> None:
+        """Note that topics were notified of events up to a number."""
+        self._rows.put(root, _NOTIFIED, _NOTIFIED, {"number": number})
+
+    def with_topics(self) -> list[Stack]:
+        """The stacks of all accounts whose events go to topics."""
+        found = self._rows.everywhere(SERVICE, STACK)
+        return [Stack.from_body(d.body) for d in found if d.body.get("notification_arns")]
+
+    def owning(self, scope: Scope, physical_id: str) -> tuple[Stack, Resource] | None:
+        """The stack that has a physical resource, with the resource; None if there is none."""
+        for document in self._rows.list_in(SERVICE, scope, _RESOURCE):
+            if document.body.get("physical_id") == physical_id:
+                stack = self.stack(document.root)
+                if stack is not None and not stack.is_deleted:
+                    return stack, Resource.from_body(document.body)
+        return None
 
     # -- Change sets -------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import anyio.abc
 
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import start_loop
+from lambent.kit.tasks import start_loop, start_task
 from lambent.stacks.blueprint import make_blueprint
 from lambent.stacks.cloud_control.runs import Runs
 from lambent.stacks.cloud_control.use_cases import CloudControl
@@ -17,6 +17,7 @@ from lambent.stacks.engine.engine import Engine
 from lambent.stacks.engine.ports import EngineContext
 from lambent.stacks.macros import MacroType
 from lambent.stacks.nested import NestedStackType
+from lambent.stacks.notifications import Notifications
 from lambent.stacks.ports import AwsApi, Functions
 from lambent.stacks.preparing import Preparing
 from lambent.stacks.resources.registry import ResourceTypes
@@ -27,6 +28,7 @@ from lambent.stacks.statuses import STACK_TYPE
 from lambent.stacks.transforms import Transforms
 from lambent.stacks.use_cases.change_sets import ChangeSetUseCases
 from lambent.stacks.use_cases.context import UseCaseContext
+from lambent.stacks.use_cases.events import EventUseCases
 from lambent.stacks.use_cases.operating import OperatingUseCases
 from lambent.stacks.use_cases.reading import ReadingUseCases
 from lambent.stacks.use_cases.templates import TemplateUseCases
@@ -44,6 +46,7 @@ class Stacks:
     change_sets: ChangeSetUseCases
     reading: ReadingUseCases
     templates: TemplateUseCases
+    events: EventUseCases
     responses: Responses
     """Takes the responses of custom resources."""
     cloud_control: CloudControl
@@ -78,6 +81,8 @@ def open_stacks(
             raise invalid(f"Template format error: Unrecognized resource types: [{name}]")
         return found
 
+    notifications = Notifications(store, clock, api, tasks)
+    start_task(tasks, None, notifications.resume)
     engine = Engine(
         EngineContext(
             store=store,
@@ -85,6 +90,7 @@ def open_stacks(
             find_type=find_type,
             make_blueprint=make_blueprint,
             resolve=DynamicValues(api).resolve,
+            notify=notifications.notify,
         ),
         tasks,
     )
@@ -107,6 +113,7 @@ def open_stacks(
         ChangeSetUseCases(context, operating),
         ReadingUseCases(context),
         TemplateUseCases(context),
+        EventUseCases(context, responses),
         responses,
         CloudControl(store, clock, api, types, roles, requests),
     )

@@ -430,7 +430,8 @@ CASES: Mapping[str, Sequence[Case]] = {
         (
             *("CancelUpdateStack", "ContinueUpdateRollback", "CreateChangeSet", "CreateStack"),
             *("DeleteStack", "DescribeStackEvents", "DescribeStackResource", "DescribeStacks"),
-            *("DescribeStackResources", "GetStackPolicy", "GetTemplate", "GetTemplateSummary"),
+            *("DescribeEvents", "SignalResource", "DescribeStackResources", "GetStackPolicy"),
+            *("GetTemplate", "GetTemplateSummary"),
             *("ListChangeSets", "ListStackResources", "RollbackStack", "SetStackPolicy"),
             *("UpdateStack", "UpdateTerminationProtection"),
         ),
@@ -456,6 +457,7 @@ EXTRA = {
     "AttachRolePolicy": {"PolicyArn": MANAGED},
     "DetachUserPolicy": {"PolicyArn": MANAGED},
     "DetachRolePolicy": {"PolicyArn": MANAGED},
+    "SignalResource": {"LogicalResourceId": "A", "UniqueId": "1", "Status": "SUCCESS"},
     "PutMetricData": {"Namespace": "n"},
     "PutTargets": {"Targets": [{"Id": "1", "Arn": FUNCTION}]},
     "CreateSchedule": {"Target": {"RoleArn": ROLE}},

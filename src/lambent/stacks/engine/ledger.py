@@ -11,8 +11,8 @@ from typing import Final
 
 import anyio
 
-from lambent.kit.clock import Clock
 from lambent.model.document import Root
+from lambent.stacks.engine.ports import EngineContext
 from lambent.stacks.records import (
     Event,
     Operation,
@@ -22,7 +22,7 @@ from lambent.stacks.records import (
     State,
 )
 from lambent.stacks.statuses import STACK_TYPE
-from lambent.store.store import Store, Transaction
+from lambent.store.store import Transaction
 
 _PROPERTIES_MAX: Final = 32_768
 """Characters of the properties in an event."""
@@ -34,9 +34,10 @@ Change = Callable[[StackRows, Stack], Stack]
 class Ledger:
     """Of one stack."""
 
-    def __init__(self, store: Store, clock: Clock, root: Root) -> None:
-        self._store = store
-        self._clock = clock
+    def __init__(self, context: EngineContext, root: Root) -> None:
+        self._store = context.store
+        self._clock = context.clock
+        self._notify = context.notify
         self.root = root
         self.stack: Stack
         self.operation: Operation
@@ -53,6 +54,7 @@ class Ledger:
         if stack is None or operation is None or not stack.is_under_way:
             return False
         self.stack, self.operation = stack, operation
+        self._notify(stack)
         return True
 
     async def note(self, resource: Resource, *events: Event) -> Resource:
@@ -99,13 +101,15 @@ class Ledger:
                 stack = change(rows, stack)
             stack = dataclasses.replace(stack, status=status, reason=reason)
             event = Event(stack.name, stack.arn, STACK_TYPE, status, reason)
-            stack = rows.add_events(stack, [event], self._clock.now(), operation.client_token)
+            stack = rows.add_events(stack, [event], self._clock.now(), operation)
             rows.put_stack(stack)
             if not stack.is_under_way:
                 rows.end_operation(self.root)
             return True
 
-        return await self._store.transact(run)
+        has_turned = await self._store.transact(run)
+        self._notify(self.stack)
+        return has_turned
 
     async def _write(
         self, resources: Sequence[Resource], dropped: Sequence[str], events: Sequence[Event]
@@ -119,8 +123,8 @@ class Ledger:
                 rows.drop_resource(self.root, logical_id)
             stack = rows.stack(self.root)
             if stack is not None and events:
-                token = self.operation.client_token
-                rows.put_stack(rows.add_events(stack, events, self._clock.now(), token))
+                now = self._clock.now()
+                rows.put_stack(rows.add_events(stack, events, now, self.operation))
 
         # A step that is cancelled here knows what is written.
         with anyio.CancelScope(shield=True):
@@ -129,6 +133,7 @@ class Ledger:
                 self.resources[resource.logical_id] = resource
             for logical_id in dropped:
                 del self.resources[logical_id]
+        self._notify(self.stack)
 
 
 def event_of(

@@ -41,6 +41,8 @@ MakeBlueprint = Callable[[Stack, Deployment, Mapping[str, str]], Awaitable[Bluep
 """From a stack, a deployment and the values of exports. Raises `ApiError`."""
 FindType = Callable[[str], ResourceType]
 """Raises `ApiError` if a type is not offered."""
+Notify = Callable[[Stack], None]
+"""Has topics notified of a stack's events, if it has topics. Never waits."""
 Resolve = Callable[[Any, Caller], Awaitable[Any]]
 """Replaces dynamic references in properties by their values. Raises `ApiError`."""
 
@@ -54,3 +56,4 @@ class EngineContext:
     find_type: FindType
     make_blueprint: MakeBlueprint
     resolve: Resolve
+    notify: Notify

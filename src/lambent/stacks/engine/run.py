@@ -41,7 +41,7 @@ class StackRun:
         self.halt = Halt()
         """Set when the operation was changed by its user: cancelled, or followed by a deletion."""
         self._context = context
-        self._ledger = Ledger(context.store, context.clock, root)
+        self._ledger = Ledger(context, root)
         self._steps = Steps(context, self._ledger)
 
     async def run(self) -> None:

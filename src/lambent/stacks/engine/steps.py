@@ -332,6 +332,7 @@ class Steps:
             tags=dict(self._ledger.stack.tags),
             depends_on=list(wanted.depends_on),
             metadata=wanted.metadata,
+            creation_policy=wanted.creation_policy,
             deletion_policy=wanted.deletion_policy,
             replace_policy=wanted.replace_policy,
         )
@@ -347,6 +348,7 @@ class Steps:
             token=state.token,
             tags=_all_tags(state.tags, stack.arn, stack.name, logical_id),
             operation=self._ledger.operation.token,
+            creation_policy=state.creation_policy,
             is_repeated=is_repeated,
         )
 

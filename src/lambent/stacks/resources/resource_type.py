@@ -40,6 +40,8 @@ class Step:
     """Of the stack, with `aws:cloudformation:…`, which are not sent to APIs."""
     operation: str = ""
     """Names the operation of the stack that the step is a part of."""
+    creation_policy: Any = None
+    """CreationPolicy of the resource, as the template has it."""
     is_repeated: bool = False
     """Whether the step may have been done before, since its wish is older than this attempt. Only
     then a resource with a name of the template's, or like this one, is taken for the step's."""

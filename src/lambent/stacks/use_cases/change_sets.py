@@ -25,8 +25,9 @@ from lambent.stacks.use_cases.finding import (
     require_change_set,
     require_stack,
 )
-from lambent.stacks.use_cases.operating import OperatingUseCases, refuse
+from lambent.stacks.use_cases.operating import OperatingUseCases
 from lambent.stacks.use_cases.pages import page
+from lambent.stacks.use_cases.requests import check_topics, is_repeated, refuse, requested
 from lambent.store.store import Transaction
 
 UNCHANGED = (
@@ -51,6 +52,7 @@ class ChangeSetUseCases:
         if kind not in ("CREATE", "UPDATE"):
             raise invalid(f"Lambent does not support change sets of type {kind}.")
         check_name(params["ChangeSetName"], "changeSetName")
+        check_topics(params)
         if kind == "UPDATE":
             found = await self._operating.find_updatable(caller, params["StackName"])
         else:
@@ -75,8 +77,8 @@ class ChangeSetUseCases:
             is_new = kind == "CREATE"
             if not (is_new or changes or self._operating.has_other_changes(prepared, found)):
                 change_set = _failed(change_set, deployment, UNCHANGED)
-        await self._store(stack, change_set)
-        return {"Id": change_set.arn, "StackId": found.stack.arn}
+        stored = await self._store(stack, change_set)
+        return {"Id": stored.arn, "StackId": found.stack.arn}
 
     async def describe(self, caller: Caller, params: Params) -> Params:
         """DescribeChangeSet."""
@@ -100,6 +102,8 @@ class ChangeSetUseCases:
         """ExecuteChangeSet."""
         context = self._context
         stack, change_set = await self._find(caller, params)
+        if is_repeated(stack, "ExecuteChangeSet", params):
+            return {}
         if change_set.execution_status != "AVAILABLE":
             raise ApiError(
                 "InvalidChangeSetStatusException",
@@ -108,7 +112,8 @@ class ChangeSetUseCases:
             )
         deployment = Deployment.from_body(change_set.deployment)
         chosen = {**params, "OnFailure": change_set.on_failure}
-        operation = context.operation(params, on_failure_of(chosen))
+        kind = "CREATE_STACK" if change_set.kind == "CREATE" else "UPDATE_STACK"
+        operation = context.operation(kind, params, on_failure_of(chosen))
         done = dataclasses.replace(change_set, execution_status="EXECUTE_COMPLETE")
         stack = dataclasses.replace(
             stack,
@@ -116,6 +121,7 @@ class ChangeSetUseCases:
             change_set_id=change_set.arn,
             disable_rollback=params.get("DisableRollback", False),
         )
+        stack = requested(stack, "ExecuteChangeSet", params)
         if change_set.kind == "UPDATE":
             found = await self._operating.find_updatable(caller, stack.arn)
             blueprint = await context.make_blueprint(stack, deployment, found.exports)
@@ -211,18 +217,27 @@ class ChangeSetUseCases:
             description=params.get("Description", ""),
             created_at=self._context.clock.now(),
             on_failure=params.get("OnStackFailure", ""),
+            client_token=params.get("ClientToken", ""),
         )
 
-    async def _store(self, stack: Stack, change_set: ChangeSet) -> None:
-        """Store a change set, and its stack if that is new."""
+    async def _store(self, stack: Stack, change_set: ChangeSet) -> ChangeSet:
+        """Store a change set, and its stack if that is new. Returns the one that is stored
+        already, if the request is a repeated one."""
         context = self._context
 
-        def run(tx: Transaction) -> None:
+        def run(tx: Transaction) -> ChangeSet:
             rows = StackRows(tx)
             rows.lock_account(stack.scope)
             rows.lock(stack.root)
             others = rows.change_sets(stack.root)
-            if any(other.name == change_set.name for other in others):
+            other = next((other for other in others if other.name == change_set.name), None)
+            if (
+                other is not None
+                and other.client_token
+                and other.client_token == (change_set.client_token)
+            ):
+                return other
+            if other is not None:
                 raise ApiError(
                     "AlreadyExistsException", f"ChangeSet {change_set.name} already exists"
                 )
@@ -237,8 +252,9 @@ class ChangeSetUseCases:
                     raise ApiError("AlreadyExistsException", f"Stack [{stack.name}] already exists")
                 rows.put_name(stack)
                 context.begin(rows, stack, "REVIEW_IN_PROGRESS", None)
+            return change_set
 
-        await context.store.transact(run)
+        return await context.store.transact(run)
 
 
 def _failed(change_set: ChangeSet, deployment: Deployment, reason: str) -> ChangeSet:

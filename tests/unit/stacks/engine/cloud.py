@@ -217,6 +217,7 @@ class World:
             find_type=lambda name: FakeType(self.cloud, name, self.clock),
             make_blueprint=make_blueprint,
             resolve=resolve,
+            notify=lambda stack: None,
         )
 
     async def begin(

@@ -56,7 +56,7 @@ async def test_later_events_have_later_times(world: World) -> None:
             stack = rows.stack(world.root)
             assert stack is not None
             event = Event("Queue", "queue", "AWS::SQS::Queue", "CREATE_COMPLETE")
-            rows.put_stack(rows.add_events(stack, [event, event], now))
+            rows.put_stack(rows.add_events(stack, [event, event], now, None))
             return [body["time"] for _, body in rows.events(world.root, limit=2)]
 
         rounds.append(await world.store.transact(add))

@@ -24,9 +24,7 @@ CLOUDFORMATION: ServiceDefinition[Stacks] = ServiceDefinition(
         " the registry, drift, imports and refactoring are refused. A change that a stack policy"
         " denies is refused before the update begins, where AWS lets the update fail.",
         stored={
-            "CreateStack": ("NotificationARNs",),
-            "UpdateStack": ("NotificationARNs",),
-            "CreateChangeSet": ("NotificationARNs", "IncludeNestedStacks"),
+            "CreateChangeSet": ("IncludeNestedStacks",),
         },
         refused={
             "CreateStack": _TEMPLATES,
@@ -37,7 +35,6 @@ CLOUDFORMATION: ServiceDefinition[Stacks] = ServiceDefinition(
                 "ChangeSetType=IMPORT",
             ),
             "DeleteStack": ("DeletionMode=FORCE_DELETE_STACK",),
-            "DescribeStackResources": ("PhysicalResourceId",),
             "GetTemplateSummary": ("StackSetName",),
         },
     ),
