@@ -19,6 +19,7 @@ from lambent.services.any_service import AnyService
 from lambent.settings import Settings
 from lambent.stacks.custom_resources import Taken
 from lambent.stacks.room import Stacks, open_stacks
+from lambent.stacks.sealing import SECRET
 from lambent.triggers.custom_resources.front import Respond, Verdict
 
 
@@ -52,6 +53,8 @@ async def register_stacks(
 
         start_task(storage.tasks, lambda _: respond(Verdict.UNKNOWN), run)
 
+    # Readers cannot create it.
+    await storage.store.transact(lambda tx: tx.identities.platform_secret(SECRET))
     links = await register_custom_resources(settings, storage, api, take)
     stacks = open_stacks(
         storage.store,

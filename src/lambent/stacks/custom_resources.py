@@ -23,8 +23,8 @@ from lambent.model.errors import ApiError
 from lambent.model.stack_documents import SERVICE
 from lambent.stacks.plan import has_unknown
 from lambent.stacks.ports import AwsApi, Functions
-from lambent.stacks.records import StackRows
 from lambent.stacks.resources.resource_type import Made, Properties, Step, Unfinished
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid
 from lambent.store.store import Store, Transaction
 
@@ -281,7 +281,8 @@ def _judge(document: str | None, request: _Request) -> Made:
     data = found.get("Data") or {}
     if not isinstance(data, dict):
         raise _failed("Invalid Data in response object.", request.id)
-    return Made(physical_id, data)
+    is_hidden = found.get("NoEcho") is True or found.get("NoEcho") == "true"
+    return Made(physical_id, data, hidden=tuple(data) if is_hidden else ())
 
 
 def _failed(message: str, request_id: str) -> ApiError:

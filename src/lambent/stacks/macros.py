@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
 from lambent.stacks.plan import has_unknown
-from lambent.stacks.records import StackRows
 from lambent.stacks.resources.resource_type import Made, Properties, Step
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid
 from lambent.store.store import Store, Transaction
 

@@ -15,7 +15,8 @@ from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.model.document import Body, Root
 from lambent.stacks.ports import AwsApi
-from lambent.stacks.records import Stack, StackRows, caller_of
+from lambent.stacks.records import Stack, caller_of
+from lambent.stacks.rows import StackRows
 from lambent.stacks.shown_events import event_id, moment_of, written_moment
 from lambent.store.store import Store, Transaction
 

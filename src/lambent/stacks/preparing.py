@@ -82,6 +82,7 @@ class Preparing:
             is_extended=template.is_extended,
             parameters=parameters.texts,
             looked_up=looked_up,
+            hidden=sorted(parameters.hidden),
             shown=_shown(parameters, looked_up),
             tags=_tags(params, previous),
             role_arn=params.get("RoleARN") or (previous.role_arn if previous else ""),

@@ -12,7 +12,8 @@ from lambent.identity.authorizer import Caller
 from lambent.kit.clock import ManualClock
 from lambent.model.errors import ApiError
 from lambent.stacks.notifications import Notifications
-from lambent.stacks.records import Event, Stack, StackRows
+from lambent.stacks.records import Event, Stack
+from lambent.stacks.rows import StackRows
 from lambent.store.store import Store, Transaction
 
 from .engine.cloud import World

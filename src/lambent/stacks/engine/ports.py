@@ -43,8 +43,9 @@ FindType = Callable[[str], ResourceType]
 """Raises `ApiError` if a type is not offered."""
 Notify = Callable[[Stack], None]
 """Has topics notified of a stack's events, if it has topics. Never waits."""
-Resolve = Callable[[Any, Caller], Awaitable[Any]]
-"""Replaces dynamic references in properties by their values. Raises `ApiError`."""
+Resolve = Callable[[Any, Caller], Awaitable[tuple[Any, Set[str]]]]
+"""Replaces dynamic references in properties by their values; returns these, too. Raises
+`ApiError`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

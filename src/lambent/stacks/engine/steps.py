@@ -13,7 +13,13 @@ from lambent.stacks.engine.ledger import Ledger, event_of
 from lambent.stacks.engine.ports import EngineContext
 from lambent.stacks.plan import Wanted, compare
 from lambent.stacks.records import Resource, State, caller_of
-from lambent.stacks.resources.resource_type import Made, ResourceType, Step, Unfinished
+from lambent.stacks.resources.resource_type import (
+    Made,
+    Properties,
+    ResourceType,
+    Step,
+    Unfinished,
+)
 from lambent.stacks.statuses import CANCELLED, CREATION_INITIATED, REPLACING
 
 _NAME_LETTERS: Final = string.ascii_uppercase + string.digits
@@ -111,7 +117,7 @@ class Steps:
         step = self._step(resource.logical_id, wish, is_repeated=is_repeated)
         verb = resource.status.partition("_")[0]
         try:
-            properties = await self._context.resolve(wish.properties, step.caller)
+            properties = await self._resolved(wish.properties, step)
             if resource.makes:
                 made = await self._attempt(kind, step, lambda s: kind.create(s, properties))
             else:
@@ -199,7 +205,7 @@ class Steps:
             kind = self._context.find_type(previous.type)
             step = self._step(logical_id, previous)
             try:
-                properties = await self._context.resolve(previous.properties, step.caller)
+                properties = await self._resolved(previous.properties, step)
                 made = await self._attempt(
                     kind, step, lambda s: kind.update(s, found.made, found.properties, properties)
                 )
@@ -303,13 +309,20 @@ class Steps:
         properties = state.properties
         made: Made | None = state.made
         if not state.physical_id:
-            properties = await self._context.resolve(properties, step.caller)
+            properties = await self._resolved(properties, step)
             made = await self._attempt(kind, step, lambda s: kind.find(s, properties))
         if made is not None:
             found = made
             await self._attempt(kind, step, lambda s: kind.delete(s, found, properties))
 
     # -- Parts -------------------------------------------------------------------------------------
+
+    async def _resolved(self, properties: Properties, step: Step) -> Properties:
+        """Properties with the values of dynamic references, which events do not show."""
+        resolved: Properties
+        resolved, values = await self._context.resolve(properties, step.caller)
+        self._ledger.secrets |= values
+        return resolved
 
     async def _attempt(
         self, kind: ResourceType, step: Step, call: Callable[[Step], Awaitable[T]]

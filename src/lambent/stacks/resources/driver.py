@@ -103,7 +103,7 @@ class Driver:
                 await self._patch(values, patches({}, paths))
             return await self._made(values, more, created)
         except ApiError as error:
-            raise Unfinished(error, Made(physical_id, more)) from error
+            raise Unfinished(error, Made(physical_id, more, hidden=row.secrets)) from error
 
     async def find(self, step: Step, properties: Properties) -> Made | None:
         wanted = await self._prepare(step, properties, is_leaving=True)
@@ -351,7 +351,7 @@ class Driver:
         values = dataclasses.replace(values, response=response)
         attributes = {**expand(row.attributes, values), **more}
         ref = expand(row.ref, values) if row.ref else None
-        return Made(values.physical_id, attributes, None if ref is None else str(ref))
+        return Made(values.physical_id, attributes, None if ref is None else str(ref), row.secrets)
 
     async def _retag(self, values: Values, was: Values) -> None:
         row, retag = self.row, self.row.retag

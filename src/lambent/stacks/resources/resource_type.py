@@ -20,6 +20,8 @@ class Made(NamedTuple):
     """What `Fn::GetAtt` returns, by name; `Outer.Inner` for nested ones."""
     ref: str | None = None
     """What `Ref` returns; None if it is the physical id."""
+    hidden: tuple[str, ...] = ()
+    """Names of attributes that are secrets."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from lambent.identity.authorizer import Caller
 from lambent.model.errors import ApiError
 from lambent.stacks.planning import check_changes
 from lambent.stacks.preparing import Prepared, with_deployment
-from lambent.stacks.records import WANTED, ChangeSet, Deployment, Stack, StackRows
+from lambent.stacks.records import WANTED, ChangeSet, Deployment, Stack
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid
 from lambent.stacks.template.errors import TransformFailed
 from lambent.stacks.use_cases.context import (

@@ -15,15 +15,8 @@ from lambent.stacks.engine.ports import FindType
 from lambent.stacks.plan import Change
 from lambent.stacks.planning import plan_changes
 from lambent.stacks.preparing import Prepared, Preparing
-from lambent.stacks.records import (
-    Deployment,
-    Event,
-    Operation,
-    Resource,
-    Stack,
-    StackRows,
-    stored_principal,
-)
+from lambent.stacks.records import Deployment, Event, Operation, Resource, Stack, stored_principal
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid
 from lambent.stacks.statuses import STACK_TYPE, USER_INITIATED
 from lambent.stacks.use_cases.finding import new_id

@@ -8,7 +8,8 @@ from typing import Any, Final
 from lambent.identity.authorizer import Caller
 from lambent.model.document import Body
 from lambent.stacks.custom_resources import Responses, Taken
-from lambent.stacks.records import Event, Stack, StackRows
+from lambent.stacks.records import Event, Stack
+from lambent.stacks.rows import StackRows
 from lambent.stacks.shown_events import has_failed, operation_event, stack_event
 from lambent.stacks.sources import invalid
 from lambent.stacks.use_cases.context import Params, UseCaseContext

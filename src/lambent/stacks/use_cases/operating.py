@@ -7,7 +7,8 @@ from lambent.model.errors import ApiError
 from lambent.stacks.plan import Change
 from lambent.stacks.planning import changes_outputs, check_changes, check_policy
 from lambent.stacks.preparing import Prepared, with_deployment
-from lambent.stacks.records import DEPLOYED, WANTED, ChangeSet, Operation, Stack, StackRows
+from lambent.stacks.records import DEPLOYED, WANTED, ChangeSet, Operation, Stack
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid, read_source
 from lambent.stacks.statuses import UPDATABLE
 from lambent.stacks.use_cases.context import (

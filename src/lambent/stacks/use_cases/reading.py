@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
 from lambent.identity.authorizer import Caller
+from lambent.stacks.hiding import hide, secrets_of
 from lambent.stacks.planning import check_policy
-from lambent.stacks.records import DEPLOYED, WANTED, Deployment, Resource, Stack, StackRows
+from lambent.stacks.records import DEPLOYED, WANTED, Deployment, Resource, Stack
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid, read_source
 from lambent.stacks.use_cases.context import Params, UseCaseContext
 from lambent.stacks.use_cases.finding import find_stack, require_change_set, require_stack
@@ -63,7 +65,8 @@ class ReadingUseCases:
             **_resource(resource, "LastUpdatedTimestamp"),
         }
         if resource.current is not None and resource.current.metadata is not None:
-            shown["Metadata"] = json.dumps(resource.current.metadata)
+            secrets = await self._context.store.read(lambda tx: _secrets(StackRows(tx), stack))
+            shown["Metadata"] = hide(json.dumps(resource.current.metadata), secrets)
         return {"StackResourceDetail": shown}
 
     async def describe_resources(self, caller: Caller, params: Params) -> Params:
@@ -189,6 +192,11 @@ class ReadingUseCases:
             return stack, rows.resources(stack.root)
 
         return await self._context.store.read(run)
+
+
+def _secrets(rows: StackRows, stack: Stack) -> Set[str]:
+    deployments = [rows.deployment(stack.root, which) for which in (DEPLOYED, WANTED)]
+    return secrets_of(deployments, rows.resources(stack.root).values())
 
 
 def _shown(stack: Stack) -> Params:

@@ -25,11 +25,11 @@ from lambent.stacks.records import (
     Operation,
     Resource,
     Stack,
-    StackRows,
     State,
     stored_principal,
 )
 from lambent.stacks.resources.resource_type import Made, Properties, Step, Unfinished
+from lambent.stacks.rows import StackRows
 from lambent.store.store import Store, Transaction
 
 T = TypeVar("T")
@@ -208,8 +208,8 @@ class World:
         async def make_blueprint(_: Stack, deployment: Deployment, __: Any) -> FakeBlueprint:
             return FakeBlueprint(json.loads(deployment.template))
 
-        async def resolve(value: Any, _: Caller) -> Any:
-            return value
+        async def resolve(value: Any, _: Caller) -> tuple[Any, frozenset[str]]:
+            return value, frozenset()
 
         self.context = EngineContext(
             store=killable,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lambent.stacks.engine import graph
-from lambent.stacks.records import Event, StackRows
+from lambent.stacks.records import Event
+from lambent.stacks.rows import StackRows
 from lambent.store.store import Store, Transaction
 
 from .cloud import SCOPE, World

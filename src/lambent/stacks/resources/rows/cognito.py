@@ -64,6 +64,7 @@ USER_POOL_CLIENT = Row(
         "ClientSecret": "{.UserPoolClient.ClientSecret}",
         "Name": "{.UserPoolClient.ClientName}",
     },
+    secrets=("ClientSecret",),
 )
 
 USER_POOL_DOMAIN = Row(

@@ -178,6 +178,7 @@ ACCESS_KEY = Row(
     keys={"UserName": "{UserName}", "AccessKeyId": "{$id}"},
     delete=only("DeleteAccessKey"),
     created={"SecretAccessKey": "{.AccessKey.SecretAccessKey}"},
+    secrets=("SecretAccessKey",),
     attributes={"Id": "{.AccessKey.AccessKeyId}"},
     parts=(
         Part(
