@@ -211,7 +211,9 @@ def test_names_of_macros_are_unique(client: Any) -> None:
     stack = client.create_stack(StackName="second", TemplateBody=template)["StackId"]
     assert settled(client, stack)["StackStatus"] == "ROLLBACK_COMPLETE"
     events = client.describe_stack_events(StackName=stack)["StackEvents"]
-    assert any("Macro Outer already exists" in e.get("ResourceStatusReason", "") for e in events)
+    assert any(
+        "identifier 'Outer' already exists" in e.get("ResourceStatusReason", "") for e in events
+    )
     client.delete_stack(StackName=stack)
     params = {"StackName": "rewritten", "TemplateBody": LISTED}
     made = client.create_change_set(**params, ChangeSetName="again", ChangeSetType="CREATE")

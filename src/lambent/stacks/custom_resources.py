@@ -174,6 +174,9 @@ class CustomResourceType:
     def custom_name(self, properties: Properties) -> str | None:
         return None
 
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        return False
+
     async def create(self, step: Step, properties: Properties) -> Made:
         request = self._request(step, "Create", properties)
         try:

@@ -55,6 +55,10 @@ class MacroType:
         name = properties.get("Name")
         return name if isinstance(name, str) else None
 
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        name = str(properties["Name"])
+        return await find_macro(self._store, step.caller.scope, name) is not None
+
     async def create(self, step: Step, properties: Properties) -> Made:
         self.check(properties)
         return await self._put(step, properties)

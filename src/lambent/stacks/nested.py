@@ -49,6 +49,9 @@ class NestedStackType:
     def custom_name(self, properties: Properties) -> str | None:
         return None
 
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        return False
+
     async def create(self, step: Step, properties: Properties) -> Made:
         if await self.find(step, properties) is None:
             parent = await self._find(step.caller, step.stack_id)

@@ -31,6 +31,9 @@ class _Wait:
     def custom_name(self, properties: Properties) -> str | None:
         return None
 
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        return False
+
     async def find(self, step: Step, properties: Properties) -> Made | None:
         return None
 

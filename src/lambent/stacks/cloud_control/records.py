@@ -60,6 +60,8 @@ class Work(NamedTuple):
     old: Mapping[str, Any] = {}
     physical_id: str = ""
     attributes: Mapping[str, Any] = {}
+    is_free: bool = False
+    """Whether the name was found to be free: what has it now is the request's own."""
 
 
 class RequestRows:

@@ -19,6 +19,7 @@ from lambent.stacks.resources.resource_type import (
     ResourceType,
     Step,
     Unfinished,
+    name_taken,
 )
 from lambent.stacks.statuses import CANCELLED, CREATION_INITIATED, REPLACING
 
@@ -54,6 +55,7 @@ class Steps:
             resource = dataclasses.replace(resource, wish=None, makes=False)
         if resource.current is None:
             new = self._new_state(logical_id, wanted)
+            await self._require_free(logical_id, new)
             await self._wish(dataclasses.replace(resource, makes=True), new, "CREATE", "")
             return
         await self._change(resource, resource.current, wanted)
@@ -73,6 +75,7 @@ class Steps:
                 await self.refuse(resource.logical_id, wanted.type, error)
                 raise error
             new = self._new_state(resource.logical_id, wanted)
+            await self._require_free(resource.logical_id, new)
             resource = dataclasses.replace(
                 resource,
                 type=wanted.type,
@@ -97,6 +100,21 @@ class Steps:
             await self._ledger.note(resource)
             return
         await self._wish(resource, state, "UPDATE", "")
+
+    async def _require_free(self, logical_id: str, new: State) -> None:
+        """Refuse a resource whose name, which the template chose, is that of another one. Once the
+        wish is written, what has the name counts as the step's own. Raises `ApiError`."""
+        kind, step = self._context.find_type(new.type), self._step(logical_id, new)
+        if kind.custom_name(new.properties) is None:
+            return
+        try:
+            properties = await self._resolved(new.properties, step)
+            is_taken = await self._attempt(kind, step, lambda s: kind.exists(s, properties))
+            if is_taken:
+                raise name_taken(new.type, str(kind.custom_name(properties)))
+        except ApiError as error:
+            await self.refuse(logical_id, new.type, error)
+            raise
 
     async def _wish(self, resource: Resource, state: State, verb: str, reason: str) -> None:
         status = f"{verb}_IN_PROGRESS"

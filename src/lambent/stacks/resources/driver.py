@@ -54,10 +54,16 @@ class Driver:
             return None
         return f"{properties.get(rule.parent)}/{name}" if rule.parent else name
 
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        if self.custom_name(properties) is None:
+            return False
+        return await self.find(step, properties) is not None
+
     async def create(self, step: Step, properties: Properties) -> Made:
         wanted = await self._prepare(step, properties)
-        is_named = self.row.named is not None and self.row.named.property in properties
-        return await self._create(step, wanted, may_take=step.is_repeated or not is_named)
+        rule = self.row.named
+        is_generated = rule is not None and rule.property not in properties
+        return await self._create(step, wanted, may_take=step.is_repeated or is_generated)
 
     async def _create(self, step: Step, wanted: dict[str, Any], *, may_take: bool) -> Made:
         row = self.row

@@ -57,6 +57,12 @@ class Unfinished(ApiError):
         self.made = made
 
 
+def name_taken(type: str, name: str) -> ApiError:
+    """Another resource has the name that was chosen."""
+    message = f"Resource of type '{type}' with identifier '{name}' already exists."
+    return ApiError("AlreadyExists", message, status=409)
+
+
 class ResourceType(Protocol):
     """One type. Every method may be repeated: what was done already is found and taken."""
 
@@ -74,6 +80,10 @@ class ResourceType(Protocol):
     def custom_name(self, properties: Properties) -> str | None:
         """The name that the template chose; None if the name is generated. A resource with a name
         of its own cannot be replaced under that name."""
+
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        """Whether the name that the template chose is taken. It is asked before the step is
+        written; what a repeated step finds under the name is then its own. Raises `ApiError`."""
 
     async def create(self, step: Step, properties: Properties) -> Made:
         """Make the resource, or take the one that this step has made before, and wait until it can
