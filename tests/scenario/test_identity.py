@@ -237,6 +237,77 @@ def test_managed_policies(strict: Strict) -> None:
     assert "not offer" in refusal(iam.put_role_permissions_boundary, **boundary)[1]
 
 
+def test_groups(strict: Strict) -> None:
+    """What a group may do its users may do, while they are in it; a denial counts as well."""
+    iam = strict.client("iam")
+    keys = strict.user("guest")
+    guest = strict.client("lambda", **keys)
+
+    def allows() -> bool:
+        try:
+            guest.list_functions()
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "AccessDeniedException"
+            return False
+        return True
+
+    def document(effect: str) -> str:
+        statement = {"Effect": effect, "Action": "lambda:List*", "Resource": "*"}
+        return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+    made = iam.create_group(GroupName="readers", Path="/team/")["Group"]
+    assert made["Arn"] == f"arn:aws:iam::{ACCOUNT}:group/team/readers"
+    assert made["GroupId"].startswith("AGPA")
+    assert refusal(iam.create_group, GroupName="Readers")[0] == "EntityAlreadyExists"
+    iam.create_group(GroupName="denied")
+    iam.put_group_policy(GroupName="readers", PolicyName="p", PolicyDocument=document("Allow"))
+    iam.put_group_policy(GroupName="denied", PolicyName="p", PolicyDocument=document("Deny"))
+    assert not allows()
+    iam.add_user_to_group(GroupName="readers", UserName="guest")
+    iam.add_user_to_group(GroupName="readers", UserName="guest")
+    assert allows()
+    iam.add_user_to_group(GroupName="denied", UserName="guest")
+    assert not allows()
+    groups = iam.list_groups_for_user(UserName="guest")["Groups"]
+    assert [group["GroupName"] for group in groups] == ["denied", "readers"]
+    found = iam.get_group(GroupName="readers")
+    assert [user["UserName"] for user in found["Users"]] == ["guest"]
+    listed = iam.list_groups(PathPrefix="/team/")["Groups"]
+    assert [group["GroupName"] for group in listed] == ["readers"]
+    iam.remove_user_from_group(GroupName="denied", UserName="guest")
+    assert allows()
+    iam.delete_group_policy(GroupName="readers", PolicyName="p")
+    assert not allows()
+    arn = "arn:aws:iam::aws:policy/AWSLambda_ReadOnlyAccess"
+    iam.attach_group_policy(GroupName="readers", PolicyArn=arn)
+    assert allows()
+    entities = iam.list_entities_for_policy(PolicyArn=arn)
+    assert [group["GroupName"] for group in entities["PolicyGroups"]] == ["readers"]
+    attached = iam.list_attached_group_policies(GroupName="readers")["AttachedPolicies"]
+    assert [policy["PolicyArn"] for policy in attached] == [arn]
+    for refused in (
+        refusal(iam.delete_group, GroupName="readers"),
+        refusal(iam.delete_user, UserName="guest"),
+    ):
+        message = "Cannot delete entity, must remove users from group first."
+        assert refused == ("DeleteConflict", message)
+    iam.remove_user_from_group(GroupName="readers", UserName="guest")
+    assert not allows()
+    assert refusal(iam.delete_group, GroupName="readers")[0] == "DeleteConflict"
+    iam.detach_group_policy(GroupName="readers", PolicyArn=arn)
+    iam.delete_group(GroupName="readers")
+    for missing in ("readers", "none"):
+        about = {"GroupName": missing, "UserName": "guest"}
+        assert refusal(iam.add_user_to_group, **about)[0] == "NoSuchEntity"
+    about = {"GroupName": "denied", "UserName": "none"}
+    assert refusal(iam.add_user_to_group, **about)[0] == "NoSuchEntity"
+    for number in range(10):
+        iam.create_group(GroupName=f"g{number}")
+        iam.add_user_to_group(GroupName=f"g{number}", UserName="guest")
+    about = {"GroupName": "denied", "UserName": "guest"}
+    assert refusal(iam.add_user_to_group, **about)[0] == "LimitExceeded"
+
+
 def test_functions_act_for_their_role(strict: Strict) -> None:
     """With temporary credentials, and with the permissions of the role's policy."""
     root = strict.client("lambda")
