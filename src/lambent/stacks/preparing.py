@@ -101,20 +101,20 @@ class Preparing:
 
     def _check(self, blueprint: TemplateBlueprint) -> None:
         """Refuse what no type of resource can make, before anything is made."""
-        unknown = []
-        for logical_id, type in blueprint.types.items():
+        kinds, unknown = {}, []
+        for type in dict.fromkeys(blueprint.types.values()):
             try:
-                kind = self._find_type(type)
+                kinds[type] = self._find_type(type)
             except ApiError:
                 unknown.append(type)
-                continue
+        if unknown:
+            names = ", ".join(unknown)
+            raise invalid(f"Template format error: Unrecognized resource types: [{names}]")
+        for logical_id, type in blueprint.types.items():
             wanted = blueprint.resource(logical_id, {})
-            kind.check(wanted.properties)
+            kinds[type].check(wanted.properties)
             check_creation_policy(logical_id, type, wanted.creation_policy)
             check_update_policy(logical_id, type, wanted.update_policy)
-        if unknown:
-            names = ", ".join(dict.fromkeys(unknown))
-            raise invalid(f"Template format error: Unrecognized resource types: [{names}]")
 
     async def _look_up(self, parameters: Parameters, caller: Caller) -> Mapping[str, str]:
         found = {}
