@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lambent.stacks.resources.resource_type import Made
 from tests.resources import Stack
 from tests.servers.ministack import Ministack
 
@@ -226,7 +227,15 @@ async def test_secrets_and_state_machines(ministack: Ministack) -> None:
         "Client", "AWS::Cognito::UserPoolClient", UserPoolId=pool.physical_id, GenerateSecret=True
     )
     assert client.attributes["ClientSecret"]
-    await stack.make("Group", "AWS::Cognito::UserPoolGroup", UserPoolId=pool.physical_id)
+    group = await stack.make("Group", "AWS::Cognito::UserPoolGroup", UserPoolId=pool.physical_id)
+    about = {"UserPoolId": pool.physical_id, "Username": "ann"}
+    await stack.make("User", "AWS::Cognito::UserPoolUser", **about)
+    await stack.make(
+        "Membership",
+        "AWS::Cognito::UserPoolUserToGroupAttachment",
+        **about,
+        GroupName=group.physical_id,
+    )
     await stack.make(
         "Server",
         "AWS::Cognito::UserPoolResourceServer",
@@ -259,4 +268,33 @@ async def test_secrets_and_state_machines(ministack: Ministack) -> None:
         "KeyAlias", "AWS::KMS::Alias", AliasName="alias/types", TargetKeyId=key.physical_id
     )
     await stack.change("Key", Description="b", EnableKeyRotation=False)
+    await stack.remove()
+
+
+async def test_versions_of_state_machines_and_activities(ministack: Ministack) -> None:
+    """An alias moves to another version in place."""
+    stack = Stack(ministack.client)
+    machine = await stack.make(
+        "Machine",
+        "AWS::StepFunctions::StateMachine",
+        DefinitionString='{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}',
+        RoleArn="arn:aws:iam::000000000000:role/states",
+    )
+    about = {"StateMachineArn": machine.physical_id}
+    first = await stack.make("First", "AWS::StepFunctions::StateMachineVersion", **about)
+    second = await stack.make("Second", "AWS::StepFunctions::StateMachineVersion", **about)
+
+    def to(version: Made) -> list[dict[str, Any]]:
+        return [{"StateMachineVersionArn": version.physical_id, "Weight": 100}]
+
+    await stack.make(
+        "Alias",
+        "AWS::StepFunctions::StateMachineAlias",
+        **about,
+        Name="live",
+        RoutingConfiguration=to(first),
+    )
+    await stack.change("Alias", RoutingConfiguration=to(second))
+    activity = await stack.make("Activity", "AWS::StepFunctions::Activity", Name="work")
+    assert activity.attributes["Arn"].endswith(":activity:work")
     await stack.remove()
