@@ -264,11 +264,8 @@ def _judge(document: str | None, request: _Request) -> Made:
     """What a response says. Raises `ApiError`."""
     if document is None:
         raise _failed("Response object is too long.", request.id)
-    try:
-        found = strict_json.parse_loosely(document)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
+    found = _parsed(document)
+    if found is None:
         raise _failed("Invalid response object: it is no JSON object.", request.id)
     for name in ("Status", "StackId", "RequestId", "LogicalResourceId"):
         if name not in found:
@@ -288,6 +285,16 @@ def _judge(document: str | None, request: _Request) -> Made:
     return Made(physical_id, data, hidden=tuple(data) if is_hidden else ())
 
 
+def _parsed(document: str) -> dict[str, Any] | None:
+    """The object that a document is; None if it is none, or has a text that is not Unicode."""
+    try:
+        found = strict_json.parse_plain(document)
+        json.dumps(found, ensure_ascii=False).encode()
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _failed(message: str, request_id: str) -> ApiError:
     return ApiError(
         "",
@@ -299,11 +306,7 @@ def _failed(message: str, request_id: str) -> ApiError:
 def _physical_id(known: Body, step: Step) -> str:
     """The id that a failed creation has said; a made-up one if it has said none, as in AWS."""
     for document in known.get("signals", []):
-        try:
-            found = strict_json.parse_loosely(document or "")
-        except ValueError:
-            continue
-        id = found.get("PhysicalResourceId") if isinstance(found, dict) else None
+        id = (_parsed(document or "") or {}).get("PhysicalResourceId")
         if isinstance(id, str) and 0 < len(id) <= _PHYSICAL_ID_MAX:
             return id
     return step.name

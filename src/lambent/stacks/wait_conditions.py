@@ -175,7 +175,7 @@ def _signals(documents: Sequence[str | None]) -> dict[str, dict[str, Any]]:
     found = {}
     for document in documents:
         try:
-            signal = strict_json.parse_loosely(document or "")
+            signal = strict_json.parse_plain(document or "")
         except ValueError:
             continue
         if isinstance(signal, dict) and isinstance(signal.get("Status"), str):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -32,6 +33,8 @@ pytestmark = pytest.mark.anyio
 
 FUNCTION = f"arn:aws:lambda:{SCOPE.region}:{SCOPE.account}:function:f"
 STACK = f"arn:aws:cloudformation:{SCOPE.region}:{SCOPE.account}:stack/app/"
+TOO_LONG = b"too long"
+"""Stands for a body that the way in has refused."""
 Answer = Callable[[Mapping[str, Any]], Any]
 
 
@@ -71,6 +74,8 @@ class Rig:
         if answer is not None:
             key = unquote(urlsplit(request["ResponseURL"]).path)[1:]
             document = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            if answer is TOO_LONG:
+                document = None
             self.taken.append(await self.responses.respond(key, document))
 
     async def pass_time(self) -> None:
@@ -121,6 +126,17 @@ async def test_a_repeated_step_sends_nothing_again(store: Store) -> None:
         (lambda _: b"no JSON", "it is no JSON object"),
         (lambda _: b"[" * 4000, "it is no JSON object"),
         (lambda _: b"\xff\xfe", "it is no JSON object"),
+        (lambda _: b"{}" * 2, "it is no JSON object"),
+        (lambda r: good(r, PhysicalResourceId="\ud800"), "it is no JSON object"),
+        (lambda r: good(r, Data={"A": ["\udfff"]}), "it is no JSON object"),
+        (lambda r: good(r, Data={"A": math.nan}), "it is no JSON object"),
+        (lambda r: good(r, Data={"A": math.inf}), "it is no JSON object"),
+        (lambda r: good(r, Data={"A": 1}).__repr__().encode(), "it is no JSON object"),
+        (lambda _: TOO_LONG, "Response object is too long"),
+        (lambda r: good(r, LogicalResourceId="Other"), "Invalid LogicalResourceId"),
+        (lambda r: good(r, StackId=[r["StackId"]]), "Invalid StackId"),
+        (lambda r: good(r, Status=["SUCCESS"]), "Message returned: See the logs"),
+        (lambda r: good(r, PhysicalResourceId={"a": 1}), "Invalid PhysicalResourceId"),
         (lambda _: {}, "Vendor response doesn't contain Status key"),
         (lambda r: good(r, StackId="other"), "Invalid StackId"),
         (lambda r: good(r, RequestId="other"), "Invalid RequestId"),
@@ -147,6 +163,16 @@ async def test_a_response_that_does_not_come(store: Store) -> None:
         with pytest.raises(ApiError, match="did not receive a response"):
             await rig.type.create(rig.step, {"ServiceToken": FUNCTION, "ServiceTimeout": "30"})
         tasks.cancel_scope.cancel()
+
+
+async def test_the_first_of_two_responses_counts(store: Store) -> None:
+    """Also if the second one says something else."""
+    rig = Rig(store, good, "second")
+    made = await rig.type.create(rig.step, {"ServiceToken": FUNCTION})
+    key = unquote(urlsplit(rig.sent[0]["ResponseURL"]).path)[1:]
+    failed = json.dumps(good(rig.sent[0], Status="FAILED", PhysicalResourceId="q")).encode()
+    assert await rig.responses.respond(key, failed) is Taken.USED
+    assert await rig.type.create(rig.step, {"ServiceToken": FUNCTION}) == made
 
 
 @pytest.mark.parametrize(
