@@ -784,3 +784,101 @@ def test_a_stack_acts_with_the_rights_of_its_user_or_its_role(strict: Strict) ->
     assert "cannot assume the role" in message
     for name in ("mine", "prod"):
         lead.delete_stack(StackName=name)
+
+
+def test_cloud_control_acts_with_the_rights_of_its_caller(strict: Strict) -> None:
+    """The permission for CreateResource gives none for the resource. With a role, the role's
+    rights decide, and the caller has to be allowed to pass it."""
+    iam = strict.client("iam")
+    trust = json.dumps(TRUST).replace("lambda.amazonaws.com", "cloudformation.amazonaws.com")
+    iam.create_role(RoleName="maker", AssumeRolePolicyDocument=trust)
+    logs = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": logs})
+    iam.put_role_policy(RoleName="maker", PolicyName="p", PolicyDocument=document)
+    role = f"arn:aws:iam::{ACCOUNT}:role/maker"
+    resources = {"Effect": "Allow", "Action": "cloudformation:*Resource*", "Resource": "*"}
+    passing = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": role}
+    user = strict.client("cloudcontrol", **strict.user("cc-user", resources))
+    lead = strict.client("cloudcontrol", **strict.user("cc-lead", resources, passing))
+    guest = strict.client("cloudcontrol", **strict.user("cc-guest"))
+    type = {"TypeName": "AWS::Logs::LogGroup"}
+    wanted = {**type, "DesiredState": json.dumps({"LogGroupName": "strict-group"})}
+
+    def ended(client: Any, begun: Any) -> Any:
+        token = begun["ProgressEvent"]["RequestToken"]
+
+        def event() -> Any:
+            found = client.get_resource_request_status(RequestToken=token)["ProgressEvent"]
+            return found if found["OperationStatus"] != "IN_PROGRESS" else None
+
+        return wait_for(event, "the request ends")
+
+    for operation, params in (
+        ("create_resource", wanted),
+        ("list_resources", type),
+        ("get_resource", {**type, "Identifier": "strict-group"}),
+        ("delete_resource", {**type, "Identifier": "strict-group"}),
+        ("list_resource_requests", {}),
+    ):
+        code, message = refusal(getattr(guest, operation), **params)
+        assert code == "AccessDeniedException", operation
+        assert "is not authorized to perform: cloudformation:" in message
+    failed = ended(user, user.create_resource(**wanted))
+    assert (failed["OperationStatus"], failed["ErrorCode"]) == ("FAILED", "AccessDenied")
+    assert refusal(user.list_resources, **type)[0] in (
+        "AccessDeniedException",
+        "HandlerFailureException",
+    )
+    code, message = refusal(user.create_resource, **wanted, RoleArn=role)
+    assert code == "AccessDeniedException"
+    assert "iam:PassRole" in message
+    made = ended(lead, lead.create_resource(**wanted, RoleArn=role))
+    assert made["OperationStatus"] == "SUCCESS"
+    listed = lead.list_resources(**type, RoleArn=role)["ResourceDescriptions"]
+    assert "strict-group" in [each["Identifier"] for each in listed]
+    about = {**type, "Identifier": "strict-group", "RoleArn": role}
+    assert json.loads(lead.get_resource(**about)["ResourceDescription"]["Properties"])
+    assert ended(lead, lead.delete_resource(**about))["OperationStatus"] == "SUCCESS"
+
+
+def test_a_macro_needs_the_permission_to_call_its_function(strict: Strict) -> None:
+    """Of the user whose template uses it, as in AWS."""
+    name = "strict-macro"
+    source = """
+def handler(event, context):
+    resource = {"Type": "AWS::CDK::Metadata"}
+    fragment = {"Resources": {"A": resource}}
+    return {"requestId": event["requestId"], "status": "success", "fragment": fragment}
+"""
+    deploy(strict.client("lambda"), name, {"app.py": source})
+    root = strict.client("cloudformation")
+    macro = {
+        "Type": "AWS::CloudFormation::Macro",
+        "Properties": {"Name": "Strict", "FunctionName": name},
+    }
+    root.create_stack(StackName="macros", TemplateBody=json.dumps({"Resources": {"M": macro}}))
+    wait_for(
+        lambda: (
+            root.describe_stacks(StackName="macros")["Stacks"][0]["StackStatus"]
+            == "CREATE_COMPLETE"
+        ),
+        "the macro is made",
+    )
+    arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}"
+    stacks = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
+    calls = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}
+    user = strict.client("cloudformation", **strict.user("mac-user", stacks))
+    lead = strict.client("cloudformation", **strict.user("mac-lead", stacks, calls))
+    template = json.dumps({"Transform": "Strict", "Resources": {}})
+    params = {"TemplateBody": template, "ChangeSetName": "c", "ChangeSetType": "CREATE"}
+    for client, stack, status in (
+        (user, "refused", "FAILED"),
+        (lead, "allowed", "CREATE_COMPLETE"),
+    ):
+        made = client.create_change_set(StackName=stack, **params)
+        found = client.describe_change_set(ChangeSetName=made["Id"])
+        assert found["Status"] == status, found
+        if client is user:
+            assert "lambda:InvokeFunction" in found["StatusReason"]
+        client.delete_stack(StackName=stack)
+    root.delete_stack(StackName="macros")

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from lambent.stacks.cloud_control.identifiers import identifier_of
+from lambent.stacks.cloud_control.listing import identifiers
+from lambent.stacks.resources.registry import ROWS
 from lambent.stacks.resources.resource_type import Made
-from tests.resources import Stack
+from tests.resources import ClientApi, Stack
 from tests.servers.ministack import Ministack
 
 pytestmark = pytest.mark.anyio
@@ -297,4 +300,33 @@ async def test_versions_of_state_machines_and_activities(ministack: Ministack) -
     await stack.change("Alias", RoutingConfiguration=to(second))
     activity = await stack.make("Activity", "AWS::StepFunctions::Activity", Name="work")
     assert activity.attributes["Arn"].endswith(":activity:work")
+    await stack.remove()
+
+
+LISTED: dict[str, dict[str, Any]] = {
+    "AWS::DynamoDB::Table": {
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    },
+    "AWS::Kinesis::Stream": {"ShardCount": 1},
+    "AWS::SNS::Topic": {},
+    "AWS::SQS::Queue": {},
+    "AWS::StepFunctions::Activity": {"Name": "listed"},
+    "AWS::StepFunctions::StateMachine": {
+        "DefinitionString": '{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}',
+        "RoleArn": "arn:aws:iam::000000000000:role/states",
+    },
+}
+
+
+@pytest.mark.parametrize("type", sorted(LISTED))
+async def test_lists_of_cloud_control(ministack: Ministack, type: str) -> None:
+    """A resource is in the list of its type, under its identifier."""
+    stack = Stack(ministack.client)
+    made = await stack.make("Listed", type, **LISTED[type])
+    row, step = ROWS[type], stack.step("Listed")
+    identifier = identifier_of(row, made, LISTED[type])
+    found = await identifiers(ClientApi(ministack.client), row, {}, step.caller)
+    assert identifier in found
     await stack.remove()
