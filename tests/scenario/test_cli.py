@@ -76,12 +76,12 @@ def test_from_deploy_to_delete(platform: Platform, code: Path) -> None:
 
 
 def test_a_function_whose_runtime_is_not_here(platform: Platform, code: Path) -> None:
-    """It is deployed, and the missing runtime is reported at once rather than at the first call."""
+    """It is refused before anything is uploaded, with what to install."""
     deployed = run(
         platform, "deploy", str(code), "--name", "early", "--runtime", "dotnet8", "--handler", "a.b"
     )
     assert deployed.returncode == 1
-    assert "early" in deployed.stdout
+    assert run(platform, "invoke", "early").returncode == 1
     assert "dotnet8 does not run on the platform's machine yet" in deployed.stderr
 
 

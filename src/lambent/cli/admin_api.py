@@ -1,6 +1,7 @@
 """The platform's own admin API: queues, mappings, runtimes."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -42,6 +43,14 @@ def runtime_hint(endpoint: str, runtime: str) -> str | None:
     except CliError:
         return None
     return found.get(runtime)
+
+
+def refuse_missing_runtimes(endpoint: str, runtimes: Iterable[str]) -> None:
+    """Raise `CliError` if the platform's machine does not have a runtime; it says how to install
+    it."""
+    for runtime in sorted(set(runtimes) - {""}):
+        if hint := runtime_hint(endpoint, runtime):
+            raise CliError(f"{runtime} does not run on the platform's machine yet: {hint}")
 
 
 def _path(name: str | None) -> str:

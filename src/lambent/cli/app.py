@@ -11,6 +11,7 @@ import typer
 
 from lambent.cli import (
     api_commands,
+    deploy_commands,
     event_commands,
     function_commands,
     key_commands,
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 for commands in (
     server_commands,
+    deploy_commands,
     function_commands,
     trigger_commands,
     event_commands,
