@@ -118,6 +118,23 @@ def test_logs(platform: Platform, code: Path) -> None:
     assert run(platform, "logs", "nobody").returncode == 1
 
 
+def test_completion(platform: Platform, code: Path) -> None:
+    """Names of functions come from the running platform."""
+    run(platform, "deploy", str(code), "--name", "completed-one")
+    done = forking.run(
+        [sys.executable, "-m", "lambent"],
+        timeout=60,
+        env={
+            "PATH": os.environ["PATH"],
+            "LAMBENT_ENDPOINT": platform.endpoint,
+            "_LAMBENT_COMPLETE": "complete_bash",
+            "COMP_WORDS": "lambent invoke completed-",
+            "COMP_CWORD": "2",
+        },
+    )
+    assert done.stdout.split() == ["completed-one"]
+
+
 def test_following_a_log(platform: Platform, code: Path) -> None:
     """Later calls appear; Ctrl-C ends it without a traceback."""
     run(platform, "deploy", str(code), "--name", "followed-here")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lambent.cli.completion import complete_deletable
 from lambent.cli.options import (
     LOCAL,
     SWITCH,
@@ -40,19 +41,35 @@ def invoke(
         bool, typer.Option("--tail", metavar=SWITCH, help="Print the end of the log on stderr.")
     ] = False,
     qualifier: Annotated[str | None, typer.Option(help="Version or alias.")] = None,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", metavar=SWITCH, help="Wait for a debugger: Python and Node.js."),
+    ] = False,
+    debug_port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", help="Port for the debugger; default: 5678 or 9229."),
+    ] = None,
     endpoint: Endpoint = LOCAL,
     as_json: Json = False,
 ) -> None:
     """Invoke a function and print its response."""
     from lambent.cli.client import open_client
+    from lambent.cli.debugging import debug as debug_function
     from lambent.cli.invoke import describe_failure, read_event
     from lambent.cli.invoke import invoke as invoke_function
 
     event = read_event(data)
-    with open_client("lambda", endpoint) as client:
-        answer = invoke_function(
-            client, name, event, qualifier=qualifier, is_tailed=tail or as_json
+    if debug:
+        if tail:
+            raise UsageError("cannot use --tail with --debug: `lambent logs` shows the log")
+        answer = debug_function(
+            endpoint, name, event, qualifier=qualifier, port=debug_port, show=print_note
         )
+    else:
+        with open_client("lambda", endpoint) as client:
+            answer = invoke_function(
+                client, name, event, qualifier=qualifier, is_tailed=tail or as_json
+            )
     if as_json:
         print_json(answer.as_json())
     else:
@@ -114,7 +131,14 @@ def functions(endpoint: Endpoint = LOCAL, as_json: Json = False) -> None:
 
 
 def delete(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the function or stack.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Name of the function or stack.",
+            autocompletion=complete_deletable,
+        ),
+    ],
     stack: Annotated[
         bool, typer.Option("--stack", metavar=SWITCH, help="Delete a stack and what it made.")
     ] = False,

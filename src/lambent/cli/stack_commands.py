@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lambent.cli.completion import complete_stack
 from lambent.cli.options import LOCAL, Endpoint, Json
 from lambent.cli.output import (
     UsageError,
@@ -29,7 +30,12 @@ def add_to(app: typer.Typer) -> None:
 
 def stacks(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Show one stack and its addresses.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Show one stack and its addresses.",
+            autocompletion=complete_stack,
+        ),
     ] = None,
     endpoint: Endpoint = LOCAL,
     as_json: Json = False,
