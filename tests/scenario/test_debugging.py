@@ -252,7 +252,7 @@ def test_node(functions: None, platform: Platform, port: int) -> None:
 
 
 def test_ctrl_c_ends_the_call(functions: None, platform: Platform, port: int) -> None:
-    """Also while nobody has attached: the environment ends, and the port is free again."""
+    """Also while no debugger has attached: the environment ends, and the port is free again."""
     with Invoking(platform, "debug-node", port) as invoking:
         reach(port).close()
         invoking.process.kill()
@@ -281,7 +281,7 @@ def request(platform: Platform, path: str, body: bytes = b"{}") -> tuple[int, An
         ("debug-node?port=5000&host=0.0.0.0", b"{}", 400, "Unknown parameters: host"),
         ("debug-node?port=5000", b"no json", 400, "not JSON"),
         ("debug-node?port=5000&layer=x", b"{}", 400, "ayer"),
-        ("nobody?port=5000", b"{}", 404, "nobody"),
+        ("missing?port=5000", b"{}", 404, "missing"),
         ("..%2F..%2Fetc?port=5000", b"{}", 400, "functionName"),
         (
             "debug-node?port=5000&layer=arn:aws:lambda:us-east-1:111111111111:layer:x:1",

@@ -29,7 +29,7 @@ _DEFAULT_RUNTIMES = {"ruby": "ruby3.4", "java": "java21"}
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionFile:
-    """The wanted configuration of a function. None means: do not change it."""
+    """What is not said stays unchanged in an update. Flags of `lambent deploy` override it."""
 
     name: str | None = None
     """The name of the function."""

@@ -166,11 +166,6 @@ class Project:
     """The layers."""
 
 
-SCHEMA = (Project, Defaults, ProjectFunction, Layer)
-TRIGGERS = (Route, Schedule, Queue, Bucket, Topic, Rule)
-"""The tables of the file, for the documentation."""
-
-
 def is_project(directory: Path) -> bool:
     """Whether the directory's `function.toml` is a project. Raises `UsageError` if it is no
     TOML."""

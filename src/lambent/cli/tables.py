@@ -1,8 +1,8 @@
 """Reads tables of TOML into dataclasses.
 
 A dataclass says which keys a table has; the type of a field says what its value may be. Where a
-table is expected, a single value stands for the table's first key; where a list is expected, a
-single item stands for a list of one.
+table is expected, a text stands for its first key; where a list is expected, a single
+item stands for a list of one.
 """
 
 import dataclasses
@@ -33,12 +33,7 @@ def read_table(kind: type[Table], table: Mapping[str, Any], where: str) -> Table
                 f"cannot use {key} in {where}: there is no such key.{nearest(key, hints)}"
             )
     for field in fields:
-        has_default = field.default is not dataclasses.MISSING
-        if (
-            field.name not in table
-            and not has_default
-            and field.default_factory is (dataclasses.MISSING)
-        ):
+        if field.name not in table and is_required(field):
             raise UsageError(f"cannot use {where}: it has no {field.name}")
     return kind(**{key: _value(hints[key], value, key, where) for key, value in table.items()})
 
@@ -59,9 +54,7 @@ def type_name(kind: Any) -> str:
     if origin is not None:
         return "a table of texts" if arguments[1:] == (str,) else "a table"
     if dataclasses.is_dataclass(kind):
-        first = dataclasses.fields(kind)[0]
-        inner = typing.get_type_hints(kind)[first.name]
-        return "a table" if _is_mapping(inner) else f"{type_name(inner)} or a table"
+        return "text or a table" if _short_key(kind) else "a table"
     return _NAMES.get(kind, "any value")
 
 
@@ -77,12 +70,24 @@ def _value(kind: Any, value: Any, key: str, where: str) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         if isinstance(value, dict):
             return read_table(kind, value, inside)
-        first = dataclasses.fields(kind)[0].name
-        if isinstance(value, str):
+        if isinstance(value, str) and (first := _short_key(kind)):
             return read_table(kind, {first: value}, inside)
     if kind is Any or type(value) is kind:
         return value
     raise UsageError(f"cannot use {key} = {value!r} in {where}: it must be {type_name(kind)}")
+
+
+def is_required(field: "dataclasses.Field[Any]") -> bool:
+    """Whether a table must have the key."""
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
+
+
+def _short_key(kind: Any) -> str | None:
+    """The key of a table that a text may stand for: the first, if it is required and a text."""
+    first = dataclasses.fields(kind)[0]
+    is_text = typing.get_type_hints(kind)[first.name] is str
+    return first.name if is_text and is_required(first) else None
 
 
 def _required(kind: Any) -> Any:

@@ -142,7 +142,7 @@ def test_packages_of_node(tmp_path: Path) -> None:
 
 
 def test_go_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says where Go is to be had; a program of that name compiles `bootstrap`."""
+    """The error says where Go is available."""
     files = {"go.mod": "module hello", "main.go": "package main"}
     source = Source("F", write(tmp_path / "code", files), "provided.al2023", "bootstrap")
     monkeypatch.setenv("PATH", str(tmp_path))
