@@ -46,7 +46,7 @@ def init(directory: Path, template: str) -> Path:
 def run_readme(directory: Path, platform: Platform) -> str:
     """Run the tested block of a README; returns what is printed."""
     (block,) = re.findall(r"```sh\n(.*?)```", (directory / "README.md").read_text(), re.DOTALL)
-    # What npm would install is there already, and Go's modules are a matter of its proxy.
+    # What npm would install is there already.
     script = block.replace("npm install\n", "")
     programs = f"{commands()}:{Path(sys.executable).parent}"
     done = subprocess.run(
