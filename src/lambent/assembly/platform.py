@@ -78,7 +78,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         )
         control = await enter(open_control_plane(settings, storage, api, ports))
         register_invocations(storage, api, execution, events)
-        register_admin_api(storage, api, events, privileged.runtimes)
+        register_admin_api(storage, api, execution, control, events, privileged)
         await register_function_urls(storage, api, execution, control)
         dispatcher = api.gateway.dispatcher
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
