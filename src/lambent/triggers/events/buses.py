@@ -68,9 +68,11 @@ class EventBuses:
             self._known.pop(root, None)
         self._changes += bool(changed or changes.is_everything)
 
-    async def put_events(self, scope: Scope, params: Params) -> Params:
-        """PutEvents: an entry that is wrong is refused by itself. Raises `ApiError` for a request
-        that is too large."""
+    async def put_events(
+        self, scope: Scope, params: Params, *, is_from_service: bool = False
+    ) -> Params:
+        """PutEvents: an entry that is wrong is refused by itself. Only a service of AWS has a
+        source that begins with `aws.`. Raises `ApiError` for a request that is too large."""
         entries = params["Entries"]
         if sum(map(_size, entries)) > REQUEST_BYTES_MAX:
             raise validation("Total size of the entries in the request is over the limit.")
@@ -79,6 +81,7 @@ class EventBuses:
         deliveries: list[EventDelivery] = []
         for entry in entries:
             try:
+                _check(entry, is_from_service=is_from_service)
                 id, found = await self._deliveries(scope, entry, now)
             except ApiError as error:
                 results.append({"ErrorCode": error.code, "ErrorMessage": error.message})
@@ -93,7 +96,6 @@ class EventBuses:
         self, scope: Scope, entry: Params, now: float
     ) -> tuple[str, Sequence[EventDelivery]]:
         """The id of the event of an entry, and its deliveries. Raises `ApiError`."""
-        _check(entry)
         bus = find_bus(scope, entry.get("EventBusName"))
         id, at = str(uuid.uuid4()), entry.get("Time")
         text = event_text(
@@ -158,14 +160,14 @@ def _size(entry: Params) -> int:
     )
 
 
-def _check(entry: Params) -> None:
+def _check(entry: Params, *, is_from_service: bool) -> None:
     for name in _NEEDED:
         if not entry.get(name):
             raise ApiError(
                 "InvalidArgument",
                 f"Parameter {name} is not valid. Reason: {name} is a required argument.",
             )
-    if entry["Source"].startswith("aws."):
+    if entry["Source"].startswith("aws.") and not is_from_service:
         raise ApiError("NotAuthorizedForSourceException", "Not authorized for the source.")
     try:
         fault = fault_of(entry["Detail"].encode())
