@@ -206,9 +206,7 @@ class Deliveries:
             threading.Event().wait(2**attempt)
         _log(f"{what} was not taken: {status} {answer[:500].decode(errors='replace')}")
 
-    def _post(
-        self, path: str, body: bytes, headers: Json, deadline_s: float
-    ) -> tuple[int, bytes]:
+    def _post(self, path: str, body: bytes, headers: Json, deadline_s: float) -> tuple[int, bytes]:
         headers = {
             "Authorization": f"Bearer {self._token}",
             "Content-Type": "application/json",

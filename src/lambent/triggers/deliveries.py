@@ -19,8 +19,8 @@ import anyio
 import anyio.abc
 
 from lambent.asynchronous.queue import AsyncQueue
-from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.control.events.naming import find_bus
+from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.invocation.call import Call
 from lambent.invocation.invoker import Invoker
 from lambent.kit.http.budget import Budget

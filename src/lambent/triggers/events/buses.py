@@ -9,10 +9,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import anyio
+
 from lambent.control.events.buses import require_bus
 from lambent.control.events.naming import RULE, BusName, find_bus, rule_arn, validation
 from lambent.control.events.rules import TARGETS
 from lambent.kit.clock import Clock
+from lambent.kit.computing import computed
 from lambent.kit.strict_json import fault_of
 from lambent.model.arn import Scope
 from lambent.model.changes import Changes
@@ -57,6 +60,7 @@ class EventBuses:
         self._dispatcher = dispatcher
         self._clock = clock
         self._known: dict[Root, RuleIndex[_Compiled]] = {}
+        self._compiling = anyio.Lock()
         self._changes = 0
 
     def note_changes(self, changes: Changes) -> None:
@@ -127,7 +131,11 @@ class EventBuses:
         known = self._known.get(root)
         if known is not None:
             return known
-        changes = self._changes
+        async with self._compiling:  # Many requests wait for the first one.
+            return self._known.get(root) or await self._compile(bus)
+
+    async def _compile(self, bus: BusName) -> RuleIndex[_Compiled]:
+        root, changes = bus.root, self._changes
 
         def read(tx: Transaction) -> Sequence[Document]:
             require_bus(tx, bus)
@@ -137,14 +145,18 @@ class EventBuses:
             documents = await self._store.read(read)
         except ApiError:
             return RuleIndex(())
-        index = RuleIndex(
-            (_compiled(document), read_pattern(document.body["EventPattern"]))
-            for document in documents
-            if document.body["State"] != _DISABLED and document.body.get("EventPattern")
-        )
+        index = await computed(_index_of, documents)
         if changes == self._changes:
             self._known[root] = index
         return index
+
+
+def _index_of(documents: Sequence[Document]) -> RuleIndex[_Compiled]:
+    return RuleIndex(
+        (_compiled(document), read_pattern(document.body["EventPattern"]))
+        for document in documents
+        if document.body["State"] != _DISABLED and document.body.get("EventPattern")
+    )
 
 
 def _compiled(document: Document) -> _Compiled:
