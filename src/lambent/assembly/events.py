@@ -8,12 +8,14 @@ from lambent.assembly.api import Api
 from lambent.assembly.execution import Execution
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.storage import Storage
+from lambent.asynchronous.event_targets import EventTargets
 from lambent.asynchronous.queue import AsyncQueue
 from lambent.asynchronous.room import open_asynchronous
 from lambent.aws.client import AwsClient, open_aws_calls
 from lambent.aws.clients import AwsClients
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.tasks import start_loop
+from lambent.model.events.targets import BUS, LOG_GROUP
 from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
 from lambent.polling.room import open_polling
 from lambent.polling.source_checks import SourceChecks
@@ -23,6 +25,7 @@ from lambent.settings import Settings
 from lambent.telemetry.invocation_metrics import InvocationMetrics
 from lambent.telemetry.metrics import Metrics
 from lambent.triggers.events.buses import EventBuses
+from lambent.triggers.events.log_groups import LogGroupTargets
 from lambent.triggers.events.ticker import Ticker
 
 
@@ -39,6 +42,8 @@ class Events:
     mappings: MappingSupervisor
     source_checks: SourceChecks
     buses: EventBuses
+    targets: EventTargets
+    """Of rules and schedules."""
 
 
 @asynccontextmanager
@@ -78,10 +83,13 @@ async def open_events(
             tasks=storage.tasks,
             flush_logs=storage.logs.settle,
         )
+        # Before the first wait: what was left may be for these targets.
         buses = EventBuses(storage.store, asynchronous.event_dispatcher, storage.clock)
-        await storage.store.follow(buses)
         if "events" in api.gateway.signing_names:
             calls.serve("events", "PutEvents", buses.put_events)
+            asynchronous.event_targets.register(BUS, buses.take)
+        asynchronous.event_targets.register(LOG_GROUP, LogGroupTargets(storage.logs).take)
+        await storage.store.follow(buses)
         ticker = Ticker(storage.store, asynchronous.event_dispatcher, storage.clock)
         await storage.store.follow(ticker)
         start_loop(storage.tasks, storage.clock, ticker.run)
@@ -105,4 +113,5 @@ async def open_events(
             mappings=await stack.enter_async_context(open_polling(context)),
             source_checks=SourceChecks(calls, api.roles),
             buses=buses,
+            targets=asynchronous.event_targets,
         )

@@ -38,6 +38,7 @@ class Asynchronous:
     """For what is to be delivered elsewhere."""
     event_dispatcher: EventDispatcher
     """For events of rules and schedules."""
+    event_targets: EventTargets
 
 
 async def open_asynchronous(
@@ -77,11 +78,9 @@ async def open_asynchronous(
         metrics=metrics,
         on_deliveries=destination_dispatcher.note_new,
     )
+    event_targets = EventTargets(aws, invoker, authorizer, service_roles)
     event_dispatcher = EventDispatcher(
-        store,
-        group_commit,
-        EventTargets(aws, invoker, authorizer, service_roles),
-        dispatcher,
+        *(store, group_commit, event_targets, dispatcher),
         *(settings, clock, tasks),
         ids=ids,
     )
@@ -96,4 +95,4 @@ async def open_asynchronous(
     start_loop(tasks, clock, dispatcher.run)
     start_loop(tasks, clock, destination_dispatcher.run)
     start_loop(tasks, clock, event_dispatcher.run)
-    return Asynchronous(queue, destination_dispatcher, event_dispatcher)
+    return Asynchronous(queue, destination_dispatcher, event_dispatcher, event_targets)

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambent.asynchronous.event_targets import EventTargets, NotHandedOver
+from lambent.asynchronous.event_targets import EventTargets
 from lambent.aws.client import AwsUnreachable
 from lambent.identity.authorizer import Authorizer
 from lambent.identity.service_roles import ServiceRoles
 from lambent.model.arn import Scope
 from lambent.model.errors import FunctionNotFound
-from lambent.model.events.delivery import EventDelivery
+from lambent.model.events.delivery import EventDelivery, NotHandedOver
 from lambent.model.events.targets import EVENTS, TARGET_ARN_MAX, target_error
 from lambent.model.policy import ResourcePolicy, statements_of
 from tests.authorizers import relaxed, strict
@@ -89,8 +89,10 @@ def granting(**condition: Any) -> Authorizer:
 
 @pytest.mark.anyio
 async def test_a_function_gets_the_event() -> None:
-    event = await targets().hand_over(delivery(f"{FUNCTION}:live", b'{"a": 1}', trace_id="t"), 5.0)
-    assert event is not None
+    following = await targets().hand_over(
+        delivery(f"{FUNCTION}:live", b'{"a": 1}', trace_id="t"), 5.0
+    )
+    (event,) = following.events
     assert (event.key.name, event.qualifier, event.payload) == ("f", "live", b'{"a": 1}')
     assert (event.trace_id, event.accepted_at) == ("t", 5.0)
 
@@ -116,7 +118,7 @@ async def test_what_never_succeeds_is_permanent(target: str, body: bytes, code: 
 async def test_a_strict_platform_asks_the_functions_policy() -> None:
     """With the rule as source."""
     right = granting(ArnLike={"aws:SourceArn": RULE}, StringEquals={"aws:SourceAccount": ACCOUNT})
-    assert await targets(right).hand_over(delivery(), 5.0) is not None
+    assert (await targets(right).hand_over(delivery(), 5.0)).events
     for wrong in (granting(ArnLike={"aws:SourceArn": f"{RULE}x"}), strict()):
         with pytest.raises(NotHandedOver) as refused:
             await targets(wrong).hand_over(delivery(), 5.0)
@@ -130,19 +132,28 @@ async def test_other_targets_get_one_request() -> None:
     await handing.hand_over(delivery(QUEUE, parameters={"MessageGroupId": "g"}), 5.0)
     await handing.hand_over(delivery(QUEUE, attributes={"ERROR_CODE": "X"}), 5.0)
     await handing.hand_over(delivery(f"arn:aws:sns:us-east-1:{ACCOUNT}:t", b'"plain"'), 5.0)
-    await handing.hand_over(delivery(f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/s"), 5.0)
+    stream = f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/s"
+    keys = [{}, {"PartitionKeyPath": "$.a"}, {"PartitionKeyPath": "$.b"}, {"PartitionKey": "k"}]
+    for parameters in keys:
+        await handing.hand_over(delivery(stream, b'{"a": 5}', parameters=parameters), 5.0)
+    delivery_stream = f"arn:aws:firehose:us-east-1:{ACCOUNT}:deliverystream/d"
+    await handing.hand_over(delivery(delivery_stream), 5.0)
     machine = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:m"
     await handing.hand_over(delivery(machine), 5.0)
     await handing.hand_over(delivery(machine), 5.0)
     sent = [call for call in aws.calls if call[0] != "sqs.GetQueueUrl"]
     assert [name for name, _ in sent] == [
-        *("sqs.SendMessage", "sqs.SendMessage", "sns.Publish", "kinesis.PutRecord"),
+        *("sqs.SendMessage", "sqs.SendMessage", "sns.Publish"),
+        *["kinesis.PutRecord"] * 4,
+        "firehose.PutRecord",
         *("stepfunctions.StartExecution", "stepfunctions.StartExecution"),
     ]
     assert sent[0][1]["MessageGroupId"] == "g"
     assert sent[1][1]["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "X"
     assert sent[2][1]["Message"] == "plain"
-    assert sent[4] == sent[5]  # The same name: two attempts start one execution.
+    assert [params["PartitionKey"] for _, params in sent[3:7]] == ["7", "5", "7", "k"]
+    assert sent[7][1] == {"DeliveryStreamName": "d", "Record": {"Data": b"{}"}}
+    assert sent[-2] == sent[-1]  # The same name: two attempts start one execution.
 
 
 @pytest.mark.anyio
@@ -180,6 +191,9 @@ def test_what_can_be_no_target() -> None:
     for arn in (
         *("", "f", "arn:aws:lambda:us-east-1:111111111111:layer:l:1", QUEUE + "x" * TARGET_ARN_MAX),
         "arn:aws:ecs:us-east-1:111111111111:cluster/c",
+        "arn:aws:events:us-east-1:111111111111:event-bus/",
+        "arn:aws:events:us-east-1:111111111111:rule/r",
+        "arn:aws:logs:us-east-1:111111111111:destination:d",
     ):
         assert target_error(arn) is not None, json.dumps(arn)
     assert target_error(FUNCTION) is None

@@ -50,6 +50,7 @@ RULE = f"arn:aws:events:us-east-1:{HERE}:rule/r"
 RULE_ON_BUS = f"arn:aws:events:us-east-1:{HERE}:rule/b/r"
 SCHEDULE = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/default/s"
 SCHEDULE_IN_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/s"
+SCHEDULES_OF_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/*"
 GROUP_OF_SCHEDULES = f"arn:aws:scheduler:us-east-1:{HERE}:schedule-group/g"
 STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
 CHANGE_SET = f"arn:aws:cloudformation:us-east-1:{HERE}:changeSet/c/{UUID}"
@@ -332,14 +333,11 @@ CASES: Mapping[str, Sequence[Case]] = {
         (Case((BUS,), [{"Name": "b"}, {"Name": BUS}]),),
     ),
     **dict.fromkeys(
-        ("PutPermission", "events:RemovePermission"),
         (
-            Case((BUS,), [{"EventBusName": "b"}, {"EventBusName": BUS}]),
-            Case((DEFAULT_BUS,), [{}, {"EventBusName": "default"}]),
+            *("ListEventBuses", "ListRuleNamesByTarget", "ListRules", "TestEventPattern"),
+            *("PutPermission", "events:RemovePermission"),
         ),
-    ),
-    **dict.fromkeys(
-        ("ListEventBuses", "ListRuleNamesByTarget", "ListRules", "TestEventPattern"), (NEITHER,)
+        (NEITHER,),
     ),
     **dict.fromkeys(
         (

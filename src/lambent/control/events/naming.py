@@ -62,6 +62,14 @@ def find_bus(scope: Scope, given: str | None) -> BusName:
     return BusName(arn.scope, arn.resource.removeprefix(_BUS_PREFIX))
 
 
+def own_bus(scope: Scope, given: str | None) -> BusName:
+    """As `find_bus`, where only buses of the caller's account and Region can be named."""
+    bus = find_bus(scope, given)
+    if bus.scope != scope:
+        raise invalid("EventBusName", "The event bus belongs to another account or Region.")
+    return bus
+
+
 class Named(NamedTuple):
     """What an ARN of EventBridge names: a bus, or a rule of it."""
 

@@ -81,6 +81,12 @@ def input_for(target: Mapping[str, Any], event: str, rule: Rule) -> str:
     return _filled(transformer["InputTemplate"], values, document, rule)
 
 
+def find_in(document: Any, path: str) -> Any:
+    """The value at a path; None if there is none. Raises `ValueError` for what is no path."""
+    found = _find(document, read_path(path))
+    return None if found is _ABSENT else found
+
+
 def _find(document: Any, path: Path) -> Any:
     for step in path:
         if isinstance(step, str):

@@ -17,15 +17,15 @@ from lambent.control.events.rules import TARGETS
 from lambent.kit.clock import Clock
 from lambent.kit.computing import computed
 from lambent.kit.strict_json import fault_of
-from lambent.model.arn import Scope
+from lambent.model.arn import Arn, Scope
 from lambent.model.changes import Changes
 from lambent.model.document import Document, Root
 from lambent.model.errors import ApiError
-from lambent.model.events.delivery import EventDelivery
+from lambent.model.events.delivery import EventDelivery, Next
 from lambent.model.events.inputs import Rule
-from lambent.model.events.patterns import read_event, read_pattern
+from lambent.model.events.patterns import Event, read_event, read_pattern
 from lambent.model.events.rule_index import RuleIndex
-from lambent.model.events.targets import delivery_to, event_text
+from lambent.model.events.targets import BUS, SCHEDULER, delivery_to, event_text, kind_of
 from lambent.model.schedules.documents import RULES
 from lambent.store.store import Store, Transaction
 
@@ -86,7 +86,8 @@ class EventBuses:
         for entry in entries:
             try:
                 _check(entry, is_from_service=is_from_service)
-                id, found = await self._deliveries(scope, entry, now)
+                bus = find_bus(scope, entry.get("EventBusName"))
+                id, found = await self._deliveries(scope, bus, entry, now)
             except ApiError as error:
                 results.append({"ErrorCode": error.code, "ErrorMessage": error.message})
             else:
@@ -96,11 +97,25 @@ class EventBuses:
         failed = sum("ErrorCode" in result for result in results)
         return {"FailedEntryCount": failed, "Entries": results}
 
+    async def take(self, delivery: EventDelivery, now: float) -> Next:
+        """Put what was delivered to a bus on it. A schedule makes a new event; that of a rule stays
+        as it is, and goes to no third bus, as in AWS. Raises `ApiError`."""
+        arn = Arn.parse(delivery.target)
+        bus = find_bus(arn.scope, delivery.target)
+        await self._store.read(lambda tx: require_bus(tx, bus))
+        if delivery.service == SCHEDULER:
+            entry = {**delivery.parameters, "Detail": delivery.body.decode(errors="replace")}
+            _check(entry, is_from_service=False)
+            _, deliveries = await self._deliveries(delivery.scope, bus, entry, now)
+            return Next(deliveries=deliveries)
+        text = delivery.body.decode()
+        found = await self._matching(bus, text, read_event(text), now, delivery.trace_id)
+        return Next(deliveries=[each for each in found if not _is_bus(each.target)])
+
     async def _deliveries(
-        self, scope: Scope, entry: Params, now: float
+        self, scope: Scope, bus: BusName, entry: Params, now: float
     ) -> tuple[str, Sequence[EventDelivery]]:
-        """The id of the event of an entry, and its deliveries. Raises `ApiError`."""
-        bus = find_bus(scope, entry.get("EventBusName"))
+        """The id of the event that `scope` puts on a bus, and its deliveries. Raises `ApiError`."""
         id, at = str(uuid.uuid4()), entry.get("Time")
         text = event_text(
             scope,
@@ -117,9 +132,13 @@ class EventBuses:
             raise _malformed() from error
         if not isinstance(event.get("detail"), dict):
             raise _malformed()
+        return id, await self._matching(bus, text, event, now, entry.get("TraceHeader") or "")
+
+    async def _matching(
+        self, bus: BusName, text: str, event: Event, now: float, trace_id: str
+    ) -> Sequence[EventDelivery]:
         index = await self._index(bus)
-        trace_id = entry.get("TraceHeader") or ""
-        return id, [
+        return [
             delivery_to(target, text, compiled.rule, bus.scope, now, trace_id)
             for compiled in index.matching(event)
             for target in compiled.targets
@@ -162,6 +181,10 @@ def _index_of(documents: Sequence[Document]) -> RuleIndex[_Compiled]:
 def _compiled(document: Document) -> _Compiled:
     arn = rule_arn(document.root.scope, document.root.id, document.id)
     return _Compiled(Rule(document.id, arn), list(document.body[TARGETS].values()))
+
+
+def _is_bus(target: str) -> bool:
+    return kind_of(Arn.parse(target)) == BUS
 
 
 def _size(entry: Params) -> int:

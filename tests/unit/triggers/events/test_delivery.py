@@ -8,11 +8,11 @@ from typing import Any
 import anyio.lowlevel
 import pytest
 
-from lambent.asynchronous.event_targets import NotHandedOver
 from lambent.control.events.buses import Buses
 from lambent.control.events.rules import Rules
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import AccountId, Region, Scope
+from lambent.model.events.delivery import NotHandedOver
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
 
