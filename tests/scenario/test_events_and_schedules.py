@@ -153,6 +153,51 @@ def test_a_schedule_puts_an_event_on_a_bus_and_a_rule_logs_it(platform: Platform
     assert (event["source"], event["detail-type"], event["detail"]) == ("clock", "tick", {"at": at})
 
 
+def test_a_rule_sends_to_no_address_of_the_host(platform: Platform) -> None:
+    """An API destination reaches what `[egress]` allows. Its connection shows no secret."""
+    events = platform.client("events")
+    made = events.create_connection(
+        Name="inside",
+        AuthorizationType="BASIC",
+        AuthParameters={"BasicAuthParameters": {"Username": "u", "Password": "never-shown"}},
+    )
+    shown = events.describe_connection(Name="inside")
+    assert shown["AuthParameters"] == {"BasicAuthParameters": {"Username": "u"}}
+    assert "never-shown" not in str(shown) + str(events.list_connections())
+    destination = events.create_api_destination(
+        Name="inside",
+        ConnectionArn=made["ConnectionArn"],
+        InvocationEndpoint=platform.endpoint,
+        HttpMethod="POST",
+    )["ApiDestinationArn"]
+    events.put_rule(Name="inside", EventPattern='{"source": ["inside"]}')
+    target = {"Id": "1", "Arn": destination, "RetryPolicy": {"MaximumRetryAttempts": 0}}
+    with pytest.raises(ClientError, match="RoleArn is required"):
+        events.put_targets(Rule="inside", Targets=[target])
+    events.put_targets(Rule="inside", Targets=[{**target, "RoleArn": ROLE}])
+    entry = {"Source": "inside", "DetailType": "d", "Detail": "{}"}
+    assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+    now = datetime.datetime.now(datetime.UTC)
+
+    def failures() -> Any:
+        found = platform.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Events",
+            MetricName="FailedInvocations",
+            Dimensions=[{"Name": "RuleName", "Value": "inside"}],
+            Period=3600,
+            Statistics=["Sum"],
+            StartTime=now - datetime.timedelta(hours=2),
+            EndTime=now + datetime.timedelta(hours=2),
+        )["Datapoints"]
+        return [point["Sum"] for point in found]
+
+    assert wait_for(failures, "the refusal") == [1.0]
+    events.remove_targets(Rule="inside", Ids=["1"])
+    events.delete_rule(Name="inside")
+    events.delete_api_destination(Name="inside")
+    events.delete_connection(Name="inside")
+
+
 def test_a_schedule_calls_a_function_once(platform: Platform) -> None:
     """`at(…)` runs at its second, with the placeholders of its input, and is gone afterwards."""
     client, scheduler = platform.client("lambda"), platform.client("scheduler")
@@ -232,6 +277,23 @@ def test_a_stack_has_rules_and_schedules(platform: Platform) -> None:
             {"ScheduleExpression": "rate(1 hour)", "Targets": [{"Id": "a", "Arn": arn}]},
         ),
         "Bus": ("AWS::Events::EventBus", {"Name": "stacked"}),
+        "Connection": (
+            "AWS::Events::Connection",
+            {
+                "AuthorizationType": "API_KEY",
+                "AuthParameters": {
+                    "ApiKeyAuthParameters": {"ApiKeyName": "X-Key", "ApiKeyValue": "hidden"}
+                },
+            },
+        ),
+        "Destination": (
+            "AWS::Events::ApiDestination",
+            {
+                "ConnectionArn": {"Fn::GetAtt": ["Connection", "Arn"]},
+                "InvocationEndpoint": "https://example.com/in",
+                "HttpMethod": "POST",
+            },
+        ),
         "Policy": ("AWS::Events::EventBusPolicy", {"EventBusName": {"Ref": "Bus"}, **policy}),
         "Group": ("AWS::Scheduler::ScheduleGroup", {"Name": "stacked"}),
         "Schedule": (

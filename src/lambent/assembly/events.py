@@ -22,6 +22,7 @@ from lambent.polling.source_checks import SourceChecks
 from lambent.services.endpoints import aws_clients
 from lambent.services.local_services import LocalServices
 from lambent.settings import Settings
+from lambent.telemetry.event_metrics import EventMetrics
 from lambent.telemetry.invocation_metrics import InvocationMetrics
 from lambent.telemetry.metrics import Metrics
 from lambent.triggers.events.buses import EventBuses
@@ -67,6 +68,8 @@ async def open_events(
         of_calls = InvocationMetrics(metrics)
         storage.metrics.add_source(of_calls.take)
         execution.invoker.on_ended(of_calls.note)
+        event_metrics = EventMetrics(storage.clock)
+        storage.metrics.add_source(event_metrics.take)
         calls = await stack.enter_async_context(open_aws_calls(aws))
         asynchronous = await open_asynchronous(
             settings.asynchronous,
@@ -74,6 +77,7 @@ async def open_events(
             invoker=execution.invoker,
             payloads=storage.payloads,
             metrics=metrics,
+            event_metrics=event_metrics,
             clients=aws,
             aws=calls,
             authorizer=api.authorizer,
@@ -84,13 +88,14 @@ async def open_events(
             flush_logs=storage.logs.settle,
         )
         # Before the first wait: what was left may be for these targets.
-        buses = EventBuses(storage.store, asynchronous.event_dispatcher, storage.clock)
+        to_targets = asynchronous.event_dispatcher
+        buses = EventBuses(storage.store, to_targets, storage.clock, event_metrics)
         if "events" in api.gateway.signing_names:
             calls.serve("events", "PutEvents", buses.put_events)
             asynchronous.event_targets.register(BUS, buses.take)
         asynchronous.event_targets.register(LOG_GROUP, LogGroupTargets(storage.logs).take)
         await storage.store.follow(buses)
-        ticker = Ticker(storage.store, asynchronous.event_dispatcher, storage.clock)
+        ticker = Ticker(storage.store, to_targets, storage.clock, event_metrics)
         await storage.store.follow(ticker)
         start_loop(storage.tasks, storage.clock, ticker.run)
         context = PollingContext(

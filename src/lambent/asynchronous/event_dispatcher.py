@@ -25,6 +25,7 @@ from lambent.model.async_event import AsyncEvent
 from lambent.model.events.delivery import EventDelivery, Next, NotHandedOver, dead_letter_of
 from lambent.store.event_deliveries import EventDeliveryRows
 from lambent.store.store import Store, Transaction
+from lambent.telemetry.event_metrics import EventMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class EventDispatcher(ClaimedQueue[str, EventDelivery, HandOver]):
         tasks: anyio.abc.TaskGroup,
         *,
         ids: Iterator[int],
+        metrics: EventMetrics,
     ) -> None:
         lanes = Lanes[str, EventDelivery](held_max=_HELD_MAX, in_flight_max=_IN_FLIGHT_MAX)
         super().__init__(store, group_commit, clock, tasks, lanes)
@@ -62,6 +64,7 @@ class EventDispatcher(ClaimedQueue[str, EventDelivery, HandOver]):
         self._functions = functions
         self._settings = settings
         self._ids = ids
+        self._metrics = metrics
 
     def table(self, tx: Transaction) -> EventDeliveryRows:
         """See `ClaimedQueue`."""
@@ -146,6 +149,13 @@ class EventDispatcher(ClaimedQueue[str, EventDelivery, HandOver]):
         tx.async_events.add((event, None) for event in events)
 
         def after_commit() -> Iterable[tuple[str, float]]:
+            gone = set(over)
+            for attempt in ended:
+                self._metrics.note_attempt(
+                    attempt.delivery,
+                    has_failed=attempt.failure is not None,
+                    is_over=attempt.delivery.id in gone,
+                )
             for attempt in given_up:
                 _warn(attempt)
             self._functions.accept((event, event.key, False) for event in events)

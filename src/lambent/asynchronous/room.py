@@ -25,6 +25,7 @@ from lambent.model.arn import Arn
 from lambent.model.names import parse_function_name
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store
+from lambent.telemetry.event_metrics import EventMetrics
 from lambent.telemetry.metrics import Metrics
 
 
@@ -53,6 +54,7 @@ async def open_asynchronous(
     roles: ExecutionRoles,
     service_roles: ServiceRoles,
     metrics: Metrics,
+    event_metrics: EventMetrics,
     clock: Clock,
     tasks: anyio.abc.TaskGroup,
     flush_logs: Callable[[], Awaitable[None]],
@@ -83,6 +85,7 @@ async def open_asynchronous(
         *(store, group_commit, event_targets, dispatcher),
         *(settings, clock, tasks),
         ids=ids,
+        metrics=event_metrics,
     )
     queue = AsyncQueue(
         *(group_commit, dispatcher, payloads, settings, clock, tasks), ids=ids, metrics=metrics

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lambent.control.events.naming import connection_arn, destination_arn
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.permissions.asked import Nothing
@@ -335,7 +336,8 @@ CASES: Mapping[str, Sequence[Case]] = {
     **dict.fromkeys(
         (
             *("ListEventBuses", "ListRuleNamesByTarget", "ListRules", "TestEventPattern"),
-            *("PutPermission", "events:RemovePermission"),
+            *("PutPermission", "events:RemovePermission", "ListConnections"),
+            "ListApiDestinations",
         ),
         (NEITHER,),
     ),
@@ -348,6 +350,23 @@ CASES: Mapping[str, Sequence[Case]] = {
             Case((RULE,), all_of(Name=["r"], Rule=["r"], EventBusName=[None, DEFAULT_BUS])),
             Case((RULE_ON_BUS,), all_of(Name=["r"], Rule=["r"], EventBusName=["b", BUS])),
         ),
+    ),
+    **dict.fromkeys(
+        (
+            *("CreateConnection", "UpdateConnection", "DeauthorizeConnection"),
+            *("DescribeConnection", "events:DeleteConnection"),
+        ),
+        (Case((connection_arn(Scope(HERE, "us-east-1"), "c"),), [{"Name": "c"}]),),
+    ),
+    "CreateApiDestination": (
+        Case(
+            (destination_arn(Scope(HERE, "us-east-1"), "d"),),
+            [{"Name": "d", "ConnectionArn": connection_arn(Scope(HERE, "us-east-1"), "c")}],
+        ),
+    ),
+    **dict.fromkeys(
+        ("UpdateApiDestination", "DeleteApiDestination", "DescribeApiDestination"),
+        (Case((destination_arn(Scope(HERE, "us-east-1"), "d"),), [{"Name": "d"}]),),
     ),
     "PutEvents": (
         Case((BUS,), [{"Entries": [{"EventBusName": name}]} for name in ("b", BUS)]),
@@ -469,6 +488,13 @@ async def trusting(arn: str) -> ResourcePolicy:
     return ResourcePolicy(trust=[trust] if arn == ROLE else [])
 
 
+BESIDE = {
+    "PutFunctionCodeSigningConfig": CONFIG,
+    "CreateApiDestination": connection_arn(Scope(HERE, "us-east-1"), "c"),
+}
+"""Another resource that the same permission of an operation is about."""
+
+
 def test_every_operation_has_its_cases() -> None:
     """Each operation that is offered has the spellings of its resource here; those of API Gateway,
     whose resources are paths, are in `test_permissions_by_path.py`."""
@@ -499,8 +525,8 @@ def test_what_is_denied_is_denied_in_every_spelling(operation: str) -> None:
             assert "explicit deny" in refused.message, context
             others = {"Effect": "Allow", "NotAction": action, "Resource": "*"}
             statements = [allow(action, arn), others]
-            if operation == "PutFunctionCodeSigningConfig":
-                statements.append(allow(action, CONFIG))
+            if operation in BESIDE:
+                statements.append(allow(action, BESIDE[operation]))
             assert decision(operation, params, *statements, load=trusting) is None, context
             if arn != "*":
                 beside = [allow(action, f"{arn}x"), others]

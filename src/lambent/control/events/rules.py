@@ -23,7 +23,14 @@ from lambent.model.document import Body, Document
 from lambent.model.errors import ApiError
 from lambent.model.events.inputs import check_input
 from lambent.model.events.patterns import InvalidPattern, read_pattern
-from lambent.model.events.targets import BUS, UNIVERSAL, kind_of, parameters_of, target_error
+from lambent.model.events.targets import (
+    API_DESTINATION,
+    BUS,
+    UNIVERSAL,
+    kind_of,
+    parameters_of,
+    target_error,
+)
 from lambent.model.schedules.documents import ENABLED, due_after, is_on
 from lambent.model.schedules.expressions import parse
 from lambent.store.store import Store, Transaction
@@ -257,6 +264,8 @@ def _check_target(target: Params) -> None:
     kind = kind_of(Arn.parse(target["Arn"])) or ""
     if kind == UNIVERSAL:
         raise invalid(target["Arn"][:256], "It can be the target of a schedule only.")
+    if kind == API_DESTINATION and not target.get("RoleArn"):
+        raise validation(f"RoleArn is required for target {target['Arn']}.")
     if kind == BUS and not _INPUTS.isdisjoint(target):
         raise invalid("Input", "The event for an event bus cannot be changed.")
     others = sorted(set(target).difference(_TARGET_MEMBERS, parameters_of(kind)))

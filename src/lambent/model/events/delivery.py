@@ -30,7 +30,7 @@ class EventDelivery:
     role: str = ""
     """The ARN of the role that the service acts with; empty if it acts as itself."""
     body: bytes = dataclasses.field(repr=False)
-    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     """Further members of the request to the target's service, such as `MessageGroupId`."""
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     """Attributes of a message in a dead-letter queue."""

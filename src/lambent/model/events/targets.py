@@ -1,5 +1,6 @@
 """Targets of rules and schedules: which there are, and what one gets of an event."""
 
+import dataclasses
 import datetime
 import json
 import uuid
@@ -8,7 +9,7 @@ from typing import Any
 
 from lambent.model.arn import Arn, Scope
 from lambent.model.events.delivery import AGE_S_MAX, ATTEMPTS_MAX, EventDelivery
-from lambent.model.events.inputs import Rule, input_for
+from lambent.model.events.inputs import Rule, input_for, values_in
 
 EVENTS = "events.amazonaws.com"
 SCHEDULER = "scheduler.amazonaws.com"
@@ -132,7 +133,12 @@ def delivery_to(
     target: Mapping[str, Any], event: str, rule: Rule, scope: Scope, now: float, trace_id: str = ""
 ) -> EventDelivery:
     """An event that a rule sends to one of its targets."""
-    return _delivery(target, input_for(target, event, rule), rule.arn, scope, EVENTS, now, trace_id)
+    delivery = _delivery(
+        *(target, input_for(target, event, rule), rule.arn, scope, EVENTS, now, trace_id)
+    )
+    if not target.get("HttpParameters"):
+        return delivery
+    return dataclasses.replace(delivery, parameters=values_in(delivery.parameters, event))
 
 
 def scheduled_delivery(

@@ -28,6 +28,7 @@ from lambent.model.events.rule_index import RuleIndex
 from lambent.model.events.targets import BUS, SCHEDULER, delivery_to, event_text, kind_of
 from lambent.model.schedules.documents import RULES
 from lambent.store.store import Store, Transaction
+from lambent.telemetry.event_metrics import EventMetrics
 
 Params = Mapping[str, Any]
 
@@ -55,10 +56,11 @@ class _Compiled(NamedTuple):
 class EventBuses:
     """See the module."""
 
-    def __init__(self, store: Store, dispatcher: Keep, clock: Clock) -> None:
+    def __init__(self, store: Store, dispatcher: Keep, clock: Clock, metrics: EventMetrics) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._clock = clock
+        self._metrics = metrics
         self._known: dict[Root, RuleIndex[_Compiled]] = {}
         self._compiling = anyio.Lock()
         self._changes = 0
@@ -138,9 +140,12 @@ class EventBuses:
         self, bus: BusName, text: str, event: Event, now: float, trace_id: str
     ) -> Sequence[EventDelivery]:
         index = await self._index(bus)
+        matched = index.matching(event)
+        for compiled in matched:
+            self._metrics.note_matched(compiled.rule.arn)
         return [
             delivery_to(target, text, compiled.rule, bus.scope, now, trace_id)
-            for compiled in index.matching(event)
+            for compiled in matched
             for target in compiled.targets
         ]
 

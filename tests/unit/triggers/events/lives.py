@@ -17,6 +17,7 @@ from lambent.model.async_event import AsyncEvent
 from lambent.model.events.delivery import EventDelivery, Next, NotHandedOver
 from lambent.model.function import FunctionKey
 from lambent.store.store import Store, Transaction
+from lambent.telemetry.event_metrics import EventMetrics
 from lambent.triggers.events.buses import EventBuses
 from lambent.triggers.events.ticker import Ticker
 
@@ -94,10 +95,12 @@ class Life:
         self.dispatcher = EventDispatcher(
             *(store, commit, targets, functions, AsynchronousSettings(), clock, tasks),  # type: ignore[arg-type]
             ids=new_ids(clock.now(), store.starts),
+            metrics=(metrics := EventMetrics(clock)),
         )
+        self.metrics = metrics
         self.commit = commit
-        self.ticker = Ticker(store, self.dispatcher, clock)
-        self.buses = EventBuses(store, self.dispatcher, clock)
+        self.ticker = Ticker(store, self.dispatcher, clock, metrics)
+        self.buses = EventBuses(store, self.dispatcher, clock, metrics)
 
     async def until(self, holds: Callable[[Transaction], bool]) -> None:
         """Wait until something is so in the database."""

@@ -57,6 +57,15 @@ async def test_what_is_permanent_goes_to_the_dead_letter_queue(store: Store) -> 
         "ERROR_MESSAGE": "no",
         "RETRY_ATTEMPTS": "0",
     }
+    counted = {key.name: values.sum for (key, _), values in life.metrics.take() if key.dimensions}
+    assert counted == {
+        "MatchedEvents": 1,
+        "TriggeredRules": 1,
+        "InvocationAttempts": 1,
+        "Invocations": 1,
+        "FailedInvocations": 1,
+        "InvocationsSentToDlq": 1,
+    }
 
 
 @pytest.mark.anyio

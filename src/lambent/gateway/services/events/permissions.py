@@ -1,8 +1,15 @@
 """What each operation of EventBridge needs permission for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from lambent.control.events.naming import find_bus, parse_events_arn, rule_arn, validation
+from lambent.control.events.naming import (
+    connection_arn,
+    destination_arn,
+    find_bus,
+    parse_events_arn,
+    rule_arn,
+    validation,
+)
 from lambent.gateway.permissions.asked import Asked, Target
 from lambent.gateway.permissions.needs import (
     NOTHING,
@@ -17,7 +24,7 @@ from lambent.gateway.permissions.needs import (
     each,
 )
 from lambent.gateway.permissions.passed_roles import passing_to
-from lambent.model.arn import Arn
+from lambent.model.arn import Arn, Scope
 from lambent.model.events.targets import ACTIONS, BUS, EVENTS, LOG_GROUP, kind_of, resource_of
 
 _RULES = ("rule-on-custom-event-bus", "rule-on-default-event-bus")
@@ -113,6 +120,27 @@ def _sent_without_role(kind: str, type: str) -> Need:
     return Need(ACTIONS[kind], Resource((type,), find))
 
 
+def _named(type: str, arn_of: Callable[[Scope, str], str]) -> Resource:
+    """A connection or API destination by its name. Policies may leave out the last part of its
+    ARN, as AWS's list does."""
+
+    async def find(asked: Asked) -> Sequence[Target]:
+        arn = arn_of(asked.scope, asked.params["Name"])
+        return [Target(arn, asked.scope.account, (arn.rpartition("/")[0],))]
+
+    return Resource((type,), find)
+
+
+async def _connection_of_destination(asked: Asked) -> Sequence[Target]:
+    text = asked.params.get("ConnectionArn")
+    arn = Arn.try_parse(text) if text else None
+    if arn is None:
+        return []
+    return [Target(str(arn), arn.account, (str(arn).rpartition("/")[0],))]
+
+
+_CONNECTION = _named("connection", connection_arn)
+_DESTINATION = _named("api-destination", destination_arn)
 _PASSING = passing_to(EVENTS, _passed_roles, _about_rule)
 _TAGGED = Resource(("event-bus", *_RULES), _by_arn)
 
@@ -168,6 +196,21 @@ PERMISSIONS: Mapping[str, Needs] = {
             ),
         ),
     ),
+    **each(
+        "events",
+        (
+            *("CreateConnection", "UpdateConnection", "DeauthorizeConnection"),
+            *("DescribeConnection", "DeleteConnection"),
+        ),
+        _CONNECTION,
+    ),
+    "CreateApiDestination": (
+        Need("events:CreateApiDestination", _DESTINATION),
+        Need("events:CreateApiDestination", Resource(("connection",), _connection_of_destination)),
+    ),
+    **each("events", ("UpdateApiDestination", "DeleteApiDestination"), _DESTINATION),
+    "DescribeApiDestination": (Need("events:DescribeApiDestination", _DESTINATION),),
+    **each("events", ("ListConnections", "ListApiDestinations"), NOTHING),
     **each("events", ("ListTagsForResource",), _TAGGED),
     **each("events", ("TagResource",), _TAGGED, *TAGS),
     **each("events", ("UntagResource",), _TAGGED, TAG_KEYS),
@@ -181,6 +224,12 @@ _UNKNOWN_POLICIES = (
     " has no role, the caller who names it needs the permission."
 )
 DIFFERENCES = (
+    Difference(
+        "resource connection",
+        False,
+        "Which connection a destination has is not looked up.",
+        ("events:DescribeApiDestination",),
+    ),
     *(
         Difference(f"key events:{name}", False, _NOT_KNOWN)
         for name in ("creatorAccount", "ManagedBy")
@@ -203,6 +252,8 @@ DIFFERENCES = (
 )
 RESOURCE_NAMES = (
     ("event-bus", "`arn:aws:events:REGION:ACCOUNT:event-bus/NAME`"),
+    ("connection", "`arn:aws:events:REGION:ACCOUNT:connection/NAME`"),
+    ("api-destination", "`arn:aws:events:REGION:ACCOUNT:api-destination/NAME`"),
     ("rule-on-default-event-bus", "`arn:aws:events:REGION:ACCOUNT:rule/NAME`"),
     ("rule-on-custom-event-bus", "`arn:aws:events:REGION:ACCOUNT:rule/BUS/NAME`"),
 )

@@ -28,6 +28,8 @@ EVENTS: ServiceDefinition[EventsRooms] = ServiceDefinition(
                 *("EventSourceName", "KmsKeyIdentifier", "LogConfig", "DeadLetterConfig"),
             ),
             "UpdateEventBus": ("KmsKeyIdentifier", "LogConfig", "DeadLetterConfig"),
+            "CreateConnection": ("InvocationConnectivityParameters", "KmsKeyIdentifier"),
+            "UpdateConnection": ("InvocationConnectivityParameters", "KmsKeyIdentifier"),
         },
     ),
 )
