@@ -1,5 +1,6 @@
 """Handing an event over: who may, what each kind of target gets, what is retried."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -11,12 +12,14 @@ from lambent.asynchronous.event_targets import EventTargets
 from lambent.aws.client import AwsUnreachable
 from lambent.identity.authorizer import Authorizer
 from lambent.identity.service_roles import ServiceRoles
+from lambent.kit.clock import SystemClock
 from lambent.model.arn import Scope
 from lambent.model.errors import FunctionNotFound
-from lambent.model.events.delivery import EventDelivery, NotHandedOver
-from lambent.model.events.targets import EVENTS, TARGET_ARN_MAX, target_error
+from lambent.model.events.delivery import EventDelivery, Next, NotHandedOver
+from lambent.model.events.targets import BUS, EVENTS, SCHEDULER, TARGET_ARN_MAX, target_error
+from lambent.model.identity import Identity, IdentityKey
 from lambent.model.policy import ResourcePolicy, statements_of
-from tests.authorizers import relaxed, strict
+from tests.authorizers import HOME, Policies, relaxed, strict
 from tests.factories import function_version
 
 ACCOUNT, OTHER = "1" * 12, "2" * 12
@@ -197,3 +200,121 @@ def test_what_can_be_no_target() -> None:
     ):
         assert target_error(arn) is not None, json.dumps(arn)
     assert target_error(FUNCTION) is None
+
+
+class Roles(Policies):
+    """A keyring that has one role, which a service may assume on a condition."""
+
+    def __init__(self, statements: Any, condition: Any) -> None:
+        super().__init__(statements, {})
+        trust = {"Effect": "Allow", "Principal": {"Service": [EVENTS, SCHEDULER]}}
+        trust |= {"Action": "sts:AssumeRole", "Condition": condition}
+        self._role = Identity(
+            key=IdentityKey(ACCOUNT, "role", "r"),  # type: ignore[arg-type]
+            id="AROA1",
+            created_ms=0,
+            trust={"Version": "2012-10-17", "Statement": [trust]},
+        )
+
+    def role(self, arn: str) -> Identity | None:
+        return self._role if arn == self._role.arn else None
+
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
+THEIR_BUS = f"arn:aws:events:us-east-1:{OTHER}:event-bus/theirs"
+ANY = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
+def acting(policy: Any = None, condition: Any = None, statement: Any = ANY) -> EventTargets:
+    """A strict platform with a role; `policy` is that of every resource."""
+
+    async def load(_: str) -> ResourcePolicy:
+        document = {"Version": "2012-10-17", "Statement": [policy] if policy else []}
+        return ResourcePolicy(statements_of([document]))
+
+    keyring: Any = Roles([statement], condition or {})
+    authorizer = Authorizer(keyring, load, SystemClock(), home=HOME, is_strict=True)
+    found = targets(authorizer)
+
+    async def take(_delivery: EventDelivery, _now: float) -> Next:
+        return Next()
+
+    found.register(BUS, take)
+    return found
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("condition", "reaches"),
+    [
+        ({}, True),
+        ({"StringEquals": {"events:source": "shop", "events:detail-type": "order"}}, True),
+        ({"StringEquals": {"events:source": "bank"}}, False),
+        ({"StringEquals": {"events:detail-type": "invoice"}}, False),
+        ({"Bool": {"events:eventBusInvocation": "true"}}, True),
+        ({"Bool": {"events:eventBusInvocation": "false"}}, False),
+        ({"ArnEquals": {"aws:SourceArn": RULE}}, True),
+        ({"ArnEquals": {"aws:SourceArn": f"{RULE}2"}}, False),
+        ({"StringEquals": {"aws:SourceAccount": OTHER}}, False),
+    ],
+)
+async def test_a_bus_of_another_account_needs_its_policy(condition: Any, reaches: bool) -> None:
+    """And a role: the policy of the bus decides by the event."""
+    event = json.dumps({"source": "shop", "detail-type": "order", "detail": {}}).encode()
+    policy = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        "Action": "events:PutEvents",
+        "Resource": THEIR_BUS,
+        "Condition": condition,
+    }
+    sent = delivery(THEIR_BUS, event, role=ROLE)
+    if reaches:
+        await acting(policy).hand_over(sent, 5.0)
+    else:
+        with pytest.raises(NotHandedOver, match="NO_PERMISSIONS"):
+            await acting(policy).hand_over(sent, 5.0)
+    nothing = {**ANY, "Action": "sqs:*"}
+    for refusing, without in (
+        (acting(policy), delivery(THEIR_BUS, event)),  # No role.
+        (acting(None), sent),  # No policy of the bus.
+        (acting(policy, statement=nothing), sent),  # The role may not.
+    ):
+        with pytest.raises(NotHandedOver, match="NO_PERMISSIONS"):
+            await refusing.hand_over(without, 5.0)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("source", "wanted", "is_trusted"),
+    [
+        (RULE, RULE, True),
+        (RULE, f"{RULE}2", False),
+        (
+            f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule/g/s",
+            f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule-group/g",
+            True,
+        ),
+        (
+            f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule/h/s",
+            f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule-group/g",
+            False,
+        ),
+    ],
+)
+async def test_a_role_trusts_a_source(source: str, wanted: str, is_trusted: bool) -> None:
+    """A rule, or a group of schedules, as in AWS."""
+    condition = {"ArnEquals": {"aws:SourceArn": wanted}}
+    service = SCHEDULER if "scheduler" in source else EVENTS
+    handing = acting(condition=condition)
+    sent = dataclasses.replace(delivery(role=ROLE), source_arn=source, service=service)
+    if is_trusted:
+        assert (await handing.hand_over(sent, 5.0)).events
+    else:
+        with pytest.raises(NotHandedOver, match="cannot assume the role"):
+            await handing.hand_over(sent, 5.0)
+
+
+def test_an_exception_and_a_delivery_show_no_body() -> None:
+    shown = repr(delivery(body=b"private", parameters={"HeaderParameters": {"A": "private"}}))
+    assert "private" not in shown
