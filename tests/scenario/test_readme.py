@@ -70,7 +70,10 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
         ("metrics", ['"MetricName": "Orders"', '"Sum": 3.0']),
         ("websocket-apis", ['{"you said": "hello"}', "DISCONNECT"]),
         ("names-and-tls", ["/world"]),
-        ("schedules-and-events", ["Scheduled Event", "MON-FRI", "nightly", "hourly", "a7"]),
+        (
+            "schedules-and-events",
+            ["Scheduled Event", "MON-FRI", "nightly", "hourly", "a7", "order-paid"],
+        ),
     ],
 )
 def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: list[str]) -> None:

@@ -94,8 +94,8 @@ def test_a_function_is_called_for_the_rule_that_its_policy_names(strict: Strict)
 
 
 def test_a_role_trusts_one_group_of_schedules(strict: Strict) -> None:
-    """The confused deputy: a schedule of another group cannot act with the role, whoever passed
-    it."""
+    """The confused deputy: a schedule of another group cannot act with the role, even if a
+    caller passed it."""
     client, scheduler = strict.client("lambda"), strict.client("scheduler")
     arn = deploy(client, "one-group", {"app.py": PRINTS})["FunctionArn"]
     calls = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}
@@ -121,7 +121,7 @@ def test_a_role_trusts_one_group_of_schedules(strict: Strict) -> None:
 
 
 def test_what_a_user_may_configure(strict: Strict) -> None:
-    """A role is passed to the service that acts with it; events are put by source and type; nobody
+    """A role is passed to the service that acts with it; events are put by source and type; no user
     sends through a rule what they may not send themselves."""
     arn = deploy(strict.client("lambda"), "of-a-user", {"app.py": PRINTS})["FunctionArn"]
     calls = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}

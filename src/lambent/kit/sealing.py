@@ -1,6 +1,6 @@
 """Small secrets in the database: encrypted and authenticated, each for one purpose.
 
-The key is of the platform. Whoever has both, as in a backup, can read the secret; a row, a log line
+The key is of the platform. A reader of both, as in a backup, can read the secret; a row, a log line
 or a query that shows a document cannot.
 """
 
