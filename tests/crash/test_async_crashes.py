@@ -3,19 +3,16 @@ interrupted: see `auditor.py`. `make crash` kills more often."""
 
 import http.client
 import json
-import logging
 import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from lambent.store.database import connect
 from lambent.store.settings import StoreSettings
@@ -32,22 +29,6 @@ def handler(event, context):
     if event["fails"]:
         raise ValueError("as asked")
 """
-
-
-@pytest.fixture
-def queue() -> Iterator[Any]:
-    """The destination of records: a queue in a server that is not killed."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    client = boto3.client(
-        "sqs", endpoint_url=f"http://{host}:{port}", region_name="us-east-1",
-        aws_access_key_id=ACCOUNT, aws_secret_access_key="x",
-    )  # fmt: skip
-    client.create_queue(QueueName="records")
-    yield client
-    server.stop()
 
 
 def enqueue(endpoint: str, auditor: Auditor, numbers: random.Random) -> None:

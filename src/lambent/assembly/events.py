@@ -10,6 +10,7 @@ from lambent.assembly.api import Api
 from lambent.assembly.execution import Execution
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.storage import Storage
+from lambent.asynchronous.event_targets import EventTargets
 from lambent.asynchronous.queue import AsyncQueue
 from lambent.asynchronous.room import open_asynchronous
 from lambent.aws.client import AwsClient, open_aws_calls
@@ -18,6 +19,7 @@ from lambent.identity.authorizer import Caller
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.tasks import start_loop
 from lambent.model.arn import Scope
+from lambent.model.events.targets import BUS, LOG_GROUP
 from lambent.model.principal import root_of
 from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
 from lambent.polling.room import open_polling
@@ -25,9 +27,11 @@ from lambent.polling.source_checks import SourceChecks
 from lambent.services.endpoints import aws_clients
 from lambent.services.local_services import LocalServices
 from lambent.settings import Settings
+from lambent.telemetry.event_metrics import EventMetrics
 from lambent.telemetry.invocation_metrics import InvocationMetrics
 from lambent.telemetry.metrics import Metrics
 from lambent.triggers.events.buses import EventBuses
+from lambent.triggers.events.log_groups import LogGroupTargets
 from lambent.triggers.events.ticker import Ticker
 
 
@@ -44,6 +48,8 @@ class Events:
     mappings: MappingSupervisor
     source_checks: SourceChecks
     buses: EventBuses
+    targets: EventTargets
+    """Of rules and schedules."""
 
 
 @asynccontextmanager
@@ -67,6 +73,8 @@ async def open_events(
         of_calls = InvocationMetrics(metrics)
         storage.metrics.add_source(of_calls.take)
         execution.invoker.on_ended(of_calls.note)
+        event_metrics = EventMetrics(storage.clock)
+        storage.metrics.add_source(event_metrics.take)
         calls = await stack.enter_async_context(open_aws_calls(aws))
         asynchronous = await open_asynchronous(
             settings.asynchronous,
@@ -74,6 +82,7 @@ async def open_events(
             invoker=execution.invoker,
             payloads=storage.payloads,
             metrics=metrics,
+            event_metrics=event_metrics,
             clients=aws,
             aws=calls,
             authorizer=api.authorizer,
@@ -83,12 +92,16 @@ async def open_events(
             tasks=storage.tasks,
             flush_logs=storage.logs.settle,
         )
-        buses = EventBuses(storage.store, asynchronous.event_dispatcher, storage.clock)
-        await storage.store.follow(buses)
+        # Before the first wait: what was left may be for these targets.
+        to_targets = asynchronous.event_dispatcher
+        buses = EventBuses(storage.store, to_targets, storage.clock, event_metrics)
         if "events" in api.gateway.signing_names:
             calls.serve("events", "PutEvents", buses.put_events)
+            asynchronous.event_targets.register(BUS, buses.take)
+        asynchronous.event_targets.register(LOG_GROUP, LogGroupTargets(storage.logs).take)
         _serve_own(calls, api)
-        ticker = Ticker(storage.store, asynchronous.event_dispatcher, storage.clock)
+        await storage.store.follow(buses)
+        ticker = Ticker(storage.store, to_targets, storage.clock, event_metrics)
         await storage.store.follow(ticker)
         start_loop(storage.tasks, storage.clock, ticker.run)
         context = PollingContext(
@@ -111,6 +124,7 @@ async def open_events(
             mappings=await stack.enter_async_context(open_polling(context)),
             source_checks=SourceChecks(calls, api.roles),
             buses=buses,
+            targets=asynchronous.event_targets,
         )
 
 
