@@ -241,16 +241,16 @@ def test_functions_act_for_their_role(strict: Strict) -> None:
     """With temporary credentials, and with the permissions of the role's policy."""
     root = strict.client("lambda")
     config = {"Timeout": 30, "MemorySize": 1024}
-    deploy(root, "lists-itself", {"app.py": CALLS_LAMBDA}, **config)
-    payload, _ = invoke(root, "lists-itself", {"name": "lists-itself"})
+    deploy(root, "caller", {"app.py": CALLS_LAMBDA}, **config)
+    payload, _ = invoke(root, "caller", {"name": "caller"})
     assert payload["arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/lambda-role/caller"
     assert "is not authorized to perform: lambda:GetFunctionConfiguration" in payload["error"]
     policy = {"Effect": "Allow", "Action": "lambda:GetFunctionConfiguration", "Resource": "*"}
     strict.client("iam").put_role_policy(
         RoleName="lambda-role", PolicyName="p", PolicyDocument=json.dumps({"Statement": policy})
     )
-    payload, _ = invoke(root, "lists-itself", {"name": "lists-itself"})
-    assert payload["found"] == "lists-itself"
+    payload, _ = invoke(root, "caller", {"name": "caller"})
+    assert payload["found"] == "caller"
 
 
 def test_roles_of_functions_must_be_good(strict: Strict) -> None:
