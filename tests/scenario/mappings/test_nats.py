@@ -250,7 +250,7 @@ def test_messages_wait_for_a_disabled_mapping(
 def test_problems_are_shown(
     nats_server: Nats, brokers: OwnBrokers, new_function: NewFunction
 ) -> None:
-    """A wrong password, a stream that was deleted, an address that nobody has set."""
+    """A wrong password, a stream that was deleted, an address that is not set."""
     function = new_function()
     stream = Stream(nats_server, "guessed")
     uuid = map_stream(function, brokers, stream, secret=brokers.wrong_secret)

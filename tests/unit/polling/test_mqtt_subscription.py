@@ -54,7 +54,7 @@ async def test_messages_without_acknowledgement_are_bounded() -> None:
 
 @pytest.mark.anyio
 async def test_a_message_that_no_event_has_room_for_is_acknowledged() -> None:
-    """Else it would come again and again."""
+    """Else the broker would send it with every connection."""
     rig = make_rig(kind=MQTT, arn="arn:aws:mqtt:us-east-1:000000000000:broker/b", Queues=["t"])
     client: Any = Client()
     MqttSubscription(rig.polled, client)

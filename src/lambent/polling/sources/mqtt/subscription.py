@@ -1,7 +1,7 @@
 """A subscription at a broker with MQTT 5, over one connection.
 
 Each mapping has a session of its own at the broker, named after it. The broker keeps what arrives
-while nobody is connected, and sends again what was not acknowledged. Messages are acknowledged when
+while no client is connected, and sends again what was not acknowledged. Messages are acknowledged when
 they are processed; those of QoS 0 have no acknowledgement and can be lost, as MQTT says.
 https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html
 """
@@ -40,7 +40,7 @@ from lambent.polling.sources.mqtt.records import Records, describe, envelope_of
 _DEADLINE_S = 10.0
 _KEEPALIVE_S = 30
 _FORGOTTEN_AFTER_S = 7 * 24 * 3600
-"""The broker ends a session that nobody uses for so long: that of a deleted mapping."""
+"""The broker ends a session that was not used for so long: that of a deleted mapping."""
 _MESSAGE_BYTES_MAX = 1024 * 1024
 _NOT_AUTHENTICATED = frozenset(
     {"Bad user name or password", "Not authorized", "Bad authentication method"}

@@ -1,8 +1,8 @@
 """A durable consumer of a stream of NATS JetStream, over one connection.
 
 Each mapping has a consumer of its own, named after it. The server remembers what is acknowledged,
-and delivers the rest again after `_ACK_WAIT_S`. While a function works on a batch, the server is
-told so.
+and delivers the rest again after `_ACK_WAIT_S`. While a function works on a batch, the driver tells
+the server so.
 https://docs.nats.io/nats-concepts/jetstream/consumers
 """
 
@@ -47,7 +47,7 @@ _LOOK_EVERY_S = 10.0
 _REMEMBERED = 1000
 """Messages beyond those that are open."""
 _FORGOTTEN_AFTER_S = 7 * 24 * 3600.0
-"""The server deletes a consumer that nobody uses for so long: that of a deleted mapping."""
+"""The server deletes a consumer that was not used for so long: that of a deleted mapping."""
 _ERRORS = (nats.errors.Error, OSError, TimeoutError)
 _ENDS = {"409", "503"}
 """Statuses that end a request for messages for good: the consumer or its stream is gone."""
