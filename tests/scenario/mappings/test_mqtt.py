@@ -155,7 +155,7 @@ def test_messages_that_fail_for_good_go_to_the_destination(
     )
     bucket = brokers.bucket("mqtt-bin")
     destination = {"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}}
-    map_topics(
+    uuid = map_topics(
         function,
         brokers,
         "poisoned",
@@ -163,6 +163,7 @@ def test_messages_that_fail_for_good_go_to_the_destination(
         MaximumRetryAttempts=0,
         DestinationConfig=destination,
     )
+    wait_subscribed(mosquitto, uuid)
     send(mosquitto, "poisoned", "poison", "food")
     record = brokers.wait_object(bucket)
     assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
