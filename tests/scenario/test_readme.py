@@ -74,7 +74,10 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
             "developing",
             ["Hello you", "ServerlessHttpApi", "/pets/1 in dev", "running by hand"],
         ),
-        ("schedules-and-events", ["Scheduled Event", "MON-FRI", "nightly", "hourly", "a7"]),
+        (
+            "schedules-and-events",
+            ["Scheduled Event", "MON-FRI", "nightly", "hourly", "a7", "order-paid"],
+        ),
     ],
 )
 def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: list[str]) -> None:

@@ -127,6 +127,7 @@ async def open_other_services(
             deliveries = LocalServiceCalls(
                 execution.invoker,
                 events.queue,
+                events.buses,
                 api.authorizer,
                 storage.tasks,
                 local_services.token,
