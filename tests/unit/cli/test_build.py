@@ -89,7 +89,9 @@ def test_wheels_for_linux_from_elsewhere(
 def test_what_is_installed_already(tmp_path: Path) -> None:
     """Is not installed again."""
     files = {"app.py": HANDLER, "requirements.txt": "no-such", "greeting-1.dist-info/METADATA": ""}
-    assert "greeting-1.dist-info/METADATA" in names(python(write(tmp_path, files)))
+    assert "greeting-1.dist-info/METADATA" in names(python(write(tmp_path / "a", files)))
+    files = {"app.py": HANDLER, "requirements.txt": "x", ".lambentignore": "requirements.txt"}
+    assert names(python(write(tmp_path / "b", files))) == ["app.py"]
 
 
 def test_dependencies_of_pyproject(tmp_path: Path, wheels: Path) -> None:
