@@ -18,7 +18,7 @@ from lambent.store.settings import StoreSettings
 from tests.crash.auditor import RETRIES, Auditor
 from tests.crash.failpoints import ANY_TIME, POINTS
 from tests.crash.lives import Life
-from tests.crash.queue_server import QueueServer, running_queue
+from tests.crash.queue_server import QueueServer
 from tests.platforms import ACCOUNT, Platform, deploy, wait_for
 
 KILLS = os.environ.get("CRASH_KILLS")

@@ -823,7 +823,7 @@ def test_a_stack_acts_with_the_rights_of_its_user_or_its_role(strict: Strict) ->
 
 
 def test_cloud_control_acts_with_the_rights_of_its_caller(strict: Strict) -> None:
-    """The permission for CreateResource gives none for the resource. With a role, the role's
+    """The permission for CreateResource is none for the resource. With a role, the role's
     rights decide, and the caller has to be allowed to pass it."""
     iam = strict.client("iam")
     trust = json.dumps(TRUST).replace("lambda.amazonaws.com", "cloudformation.amazonaws.com")

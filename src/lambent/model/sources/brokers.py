@@ -1,4 +1,4 @@
-"""Brokers that AWS does not offer: NATS JetStream and MQTT. Their ARNs are of one's own choice, and
+"""Brokers that AWS does not offer: NATS JetStream and MQTT. You choose their ARNs, and
 the setting `polling.brokers` has their addresses. `Queues` has the subject, or the topic filter.
 """
 

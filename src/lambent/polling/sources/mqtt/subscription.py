@@ -1,8 +1,8 @@
 """A subscription at a broker with MQTT 5, over one connection.
 
 Each mapping has a session of its own at the broker, named after it. The broker keeps what arrives
-while no client is connected, and sends again what was not acknowledged. Messages are acknowledged when
-they are processed; those of QoS 0 have no acknowledgement and can be lost, as MQTT says.
+while no client is connected, and sends again what was not acknowledged. Messages are acknowledged
+when they are processed; those of QoS 0 have no acknowledgement and can be lost, as MQTT says.
 https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html
 """
 
