@@ -235,6 +235,35 @@ def test_a_topic_tells_a_function(platform: Platform) -> None:
     assert {"SigningCertUrl", "UnsubscribeUrl", "MessageId", "Timestamp"} <= set(record["Sns"])
 
 
+def test_events_of_a_stack_reach_a_topic(platform: Platform) -> None:
+    """Each of them, in its order and in AWS's form."""
+    sqs, sns = platform.client("sqs"), platform.client("sns")
+    queue = sqs.create_queue(QueueName="heard-of-stacks")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    topic = sns.create_topic(Name="stacks")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
+    resource = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "v"}}
+    client = platform.client("cloudformation")
+    made = client.create_stack(
+        StackName="heard",
+        TemplateBody=json.dumps({"Resources": {"P": resource}}),
+        NotificationARNs=[topic],
+        ClientRequestToken="t",
+    )
+    messages = [
+        json.loads(wait_for(lambda: receive(sqs, queue), "an event", deadline_s=30)["Body"])
+        for _ in range(5)
+    ]
+    assert {message["Subject"] for message in messages} == {"AWS CloudFormation Notification"}
+    heard = [message["Message"] for message in messages]
+    events = client.describe_stack_events(StackName="heard")["StackEvents"]
+    ids = [text.split("EventId='")[1].split("'")[0] for text in heard]
+    assert sorted(ids) == sorted(event["EventId"] for event in events)
+    assert all(f"StackId='{made['StackId']}'" in text for text in heard)
+    assert all("ClientRequestToken='t'" in text for text in heard)
+    client.delete_stack(StackName="heard")
+
+
 def test_a_rule_invokes_a_function_which_is_retried(platform: Platform) -> None:
     """EventBridge's event is the event itself. A function that fails is tried twice more, under the
     same request id: the event is in the platform's own queue."""

@@ -17,6 +17,7 @@ from lambent.control.events.buses import Buses
 from lambent.control.events.connections import Connections, open_sealing
 from lambent.control.events.rules import Rules
 from lambent.control.events.tags import Tags
+from lambent.control.groups import Groups as UserGroups
 from lambent.control.log_groups import LogGroups
 from lambent.control.managed_policies import ManagedPolicies
 from lambent.control.mappings import CheckSource
@@ -117,7 +118,9 @@ async def open_control_plane(
         sts_rooms = StsRooms(api.identities, api.keyring.sessions, api.authorizer.is_strict)
         gateway.register(STS, STS.bind(sts_rooms))
         managed = ManagedPolicies(storage.store, storage.clock)
-        gateway.register(IAM, IAM.bind(IamRooms(api.identities, managed)))
+        gateway.register(
+            IAM, IAM.bind(IamRooms(api.identities, managed, UserGroups(storage.store)))
+        )
         rest_apis = RestApis(storage.store, storage.clock, settings.gateway.url_domain)
         rest_rooms = RestApiRooms(rest_apis, ports.trials)
         gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))

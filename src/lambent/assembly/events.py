@@ -1,8 +1,10 @@
 """Events: clients of other AWS services, the asynchronous queue, event source mappings."""
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
 
 from lambent.assembly.api import Api
 from lambent.assembly.execution import Execution
@@ -13,9 +15,12 @@ from lambent.asynchronous.queue import AsyncQueue
 from lambent.asynchronous.room import open_asynchronous
 from lambent.aws.client import AwsClient, open_aws_calls
 from lambent.aws.clients import AwsClients
+from lambent.identity.authorizer import Caller
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.tasks import start_loop
+from lambent.model.arn import Scope
 from lambent.model.events.targets import BUS, LOG_GROUP
+from lambent.model.principal import root_of
 from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
 from lambent.polling.room import open_polling
 from lambent.polling.source_checks import SourceChecks
@@ -94,6 +99,7 @@ async def open_events(
             calls.serve("events", "PutEvents", buses.put_events)
             asynchronous.event_targets.register(BUS, buses.take)
         asynchronous.event_targets.register(LOG_GROUP, LogGroupTargets(storage.logs).take)
+        _serve_own(calls, api)
         await storage.store.follow(buses)
         ticker = Ticker(storage.store, to_targets, storage.clock, event_metrics)
         await storage.store.follow(ticker)
@@ -120,3 +126,22 @@ async def open_events(
             buses=buses,
             targets=asynchronous.event_targets,
         )
+
+
+_OWN = (("secretsmanager", "GetSecretValue"), ("s3", "PutObject"))
+"""What mappings and destinations call, of services that the platform may offer itself."""
+
+
+def _serve_own(calls: AwsClient, api: Api) -> None:
+    """Have the platform's own services serve calls that the rooms make. Those rooms have checked
+    the role on whose behalf they call."""
+
+    async def call(service: str, operation: str, scope: Scope, params: Mapping[str, Any]) -> Any:
+        owner = Caller(
+            principal=root_of(scope.account), scope=scope, service=None, access_key_id=None
+        )
+        return await api.gateway.dispatcher.dispatch(service, operation, params, owner)
+
+    for service, operation in _OWN:
+        if service in api.gateway.signing_names:
+            calls.serve(service, operation, partial(call, service, operation))

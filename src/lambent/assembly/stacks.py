@@ -7,7 +7,7 @@ from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.names import register_custom_resources
 from lambent.assembly.storage import Storage
-from lambent.asynchronous.events_of_callers import EventsOfCallers
+from lambent.asynchronous.functions_of_callers import FunctionsOfCallers
 from lambent.aws.any_service import AnyServiceCalls
 from lambent.gateway.registry import SERVICES
 from lambent.gateway.services.cloudcontrol.service import CLOUDCONTROL
@@ -20,6 +20,7 @@ from lambent.services.any_service import AnyService
 from lambent.settings import Settings
 from lambent.stacks.custom_resources import Taken
 from lambent.stacks.room import Stacks, open_stacks
+from lambent.stacks.sealing import SECRET
 from lambent.triggers.custom_resources.front import Respond, Verdict
 from lambent.triggers.events.universal import UniversalTargets
 
@@ -56,13 +57,15 @@ async def register_stacks(
 
         start_task(storage.tasks, lambda _: respond(Verdict.UNKNOWN), run)
 
+    # Readers cannot create it.
+    await storage.store.transact(lambda tx: tx.identities.platform_secret(SECRET))
     links = await register_custom_resources(settings, storage, api, take)
     stacks = open_stacks(
         storage.store,
         storage.clock,
         storage.tasks,
         aws_api,
-        EventsOfCallers(events.queue, execution.invoker, api.authorizer),
+        FunctionsOfCallers(events.queue, execution.invoker, api.authorizer),
         ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict),
         partial(links.url, lifetime_s=_LINK_LIFETIME_S),
     )

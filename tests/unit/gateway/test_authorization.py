@@ -64,7 +64,7 @@ class Known(Nothing):
     """A store with an administrator, a powerful role, a mapping and a function URL."""
 
     async def identity(self, key: IdentityKey) -> Identity | None:
-        if key.name not in ("boss", "power"):
+        if key.name not in ("boss", "power", "team"):
             return None
         return Identity(key=key, id="AIDA2", path="/admins/", created_ms=0)
 
@@ -197,6 +197,7 @@ GROUPS = Case(
     + all_of(logGroupIdentifier=["/prod/g", GROUP, f"{GROUP}:*"], logStreamName=["s"]),
 )
 STREAM = Case((f"{GROUP}:log-stream:s",), GROUPS.spellings)
+TEAM = f"arn:aws:iam::{HERE}:group/admins/team"
 USERS = Case((BOSS,), [{"UserName": "boss", "PolicyName": "p", "AccessKeyId": "AKIA"}])
 ROLES = Case((ROLE,), [{"RoleName": "power", "PolicyName": "p"}])
 NEITHER = Case(("*",), [{}])
@@ -262,7 +263,7 @@ CASES: Mapping[str, Sequence[Case]] = {
         (
             *("CreateCodeSigningConfig", "CreateEventSourceMapping", "GetAccountSettings"),
             *("ListCodeSigningConfigs", "ListEventSourceMappings", "ListFunctions", "ListLayers"),
-            *("ListUsers", "ListRoles", "ListPolicies", "ListBuckets"),
+            *("ListUsers", "ListGroups", "ListRoles", "ListPolicies", "ListBuckets"),
             *("ListSecrets", "GetRandomPassword"),
             *("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData"),
             *("ListExports", "ListImports", "ListStacks", "ValidateTemplate"),
@@ -294,7 +295,7 @@ CASES: Mapping[str, Sequence[Case]] = {
             *("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys", "UpdateAccessKey"),
             *("DeleteUser", "GetUser", "ListAttachedUserPolicies", "ListUserTags"),
             *("DeleteUserPolicy", "GetUserPolicy", "ListUserPolicies", "PutUserPolicy"),
-            *("TagUser", "UntagUser", "AttachUserPolicy", "DetachUserPolicy"),
+            *("TagUser", "UntagUser", "AttachUserPolicy", "DetachUserPolicy", "ListGroupsForUser"),
         ),
         (USERS,),
     ),
@@ -315,6 +316,15 @@ CASES: Mapping[str, Sequence[Case]] = {
         ),
         (Case((MANAGED,), [{"PolicyArn": MANAGED}]),),
     ),
+    **dict.fromkeys(
+        (
+            *("AddUserToGroup", "DeleteGroup", "GetGroup", "ListAttachedGroupPolicies"),
+            *("DeleteGroupPolicy", "GetGroupPolicy", "ListGroupPolicies", "PutGroupPolicy"),
+            *("AttachGroupPolicy", "DetachGroupPolicy", "RemoveUserFromGroup"),
+        ),
+        (Case((TEAM,), [{"GroupName": "team", "PolicyName": "p", "UserName": "boss"}]),),
+    ),
+    "CreateGroup": (Case((TEAM,), [{"GroupName": "team", "Path": "/admins/"}]),),
     "CreatePolicy": (Case((MANAGED,), [{"PolicyName": "m", "Path": "/admins/"}]),),
     **dict.fromkeys(
         (
@@ -447,7 +457,8 @@ CASES: Mapping[str, Sequence[Case]] = {
         (
             *("CancelUpdateStack", "ContinueUpdateRollback", "CreateChangeSet", "CreateStack"),
             *("DeleteStack", "DescribeStackEvents", "DescribeStackResource", "DescribeStacks"),
-            *("DescribeStackResources", "GetStackPolicy", "GetTemplate", "GetTemplateSummary"),
+            *("DescribeEvents", "SignalResource", "DescribeStackResources", "GetStackPolicy"),
+            *("GetTemplate", "GetTemplateSummary"),
             *("ListChangeSets", "ListStackResources", "RollbackStack", "SetStackPolicy"),
             *("UpdateStack", "UpdateTerminationProtection"),
         ),
@@ -473,6 +484,10 @@ EXTRA = {
     "AttachRolePolicy": {"PolicyArn": MANAGED},
     "DetachUserPolicy": {"PolicyArn": MANAGED},
     "DetachRolePolicy": {"PolicyArn": MANAGED},
+    "AttachGroupPolicy": {"PolicyArn": MANAGED},
+    "DetachGroupPolicy": {"PolicyArn": MANAGED},
+    "PutGroupPolicy": {"PolicyDocument": "{}"},
+    "SignalResource": {"LogicalResourceId": "A", "UniqueId": "1", "Status": "SUCCESS"},
     "PutMetricData": {"Namespace": "n"},
     "PutTargets": {"Targets": [{"Id": "1", "Arn": FUNCTION}]},
     "CreateSchedule": {"Target": {"RoleArn": ROLE}},
