@@ -13,6 +13,7 @@ from lambent.cli import (
     api_commands,
     event_commands,
     function_commands,
+    hook_commands,
     key_commands,
     schedule_commands,
     server_commands,
@@ -41,6 +42,7 @@ for commands in (
     stack_commands,
     key_commands,
     schedule_commands,
+    hook_commands,
     upkeep_commands,
 ):
     commands.add_to(app)
