@@ -92,8 +92,11 @@ class HooksApi:
         return {"name": name, "deleted": True}
 
     async def _create(self, exchange: Exchange, caller: Caller) -> Mapping[str, Any]:
-        hook = await self._hooks.prepare(caller.scope, _members(exchange))
-        await self._allow(caller, "CreateHook", hook.name)
+        members = _members(exchange)
+        name = members.get("name")
+        check_name(name if isinstance(name, str) else "")
+        await self._allow(caller, "CreateHook", members["name"])
+        hook = await self._hooks.prepare(caller.scope, members)
         if hook.bus is not None:
             access = Access("events:PutEvents", hook.bus, caller.scope.account)
             await self._authorizer.check(caller, access)

@@ -44,6 +44,10 @@ class CertificateRefused(Exception):
     """There is no key that can be trusted. The text is for the sender of the request."""
 
 
+class CertificateUnreadable(CertificateRefused):
+    """The certificate could not be read, now at least."""
+
+
 class CertificatesBusy(Exception):
     """Too many certificates were fetched lately."""
 
@@ -70,7 +74,7 @@ class SigningCertificates:
 
     async def key_at(self, address: str, names: Sequence[str]) -> RSAPublicKey:
         """The key of the certificate at an address, which is for one of the names. Raises
-        `CertificateRefused` and `CertificatesBusy`."""
+        `CertificateRefused`, `CertificateUnreadable` and `CertificatesBusy`."""
         known = self._known(address, names)
         if known is not None:
             return known
@@ -108,7 +112,7 @@ class SigningCertificates:
         try:
             document = await self._fetch(address)
         except OSError as error:
-            raise CertificateRefused("The certificate cannot be read.") from error
+            raise CertificateUnreadable("The certificate cannot be read.") from error
         if len(document) > _DOCUMENT_BYTES_MAX:
             raise CertificateRefused("The certificate is too large.")
         return document

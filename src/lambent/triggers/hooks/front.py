@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _BUSY = json_response(429, "Too Many Requests", ("Retry-After", "1"))
+_UNAVAILABLE = json_response(503, "Service Unavailable")
 _ACCEPTED = json_response(202, "Accepted")
 _DUPLICATE = json_response(202, "Accepted before")
 
@@ -74,7 +75,11 @@ class HookFront:
 
     async def _serve(self, exchange: Exchange) -> None:
         hook_id, slash, rest = exchange.path.removeprefix(PATH_PREFIX).partition("/")
-        live = await self._directory.find(hook_id) if _ID.fullmatch(hook_id) else None
+        try:
+            live = await self._directory.find(hook_id) if _ID.fullmatch(hook_id) else None
+        except ApiError:
+            _send(exchange, _UNAVAILABLE)
+            return
         if live is None:
             _send(exchange, json_response(404, "Not Found"))
             return
@@ -145,6 +150,8 @@ def _failure(live: LiveHook, error: ApiError) -> UrlResponse:
     sender sends them again."""
     if error.status == 429:
         return _BUSY
+    if error.status == 503:
+        return _UNAVAILABLE
     if error.status == 413:
         return json_response(413, "The event is too large.")
     message = f"Its events cannot be delivered ({error.code})."

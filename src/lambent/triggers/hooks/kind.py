@@ -2,10 +2,11 @@
 
 import datetime
 import hmac
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from lambent.kit.computing import LOOP_BYTES_MAX, computed
+from lambent.kit.computing import LOOP_BYTES_MAX, computed, read_wherever
 from lambent.kit.http.messages import Exchange
 from lambent.kit.strict_json import parse_plain
 from lambent.model.hooks.hook import Hook
@@ -92,13 +93,18 @@ def is_any_of(given: str, secrets: Sequence[str]) -> bool:
 async def parsed(body: bytes) -> Any:
     """The value of a body in JSON. Raises `HookRefused` (400)."""
 
-    def parse() -> Any:
-        return parse_plain(body.decode())
+    is_valid, value = await read_wherever(_parse, body, data=body)
+    if not is_valid:
+        raise HookRefused(400, "The body is not valid JSON.")
+    return value
 
+
+def _parse(body: bytes) -> tuple[bool, Any]:
+    """Whether a body is valid JSON, and its value. In another process, perhaps."""
     try:
-        return await of_body(body, parse)
-    except ValueError as error:
-        raise HookRefused(400, "The body is not valid JSON.") from error
+        return True, parse_plain(body.decode())
+    except ValueError:
+        return False, None
 
 
 async def of_body(body: bytes, compute: Callable[[], T]) -> T:
@@ -113,6 +119,6 @@ def instant(text: str) -> datetime.datetime:
 
 
 def json_response(status: int, message: str, *headers: tuple[str, str]) -> UrlResponse:
-    """A short response of the platform's own; `message` is plain ASCII without quotes."""
-    body = f'{{"message":"{message}"}}'.encode()
+    """A short response of the platform's own."""
+    body = json.dumps({"message": message}, separators=(",", ":")).encode()
     return UrlResponse(status, [("Content-Type", "application/json"), *headers], body)

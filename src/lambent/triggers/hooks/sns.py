@@ -20,6 +20,7 @@ from lambent.model.arn import Arn
 from lambent.triggers.hooks.certificates import (
     CertificateRefused,
     CertificatesBusy,
+    CertificateUnreadable,
     Fetch,
     SigningCertificates,
 )
@@ -104,6 +105,9 @@ class SnsMessages:
             key.verify(signature, canonical(message), PKCS1v15(), digest)
         except CertificatesBusy as error:
             raise HookRefused(429, "Too many certificates are being read.") from error
+        except CertificateUnreadable as error:
+            # SNS retries after an error of the server only.
+            raise HookRefused(503, str(error)) from error
         except CertificateRefused as error:
             raise HookRefused(403, str(error)) from error
         except (binascii.Error, InvalidSignature) as error:

@@ -78,6 +78,7 @@ class Rig:
         self.tokens: list[str | None] = []
         self.outcome: Outcome = Succeeded(b"null")
         self.failure: ApiError | None = None
+        self.outage: ApiError | None = None
         self._front: Any = None
         self._tasks: Any = None
 
@@ -142,4 +143,6 @@ class Rig:
         self.entries += entries
 
     async def _load(self) -> Sequence[Hook]:
+        if self.outage is not None:
+            raise self.outage
         return [self.hook]

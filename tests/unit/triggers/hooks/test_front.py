@@ -11,6 +11,7 @@ from lambent.kit.clock import ManualClock
 from lambent.model.changes import Changes
 from lambent.model.errors import ApiError
 from lambent.model.hooks.hook import Secret
+from lambent.store.problems import StoreUnavailable
 from lambent.triggers.hooks.kind import Once
 from lambent.triggers.hooks.replays import Replays, Stale, TooMany
 
@@ -175,3 +176,21 @@ async def test_bodies_that_are_no_json(kind: str, body: bytes) -> None:
         answer = await rig.send(body, headers)
         assert answer.status in (400, 202), answer.body
         assert answer.status == 400 or (kind, body[:1]) in (("hmac", b"{"), ("hmac", b"9"))
+
+
+async def test_an_outage_of_the_database() -> None:
+    """503, from the first look on; afterwards hooks are there again."""
+    async with Rig("token") as rig:
+        rig.outage = StoreUnavailable()
+        assert (await rig.send(b"x", BEARER)).status == 503
+        rig.outage = None
+        assert (await rig.send(b"x", BEARER)).status == 202
+        rig.failure = StoreUnavailable()
+        assert (await rig.send(b"x", BEARER)).status == 503
+
+
+async def test_dense_documents() -> None:
+    """Strangers make the platform parse at most a megabyte, which leaves the loop free."""
+    async with Rig("sns", {"topics": ["arn:aws:sns:us-west-2:111111111111:t"]}) as rig:
+        answer = await rig.send(b"[" + b"1," * 500_000 + b"1]")
+        assert (answer.status, answer.message) == (400, "The body is not a message of SNS.")
