@@ -101,7 +101,7 @@ class SigningCertificates:
             issuer = _issuer_address(chain[0])
             if issuer is not None:
                 chain.append(_read_der(await self._document(issuer)))
-        roots = await computed(_load_roots, self._roots)
+        roots = await computed(load_roots, self._roots)
         now = self._clock.now()
         key, name, ends = verify_chain(chain, roots, names, now)
         return _Key(key, name, min(ends, now + _KEPT_S))
@@ -119,8 +119,8 @@ class SigningCertificates:
 
 
 @cache
-def _load_roots(file: Path) -> Sequence[x509.Certificate]:
-    """All that can be read: some old authorities have certificates that no longer can."""
+def load_roots(file: Path) -> Sequence[x509.Certificate]:
+    """The certificates in a file, but for those of old authorities that can no longer be read."""
     found = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)

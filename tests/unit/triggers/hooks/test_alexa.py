@@ -1,23 +1,34 @@
 """Requests of Alexa: everything that a skill has to check."""
 
+import base64
 import datetime
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
+from lambent.aws.clients import trusted_by_default
 from lambent.cli.alexa import envelope, sign
 from lambent.kit.tls.authority import new_signer
 from lambent.model.errors import ApiError
 from lambent.model.hooks.alexa import NAME
 from lambent.model.invocation import FunctionFailed, Refusal, Refused, Succeeded
+from lambent.triggers.hooks.certificates import (
+    CertificateRefused,
+    load_roots,
+    read_chain,
+    verify_chain,
+)
 
 from .authority import Authority, signature
 from .rig import ID, NOW, Answer, Rig
 
 pytestmark = pytest.mark.anyio
+
+RECORDED = Path(__file__).with_name("recorded")
 
 SKILL = "amzn1.ask.skill.11111111-2222-3333-4444-555555555555"
 ADDRESS = "https://s3.amazonaws.com/echo.api/echo-api-cert-12.pem"
@@ -215,3 +226,35 @@ async def test_a_hook_for_local_use() -> None:
     async with Rig("alexa", {"skill": SKILL}, secrets=()) as rig:
         assert (await rig.send(body, headers)).status == 400
         assert rig.kept == []
+
+
+OLDER = (
+    "AzMyoQSXTd2D9kYPDj38HBUtM72wdNXdXYy039+6vvV0RQce2vzrXjTSftNXgmotkc9zWasGjF/MwPi290PCuXNe"
+    "Mc0pqJs5hM/tCkRYjlDA49T2d1Vqc8P5gS3d+WHX9zBpac5u6fR5AyONIQqQiiA0r5KDTIhVtG+A55/nWqgVMegX"
+    "NhnYyuIrTID+eUiesayHWG9F57ShsASpaQjQMaCzc40Dd/CmI3MCIOFtSwL02kjjVK8hxitgFsmxk/PVZGj744E/"
+    "Wx/KektuQATBbkaizW2kGcYUJdliTNt4wN/qnuQ0o7eUwptS7nwFdc9E8huLH6HTXNy2C/QGcFzBXQ=="
+)
+"""The signature of the recorded request, of the older kind with SHA-1."""
+
+
+async def test_a_recorded_chain() -> None:
+    """Amazon's own chain of 2018 leads to a root that clients trust, at that time and no other. Its
+    key has signed the request that was recorded with it, in the way that is not taken any more."""
+    body = (RECORDED / "alexa.json").read_bytes().strip()
+    then = datetime.datetime.fromisoformat("2018-07-03T12:37:46+00:00").timestamp()
+    chain = read_chain((RECORDED / "alexa.pem").read_bytes())
+    roots = load_roots(trusted_by_default())
+    key, name, ends = verify_chain(chain, roots, [NAME], then)
+    assert (name, ends) == (NAME, chain[0].not_valid_after_utc.timestamp())
+    key.verify(base64.b64decode(OLDER), body, PKCS1v15(), SHA1())
+    with pytest.raises(CertificateRefused):
+        verify_chain(chain, roots, [NAME], NOW)
+    with pytest.raises(CertificateRefused):
+        verify_chain(chain, roots, ["amazon.com"], then)
+    skill = json.loads(body)["session"]["application"]["applicationId"]
+    documents = {ADDRESS: (RECORDED / "alexa.pem").read_bytes()}
+    async with Rig("alexa", {"skill": skill}, secrets=(), now=then, documents=documents) as rig:
+        headers = {"SignatureCertChainUrl": ADDRESS, "Signature": OLDER}
+        assert (await rig.send(body, headers)).status == 400
+        assert (await rig.send(body, {**headers, "Signature-256": OLDER})).status == 400
+        assert rig.fetched == [ADDRESS]
