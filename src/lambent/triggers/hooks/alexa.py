@@ -7,7 +7,6 @@ https://developer.amazon.com/docs/alexa/custom-skills/host-a-custom-skill-as-a-w
 """
 
 import base64
-import binascii
 import logging
 import re
 from collections.abc import Iterator
@@ -73,7 +72,7 @@ class AlexaRequests:
         try:
             signature = base64.b64decode(headers.get("signature-256", ""), validate=True)
             key.verify(signature, exchange.body, PKCS1v15(), SHA256())
-        except (binascii.Error, InvalidSignature, ValueError) as error:
+        except (InvalidSignature, ValueError) as error:
             raise HookRefused(400, "The signature is missing or not valid.") from error
         envelope = await parsed(exchange.body)
         if abs(request.now - _time_of(envelope)) > TOLERANCE_S:

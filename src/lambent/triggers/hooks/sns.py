@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -110,7 +109,7 @@ class SnsMessages:
             raise HookRefused(503, str(error)) from error
         except CertificateRefused as error:
             raise HookRefused(403, str(error)) from error
-        except (binascii.Error, InvalidSignature) as error:
+        except (InvalidSignature, ValueError) as error:
             raise HookRefused(403, "The signature is not valid.") from error
 
     async def _confirm(self, message: Message) -> UrlResponse:

@@ -293,7 +293,7 @@ async def test_forms_that_are_refused(authority: Authority, members: dict[str, A
 
 async def test_signatures_that_are_refused(authority: Authority) -> None:
     async with rig_of(authority) as rig:
-        for forged in ("", "!", "AAAA", message(Message="other")["Signature"]):
+        for forged in ("", "!", "AAAA", "\u20ac", message(Message="other")["Signature"]):
             assert (await rig.send(message(Signature=forged))).status == 403
         downgraded = {**message("2"), "SignatureVersion": "1"}
         assert (await rig.send(downgraded)).status == 403
