@@ -8,7 +8,7 @@ from lambent.assembly.apis import Apis
 from lambent.assembly.events import Events
 from lambent.assembly.storage import Storage
 from lambent.aws.clients import trusted_by_default
-from lambent.control.hooks import Hooks
+from lambent.control.hooks import Hooks, open_sealing
 from lambent.gateway.fronts import Front
 from lambent.gateway.hooks_api import PATHS, HooksApi
 from lambent.model.arn import Scope
@@ -28,7 +28,7 @@ async def register_hooks(storage: Storage, api: Api, events: Events, apis: Apis)
         )
         return result
 
-    hooks = Hooks(storage.store, clock)
+    hooks = Hooks(storage.store, await open_sealing(storage.store), clock)
     directory = HookDirectory(hooks.load, clock)
     await storage.store.follow(directory)
     delivery = Delivery(apis.context.calls, put_events)

@@ -1,6 +1,7 @@
 """The platform's own admin API: queues, mappings, runtimes."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -44,18 +45,27 @@ def runtime_hint(endpoint: str, runtime: str) -> str | None:
     return found.get(runtime)
 
 
+def refuse_missing_runtimes(endpoint: str, runtimes: Iterable[str]) -> None:
+    """Raise `CliError` if the platform's machine does not have a runtime; it says how to install
+    it."""
+    for runtime in sorted(set(runtimes) - {""}):
+        if hint := runtime_hint(endpoint, runtime):
+            raise CliError(f"{runtime} does not run on the platform's machine yet: {hint}")
+
+
 def _path(name: str | None) -> str:
     return _QUEUES if name is None else f"{_QUEUES}/{quote(name, safe='')}"
 
 
-def request(endpoint: str, method: str, path: str, members: Any = None) -> dict[str, Any]:
-    """A signed request to the platform's own pages, with members as its body. Raises CliError."""
-    body = None if members is None else json.dumps(members).encode()
+def request(
+    endpoint: str, method: str, path: str, body: bytes = b"", *, timeout_s: float = 60
+) -> dict[str, Any]:
+    """A signed request to the admin API; returns the document. Raises `CliError`."""
     with open_client("lambda", endpoint) as client:
         request = botocore.awsrequest.AWSRequest(method, endpoint.rstrip("/") + path, data=body)
         credentials = client._request_signer._credentials
         SigV4Auth(credentials, "lambda", client.meta.region_name).add_auth(request)
-        answer = botocore.httpsession.URLLib3Session().send(request.prepare())
+        answer = botocore.httpsession.URLLib3Session(timeout=timeout_s).send(request.prepare())
     try:
         document: dict[str, Any] = json.loads(answer.content)
     except ValueError as error:

@@ -13,7 +13,8 @@ _PAGES = "/_lambent/hooks"
 
 def create(endpoint: str, members: Mapping[str, Any]) -> dict[str, Any]:
     """Create a hook; returns it with its address and its secret. Raises CliError."""
-    return _with_address(endpoint, request(endpoint, "POST", _PAGES, members))
+    body = json.dumps(members).encode()
+    return _with_address(endpoint, request(endpoint, "POST", _PAGES, body))
 
 
 def find_all(endpoint: str) -> list[dict[str, Any]]:
@@ -33,7 +34,8 @@ def rotate(endpoint: str, name: str, secret: str | None, grace_s: int) -> dict[s
     members: dict[str, Any] = {"grace_s": grace_s}
     if secret is not None:
         members["secret"] = secret
-    return _with_address(endpoint, request(endpoint, "POST", f"{_page(name)}/rotate", members))
+    body = json.dumps(members).encode()
+    return _with_address(endpoint, request(endpoint, "POST", f"{_page(name)}/rotate", body))
 
 
 def delete(endpoint: str, name: str) -> dict[str, Any]:

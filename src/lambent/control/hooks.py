@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +12,10 @@ from lambent.control.events.naming import find_bus
 from lambent.control.lookup import require_version
 from lambent.kit.clock import Clock
 from lambent.kit.computing import computed
+from lambent.kit.sealing import Sealing
 from lambent.kit.tls.authority import new_signer
 from lambent.model.arn import Scope
+from lambent.model.document import Document
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
 from lambent.model.hooks.alexa import NAME as ALEXA_NAME
 from lambent.model.hooks.hook import (
@@ -29,8 +32,12 @@ from lambent.model.hooks.options import check_options, check_secret
 from lambent.model.names import parse_function_name
 from lambent.store.store import Store, Transaction
 
+logger = logging.getLogger(__name__)
+
 Params = Mapping[str, Any]
 
+_SEALING_KEY = "hooks"
+"""Name of the platform's secret that seals those of hooks."""
 HOOKS_MAX = 1000
 """Of one account in one Region."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -51,8 +58,10 @@ _GRACE_S_MAX = 7 * 86_400
 class Hooks:
     """See the module. All use cases raise `ApiError`."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, sealing: Sealing, clock: Clock) -> None:
+        """`sealing` is for secrets: `open_sealing` makes it."""
         self._store = store
+        self._sealing = sealing
         self._clock = clock
 
     async def prepare(self, scope: Scope, params: Params) -> Hook:
@@ -90,7 +99,7 @@ class Hooks:
 
         def run(tx: Transaction) -> None:
             tx.locks.scope(hook.scope)
-            if _find(tx, hook.scope, hook.name) is not None:
+            if self._find(tx, hook.scope, hook.name) is not None:
                 raise conflict(f"The hook {hook.name} exists already.")
             if len(tx.documents.list_in(SERVICE, hook.scope, HOOK)) >= HOOKS_MAX:
                 raise ApiError("LimitExceededException", f"There can be at most {HOOKS_MAX} hooks.")
@@ -98,27 +107,29 @@ class Hooks:
                 require_version(tx, parse_function_name(hook.function, hook.scope))
             if hook.bus is not None:
                 require_bus(tx, find_bus(hook.scope, hook.bus))
-            tx.documents.put(hook.root, HOOK, hook.id, hook.to_body())
+            tx.documents.put(hook.root, HOOK, hook.id, hook.to_body(self._sealing))
 
         await self._store.transact(run)
 
     async def get(self, scope: Scope, name: str) -> Hook:
         """A hook, by its name."""
-        return await self._store.read(lambda tx: _require(tx, scope, name))
+        return await self._store.read(lambda tx: self._require(tx, scope, name))
 
     async def list(self, scope: Scope) -> Sequence[Hook]:
         """All hooks of an account in a Region, by name."""
         found = await self._store.read(lambda tx: tx.documents.list_in(SERVICE, scope, HOOK))
-        return sorted(map(Hook.of, found), key=lambda hook: hook.name)
+        return sorted(map(self._open, found), key=lambda hook: hook.name)
 
     async def load(self) -> Sequence[Hook]:
         """All hooks of all accounts."""
-        return [
-            Hook.of(document)
-            for document in await self._store.read(
-                lambda tx: tx.documents.everywhere(SERVICE, HOOK)
-            )
-        ]
+        found = await self._store.read(lambda tx: tx.documents.everywhere(SERVICE, HOOK))
+        hooks = []
+        for document in found:
+            try:
+                hooks.append(self._open(document))
+            except ApiError:
+                logger.warning("the secret of the hook %s cannot be read", document.root.id)
+        return hooks
 
     async def rotate(
         self, scope: Scope, name: str, secret: str | None = None, *, grace_s: int = 0
@@ -133,7 +144,7 @@ class Hooks:
 
         def run(tx: Transaction) -> Hook:
             tx.locks.scope(scope)
-            hook = _require(tx, scope, name)
+            hook = self._require(tx, scope, name)
             now = self._clock.now()
             ends = now + grace_s
             kept = [
@@ -142,7 +153,7 @@ class Hooks:
                 if grace_s and (each.ends is None or each.ends > now)
             ]
             changed = dataclasses.replace(hook, secrets=[*added, *kept[:1]])
-            tx.documents.put(hook.root, HOOK, hook.id, changed.to_body())
+            tx.documents.put(hook.root, HOOK, hook.id, changed.to_body(self._sealing))
             return changed
 
         return await self._store.transact(run)
@@ -152,9 +163,30 @@ class Hooks:
 
         def run(tx: Transaction) -> None:
             tx.locks.scope(scope)
-            tx.documents.delete_all(_require(tx, scope, name).root)
+            tx.documents.delete_all(self._require(tx, scope, name).root)
 
         await self._store.transact(run)
+
+    def _find(self, tx: Transaction, scope: Scope, name: str) -> Hook | None:
+        found = tx.documents.list_of(hook_root(scope, name), HOOK, limit=1)
+        return self._open(found[0]) if found else None
+
+    def _require(self, tx: Transaction, scope: Scope, name: str) -> Hook:
+        hook = self._find(tx, scope, name)
+        if hook is None:
+            raise not_found(f"There is no hook {name[:64]!r}.")
+        return hook
+
+    def _open(self, document: Document) -> Hook:
+        try:
+            return Hook.of(document, self._sealing)
+        except ValueError as error:
+            raise ApiError(
+                "ServiceException",
+                f"The secret of the hook {document.root.id} cannot be read: it was sealed with"
+                " another key.",
+                status=500,
+            ) from error
 
     async def _secrets(self, kind: str, options: Params, given: str | None) -> Sequence[Secret]:
         """The secret of a new hook: the one that was given, or a new one if it needs one."""
@@ -168,6 +200,11 @@ class Hooks:
             now = datetime.datetime.fromtimestamp(self._clock.now(), datetime.UTC)
             return [Secret((await computed(new_signer, ALEXA_NAME, now)).decode())]
         return [Secret(_new_secret(options))] if KINDS[kind].secret == "needed" else []
+
+
+async def open_sealing(store: Store) -> Sealing:
+    """What secrets are sealed with."""
+    return Sealing(await store.transact(lambda tx: tx.identities.platform_secret(_SEALING_KEY)))
 
 
 def check_name(name: str) -> None:
@@ -214,15 +251,3 @@ def _is_synchronous(kind: str, bus: str | None, is_asked: bool) -> bool:
     if is_asked and (rule == "never" or bus is not None):
         raise invalid_parameter("A caller of this hook does not wait for a response.")
     return rule == "always" or is_asked
-
-
-def _find(tx: Transaction, scope: Scope, name: str) -> Hook | None:
-    found = tx.documents.list_of(hook_root(scope, name), HOOK, limit=1)
-    return Hook.of(found[0]) if found else None
-
-
-def _require(tx: Transaction, scope: Scope, name: str) -> Hook:
-    hook = _find(tx, scope, name)
-    if hook is None:
-        raise not_found(f"There is no hook {name[:64]!r}.")
-    return hook

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from lambent.kit.sealing import Sealing
 from lambent.model.arn import Scope
 from lambent.model.document import Document, Root
 
@@ -70,19 +71,26 @@ class Hook:
         """The secrets that are accepted at a time."""
         return [each.value for each in self.secrets if each.ends is None or each.ends > now]
 
-    def to_body(self) -> dict[str, Any]:
-        """The body of its document."""
+    def to_body(self, sealing: Sealing) -> dict[str, Any]:
+        """The body of its document, which does not show its secrets."""
         body = dataclasses.asdict(self)
         for name in ("scope", "name", "id"):
             del body[name]
+        body["secrets"] = [
+            {"sealed": sealing.seal(each.value.encode(), self.arn), "ends": each.ends}
+            for each in self.secrets
+        ]
         return body
 
     @classmethod
-    def of(cls, document: Document) -> "Hook":
-        """The hook of a document."""
-        body = dict(document.body)
-        found = [Secret(**each) for each in body.pop("secrets")]
-        root = document.root
+    def of(cls, document: Document, sealing: Sealing) -> "Hook":
+        """The hook of a document. Raises ValueError if its secrets were sealed with another key."""
+        body, root = dict(document.body), document.root
+        arn = hook_arn(root.scope, root.id)
+        found = [
+            Secret(sealing.open(each["sealed"], arn).decode(), each["ends"])
+            for each in body.pop("secrets")
+        ]
         return cls(scope=root.scope, name=root.id, id=document.id, secrets=found, **body)
 
 
