@@ -617,6 +617,9 @@ REACH: dict[str, Reach] = {
     "gateway/admin_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/mappings", 200
     ),
+    "gateway/hooks_api.py:self._serve": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/hooks", 200
+    ),
     "gateway/server.py:self._handle_large": _answers(
         500, "ServiceException", lambda suite: invoke(suite.lambdas, "relay", LARGE)
     ),
@@ -651,6 +654,9 @@ REACH: dict[str, Reach] = {
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
     "triggers/events/ticker.py:sleep": _runs(World.ticks),
+    "triggers/hooks/front.py:self._serve": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/hook/{uuid.uuid4().hex}", 404
+    ),
     "triggers/url_reply.py:_respond_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403

@@ -19,6 +19,7 @@ from lambent.assembly.front import (
     register_function_urls,
     register_invocations,
 )
+from lambent.assembly.hooks import register_hooks
 from lambent.assembly.names import open_names
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
@@ -80,6 +81,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         register_invocations(storage, api, execution, events)
         register_admin_api(storage, api, execution, control, events, privileged)
         await register_function_urls(storage, api, execution, control)
+        await register_hooks(storage, api, events, apis)
         dispatcher = api.gateway.dispatcher
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
