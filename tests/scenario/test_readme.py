@@ -70,6 +70,10 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
         ("metrics", ['"MetricName": "Orders"', '"Sum": 3.0']),
         ("websocket-apis", ['{"you said": "hello"}', "DISCONNECT"]),
         ("names-and-tls", ["/world"]),
+        (
+            "cognito",
+            ['{"message":"Unauthorized"}', '{"hello": "ann"}', "failed with error members only."],
+        ),
         ("schedules-and-events", ["Scheduled Event", "MON-FRI", "nightly", "hourly", "a7"]),
     ],
 )

@@ -5,6 +5,7 @@ responds directly (`register_direct`), without a task; every other operation run
 gateway's group. All errors pass through here and are rendered once, in the protocol of the service.
 """
 
+import dataclasses
 import json
 import logging
 import re
@@ -239,7 +240,7 @@ class Gateway:
     def _caller_of(self, exchange: Exchange) -> Caller:
         """Whom a request is from. Raises `ApiError`."""
         if "authorization" not in exchange.headers and is_public(exchange):
-            return self._anyone
+            return dataclasses.replace(self._anyone, exchange=exchange)
         return self._authorizer.authenticate(exchange)
 
     def _route(self, exchange: Exchange, caller: Caller) -> None:
