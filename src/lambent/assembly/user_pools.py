@@ -25,5 +25,7 @@ async def register_user_pools(
     pools = await open_user_pools(storage.store, storage.clock, functions, mail)
     api.gateway.register(COGNITO_IDP, COGNITO_IDP.bind(pools))
     documents = PoolDocuments(pools.keys.jwks, storage.tasks)
-    api.gateway.fronts.add_pattern("/", PATHS, Front(handle=documents.handle))
+    # Everyone may read them, so by which name does not matter.
+    front = Front(handle=documents.handle, has_own_names=True)
+    api.gateway.fronts.add_pattern("/", PATHS, front)
     return pools.keys.jwks

@@ -19,6 +19,7 @@ import anyio
 import anyio.abc
 
 from lambent.gateway.authorization import Authorization
+from lambent.gateway.browsers import preflight
 from lambent.gateway.call import OperationHandler
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.dispatch import Dispatcher
@@ -217,6 +218,10 @@ class Gateway:
                 self._names.check(exchange)
             if front is not None:
                 front.handle(exchange)
+                return
+            allowed = preflight(exchange)
+            if allowed is not None:
+                exchange.respond(204, allowed, b"")
                 return
             if len(exchange.body) > _VERIFY_IN_THREAD_BYTES:
                 failed = partial(self._fail, exchange)

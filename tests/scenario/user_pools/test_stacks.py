@@ -1,16 +1,19 @@
 """A stack with a user pool and two APIs that its users may call, on a relaxed platform."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from tests.platforms import Platform, log_lines, wait_for
+from tests.platforms import Platform, deploy, invoke, log_lines, wait_for
 from tests.scenario.test_stacks import outputs, settled
 
 TEMPLATE = """
@@ -94,6 +97,23 @@ Outputs:
   Classic: {Value: !Ref Classic}
   Function: {Value: !Ref Function}
 """
+ASKS = """
+import json, urllib.error, urllib.request
+BASE = "https://cognito-idp.us-east-1.amazonaws.com/"
+def handler(event, context):
+    with urllib.request.urlopen(f"{BASE}{event['pool']}/.well-known/jwks.json") as response:
+        keys = json.load(response)["keys"]
+    headers = {
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": "AWSCognitoIdentityProviderService.InitiateAuth",
+    }
+    asked = {"ClientId": "none", "AuthFlow": "USER_SRP_AUTH"}
+    request = urllib.request.Request(BASE, json.dumps(asked).encode(), headers)
+    try:
+        urllib.request.urlopen(request)
+    except urllib.error.HTTPError as error:
+        return {"keys": len(keys), "error": json.load(error)["__type"]}
+"""
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 MAIL = "ann@example.com"
 
@@ -158,6 +178,38 @@ def test_its_users_call_its_apis(platform: Platform, stack: dict[str, str]) -> N
     for path in (modern, classic):
         assert fetch(platform, path, None)[0] == 401
         assert fetch(platform, path, changed)[0] == 401
+
+
+def test_functions_reach_pools_by_the_address_of_aws(platform: Platform) -> None:
+    """Keys and operations, over TLS with a certificate that is verified; and a page of another
+    origin signs users in, but does nothing else."""
+    owner = platform.client("cognito-idp")
+    pool = owner.create_user_pool(PoolName="from-a-box")["UserPool"]["Id"]
+    client = deploy(platform.client("lambda"), "asks-its-pool", {"app.py": ASKS})
+    assert client["State"] == "Active"
+    found, _ = invoke(platform.client("lambda"), "asks-its-pool", {"pool": pool})
+    assert found == {"keys": 1, "error": "ResourceNotFoundException"}
+    owner.delete_user_pool(UserPoolId=pool)
+    address = urlsplit(platform.endpoint)
+
+    def ask(method: str, operation: str) -> tuple[int, str | None]:
+        headers = {"Origin": "https://shop.example"}
+        if method == "OPTIONS":
+            headers["Access-Control-Request-Method"] = "POST"
+            headers["Access-Control-Request-Headers"] = "content-type,x-amz-target"
+        else:
+            headers["Content-Type"] = "application/x-amz-json-1.1"
+            headers["X-Amz-Target"] = f"AWSCognitoIdentityProviderService.{operation}"
+        body = b"{}" if method == "POST" else None
+        with closing(http.client.HTTPConnection(address.netloc)) as connection:
+            connection.request(method, "/", body, headers)
+            response = connection.getresponse()
+            return response.status, response.headers.get("Access-Control-Allow-Origin")
+
+    assert ask("OPTIONS", "") == (204, "*")
+    assert ask("POST", "InitiateAuth") == (400, "*")
+    status, origin = ask("POST", "ListUserPools")
+    assert (status, origin) == (400, None)
 
 
 def test_it_is_changed_and_deleted(platform: Platform, stack: dict[str, str]) -> None:
