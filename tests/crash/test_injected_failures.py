@@ -290,7 +290,8 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FailingPlatform]
         _publish_snapped(before.client("lambda"))
         assert before.stop() == 0, before.text()[-5000:]
         before.kill()
-    platform = FailingPlatform(data, fails="assembly/platform.py:prepare_deployed")
+    mail = ("--set", "cognito.smtp_url=smtp://127.0.0.1:9")
+    platform = FailingPlatform(data, *mail, fails="assembly/platform.py:prepare_deployed")
     try:
         yield platform
     finally:
@@ -681,6 +682,8 @@ BRIEF = {
     "polling/mapping_supervisor.py:reconciler.close",
     "assembly/platform.py:prepare_deployed",
     "node/node.py:self._capture_again",
+    "triggers/user_pools/documents.py:self._serve",
+    "triggers/user_pools/mail.py:run",
 }
 """Sites that are reached in `brief`, each in its own test."""
 
@@ -766,6 +769,29 @@ def test_a_version_that_cannot_be_captured_again_is_initialised(brief: FailingPl
     with brief.failing("node/node.py:self._capture_again"):
         assert invoke(brief.client("lambda"), "snapped", 1, Qualifier="1")[0] == 1
     assert invoke(brief.client("lambda"), "snapped", 2, Qualifier="1")[0] == 2
+
+
+def test_a_user_pool_whose_tasks_fail(brief: FailingPlatform) -> None:
+    """A user signs up although the mail is not sent; the pool's keys are there the next time."""
+    pools = brief.client("cognito-idp")
+    options = {"PoolName": "p", "AutoVerifiedAttributes": ["email"]}
+    pool = pools.create_user_pool(**options)["UserPool"]["Id"]
+    made = pools.create_user_pool_client(UserPoolId=pool, ClientName="c")
+    with brief.failing("triggers/user_pools/mail.py:run"):
+        pools.sign_up(
+            ClientId=made["UserPoolClient"]["ClientId"],
+            Username="ann",
+            Password="Passw0rd!x",
+            UserAttributes=[{"Name": "email", "Value": "ann@example.com"}],
+        )
+    keys = f"{brief.endpoint}/{pool}/.well-known/jwks.json"
+    with (
+        brief.failing("triggers/user_pools/documents.py:self._serve"),
+        pytest.raises(urllib.error.HTTPError, match="500"),
+    ):
+        urllib.request.urlopen(keys)
+    with urllib.request.urlopen(keys) as response:
+        assert json.load(response)["keys"]
 
 
 def test_what_fails_as_the_platform_ends_does_not_keep_it_from_that(

@@ -85,6 +85,10 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
             "schedules-and-events",
             ["Scheduled Event", "MON-FRI", "nightly", "hourly", "a7", "order-paid"],
         ),
+        (
+            "cognito",
+            ['{"message":"Unauthorized"}', '{"hello": "ann"}', "failed with error members only."],
+        ),
     ],
 )
 def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: list[str]) -> None:

@@ -25,6 +25,7 @@ from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.stacks import register_stacks
 from lambent.assembly.storage import open_storage
+from lambent.assembly.user_pools import register_user_pools
 from lambent.assembly.websocket_apis import open_websocket_apis
 from lambent.control.activation import prepare_deployed
 from lambent.instance.log_file import keep_log_short
@@ -67,7 +68,8 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         api.gateway.use_tls_in_boxes(names.tls_of_boxes)
         execution = await enter(open_execution(settings, privileged, storage, api, names))
         events = await enter(open_events(settings, privileged, storage, api, execution))
-        apis = await enter(open_apis(settings, storage, api, execution, events))
+        pool_keys = await register_user_pools(settings, storage, api, execution)
+        apis = await enter(open_apis(settings, storage, api, execution, events, pool_keys))
         ports = ControlPorts(
             aws=events.aws,
             prepare=execution.node.prepare,
