@@ -38,6 +38,7 @@ from lambent.sandbox.settings import SandboxSettings
 from lambent.services.settings import ServicesSettings
 from lambent.store.settings import StoreSettings
 from lambent.telemetry.settings import TelemetrySettings
+from lambent.triggers.edge.settings import EdgeSettings
 
 ENVIRONMENT_PREFIX = "LAMBENT_"
 CONFIG_FILE = "lambent.toml"
@@ -113,6 +114,7 @@ class Settings:
     store: StoreSettings = dataclasses.field(default_factory=StoreSettings)
     aws: AwsSettings = dataclasses.field(default_factory=AwsSettings)
     services: ServicesSettings = dataclasses.field(default_factory=ServicesSettings)
+    edge: EdgeSettings = dataclasses.field(default_factory=EdgeSettings)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

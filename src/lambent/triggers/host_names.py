@@ -4,10 +4,11 @@
 |---|---|
 | `<id>.lambda-url.<region>.<domain>` | function URLs |
 | `<id>.execute-api.<region>.<domain>` | APIs |
+| `<id>.cloudfront.<domain>` | distributions of CloudFront |
 | `<bucket>.s3.<domain>`, `<bucket>.s3.<region>.<domain>` | responses of custom resources |
 | the same in `amazonaws.com` | the same, in Regions that are used here |
 | `<id>.execute-api.<region>.amazonaws.com` | an API here that has this id: code says it literally |
-| a custom domain name | the account that has made it |
+| a custom domain name, an alias of a distribution | the account that has made it |
 
 Names below the domain are recognised by their form. The others are in memory: what an answer takes
 is a look into a dictionary. What changes is read again in the background; a new API is known before
@@ -21,6 +22,7 @@ from lambent.kit.backlog import Backlog
 from lambent.kit.tls.server_names import Subject
 from lambent.model.arn import AccountId, Region
 from lambent.model.changes import Changes
+from lambent.model.cloudfront.names import DISTRIBUTION, SERVICE
 from lambent.model.custom_resource_hosts import AWS_DOMAIN, PATTERN, hosts_of
 from lambent.model.document import Document, Root
 from lambent.store.store import Store, Transaction
@@ -52,7 +54,7 @@ class HostNames:
         self._region = region
         labels = re.escape(self._domain)
         self._ours = re.compile(
-            rf"[a-z0-9]{{1,64}}\.((?:lambda-url|execute-api)\.[a-z0-9-]{{1,32}}\.{labels})"
+            rf"[a-z0-9]{{1,64}}\.((?:(?:lambda-url|execute-api)\.[a-z0-9-]{{1,32}}|cloudfront)\.{labels})"
             rf"|{PATTERN}\.{labels}"
         )
         self._apis: dict[str, Region] = {}
@@ -130,6 +132,8 @@ class HostNames:
                 if root.id:
                     self._add_api(root.id, root.region)
                 self._changed.add(root)
+            elif root.service == SERVICE and root.id:
+                self._changed.add(root)
         if changes.is_everything:
             self._changed.add(_EVERYTHING)
 
@@ -152,13 +156,13 @@ class HostNames:
             self._apis.clear()
             for api in apis:
                 self._add_api(api.id, api.root.region)
+        elif root.service == SERVICE:
+            pass  # Aliases are read below.
         elif root.id and await read(lambda tx: tx.documents.get(root, "api", root.id)) is None:
             self._apis.pop(root.id, None)
         self._look_at_regions()
-        if not root.id:
-            self._take_domains(
-                await read(lambda tx: tx.documents.everywhere(_DOMAIN_SERVICE, _DOMAIN_NAME))
-            )
+        if not root.id or root.service == SERVICE:
+            self._take_domains(await read(_all_names))
 
     def _add_api(self, id: str, region: Region) -> None:
         if len(self._apis) < _APIS_MAX:
@@ -173,14 +177,13 @@ class HostNames:
             host for region in regions for host in hosts_of(region, AWS_DOMAIN)
         )
 
-    def _take_domains(self, found: Iterable[Document]) -> None:
+    def _take_domains(self, found: Iterable[tuple[str, AccountId]]) -> None:
         domains: dict[str, set[AccountId]] = {}
-        for document in found:
-            name = document.id.lower()
+        for name, account in found:
             if _NAME.fullmatch(name) is not None and (
                 name in domains or len(domains) < _DOMAINS_MAX
             ):
-                domains.setdefault(name, set()).add(document.root.account)
+                domains.setdefault(name, set()).add(account)
         self._domains = domains
 
 
@@ -188,4 +191,16 @@ def _all_apis(tx: Transaction) -> list[Document]:
     found: list[Document] = []
     for service in _API_SERVICES:
         found += tx.documents.everywhere(service, "api")
+    return found
+
+
+def _all_names(tx: Transaction) -> list[tuple[str, AccountId]]:
+    """Custom domain names and aliases, in lower case, and whose they are."""
+    found = [
+        (document.id.lower(), document.root.account)
+        for document in tx.documents.everywhere(_DOMAIN_SERVICE, _DOMAIN_NAME)
+    ]
+    for document in tx.documents.everywhere(SERVICE, DISTRIBUTION):
+        aliases = document.body["config"]["Aliases"].get("Items") or ()
+        found += [(alias.lower(), document.root.account) for alias in aliases]
     return found
