@@ -4,10 +4,12 @@ import base64
 import hashlib
 import json
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.packages import package
 from tests.platforms import ROLE, Platform, deploy, log_lines, wait_active, wait_for, zip_of
 from tests.scenario.edge.distributions import (
     ALL_BUT_HOST,
@@ -502,3 +504,41 @@ exports.handler = async (event) => {
     key = base64.b64encode(b"ann:secret").decode()
     assert viewer.get("/a", Authorization=f"Basic {key}").status == 200
     assert viewer.get("/a").status == 401
+
+
+def test_a_library_signs_visitors_in_with_a_user_pool(
+    platform: Platform, origin: dict[str, Any]
+) -> None:
+    """cognito-at-edge, unmodified, sends those who are not signed in to the pool's own pages."""
+    code = """
+const { Authenticator } = require('cognito-at-edge');
+const authenticator = new Authenticator({
+  region: 'us-east-1',
+  userPoolId: 'us-east-1_tests',
+  userPoolAppId: 'client',
+  userPoolDomain: 'tests.auth.us-east-1.amazoncognito.com',
+});
+exports.handler = async (event) => authenticator.handle(event);
+"""
+    client = platform.client("lambda")
+    client.create_function(
+        FunctionName="edge-pool",
+        Runtime="nodejs20.x",
+        Role=ROLE,
+        Handler="index.handler",
+        Timeout=5,
+        Code={"ZipFile": package("edge", code, "index.js")},
+    )
+    wait_active(client, "edge-pool")
+    arn = client.publish_version(FunctionName="edge-pool")["FunctionArn"]
+    default = behavior(LambdaFunctionAssociations=listed(at("viewer-request", arn)))
+    _, viewer = distribute(platform, config_of(origin, default=default))
+    cookie = "CognitoIdentityServiceProvider.client.ann.idToken=not-a-token"
+    for headers in ({}, {"Cookie": cookie}):
+        found = viewer.request("GET", "/members?a=b", headers)
+        assert found.status == 302
+        location = urlsplit(found.headers["location"])
+        assert location.hostname == "tests.auth.us-east-1.amazoncognito.com"
+        asked = parse_qs(location.query)
+        assert asked["redirect_uri"] == [f"https://{viewer.host}"]
+        assert asked["client_id"] == ["client"]

@@ -27,8 +27,8 @@ class Entry:
     """A response in the cache."""
 
     __slots__ = (
-        *("body", "file", "fresh_until", "headers", "heads", "if_error", "is_current", "key"),
-        *("path", "size", "status", "stored"),
+        *("body", "charge", "file", "fresh_until", "headers", "heads", "if_error", "key", "path"),
+        *("size", "status", "stored"),
     )
 
     def __init__(
@@ -59,12 +59,9 @@ class Entry:
         self.size = size
         self.heads: dict[object, bytes] = {}
         """Prepared heads of responses, by cache behavior."""
-        self.is_current = True
-
-    @property
-    def charge(self) -> int:
+        written = sum(len(name) + len(value) for name, value in headers)
+        self.charge = _OVERHEAD_BYTES + size + 2 * written + sum(map(len, key)) + len(path)
         """The bytes that it counts for."""
-        return self.size + _OVERHEAD_BYTES + sum(len(n) + len(v) for n, v in self.headers)
 
     def age(self, now: float) -> int:
         """Seconds since it came from the origin."""
@@ -100,7 +97,6 @@ class _Tier:
         entry = self._entries.pop(key, None)
         if entry is not None:
             self.used -= entry.charge
-            entry.is_current = False
             if entry.file is not None:
                 # Who is reading it has it open.
                 entry.file.unlink(missing_ok=True)
@@ -175,6 +171,12 @@ class EdgeCache:
         )
         other.remove(entry.key)
         first.put(entry)
+
+    def remove(self, entry: Entry) -> None:
+        """Forget a response."""
+        for tier in (self._memory, self._disk):
+            if tier.get(entry.key) is entry:
+                tier.remove(entry.key)
 
     def forget(self, distribution: str, is_gone: Callable[[str], bool] = lambda _: True) -> None:
         """Forget what a distribution has under the paths for which `is_gone` holds."""

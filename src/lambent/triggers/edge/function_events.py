@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from lambent.triggers.edge.distribution import Distribution
 from lambent.triggers.edge.lambda_events import is_disallowed
-from lambent.triggers.edge.messages import EdgeRequest, HeaderItems
+from lambent.triggers.edge.messages import EdgeRequest, HeaderItems, as_latin
 
 _BODY_BYTES_MAX = 40 * 1024
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,256}")
@@ -174,7 +174,7 @@ def _request(result: Mapping[str, Any], method: str, before: HeaderItems) -> Cha
     )
     if cookies:
         headers.append(("Cookie", cookies))
-    return ChangedRequest(_as_sent(uri), _as_sent(query), headers)
+    return ChangedRequest(as_latin(uri), as_latin(query), headers)
 
 
 def _response(result: Mapping[str, Any], event_type: str, before: HeaderItems) -> MadeResponse:
@@ -201,7 +201,7 @@ def _read_headers(result: Mapping[str, Any], event_type: str, before: HeaderItem
     for name, value in _entries(result.get("headers")):
         if is_disallowed(name) or _NAME.fullmatch(name) is None or name in ("cookie", "set-cookie"):
             raise InvalidResult(f"The header {name[:64]} is not allowed.")
-        text = _as_sent(value)
+        text = as_latin(value)
         if _VALUE.fullmatch(text) is None:
             raise InvalidResult(f"The value of the header {name[:64]} is not valid.")
         found.append(("-".join(word.capitalize() for word in name.split("-")), text))
@@ -265,12 +265,3 @@ def _body(body: Any) -> bytes:
     if len(found) > _BODY_BYTES_MAX:
         raise InvalidResult("The body exceeds the maximum size.")
     return found
-
-
-def _as_sent(text: str) -> str:
-    """See `lambda_results`."""
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:
-        return text.encode(errors="replace").decode("latin-1")
-    return text

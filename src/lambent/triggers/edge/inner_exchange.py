@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import anyio
 
 from lambent.kit.http.messages import ByteReceiver, ByteStream
-from lambent.triggers.edge.messages import HeaderItems
+from lambent.triggers.edge.messages import HeaderItems, as_latin
 from lambent.triggers.edge.selection import joined
 
 _BREAKS = re.compile(r"[\r\n\0]")
@@ -114,7 +114,7 @@ class InnerExchange:
         """See `Exchange`."""
         if not self.is_open or self.status:
             return
-        self.response_headers = list(headers)
+        self.response_headers = [(name, as_latin(value)) for name, value in headers]
         self.status, self.length = status, length
         if any(_BREAKS.search(value) for _, value in self.response_headers):
             self.status, self.response_headers = 500, []

@@ -16,7 +16,7 @@ from lambent.triggers.edge.lambda_events import (
     describe_headers,
     is_disallowed,
 )
-from lambent.triggers.edge.messages import HeaderItems
+from lambent.triggers.edge.messages import HeaderItems, as_latin
 
 RESULT_BYTES_MAX = {
     "viewer-request": 40 * 1024,
@@ -133,8 +133,8 @@ def _request(
     elif not isinstance(found, dict) or len(found) != 1:
         raise _Invalid("A request has one origin, which is custom or s3.")
     return ChangedRequest(
-        _as_sent(uri),
-        _as_sent(query),
+        as_latin(uri),
+        as_latin(query),
         _headers(result.get("headers"), event_type, before),
         _body(result.get("body"), event_type),
         found,
@@ -206,7 +206,7 @@ def _header(name: str, entry: Any) -> tuple[str, str]:
         raise _Invalid(f"The header name {name[:64]} is not valid.")
     if not isinstance(value, str) or _VALUE.fullmatch(value) is None:
         raise _Invalid(f"The value of the header {name[:64]} is not valid.")
-    return key, _as_sent(value)
+    return key, as_latin(value)
 
 
 def _values(entries: Any) -> list[Any]:
@@ -226,12 +226,3 @@ def _decoded(data: Any, encoding: Any) -> bytes:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
         raise _Invalid("The body is not valid base64.") from error
-
-
-def _as_sent(text: str) -> str:
-    """Text as its bytes in UTF-8 are spelled in latin-1, as headers and paths are here."""
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:
-        return text.encode(errors="replace").decode("latin-1")
-    return text

@@ -102,3 +102,12 @@ def find_header(headers: Iterable[tuple[str, str]], name: str) -> str | None:
 def without(headers: Iterable[tuple[str, str]], names: frozenset[str]) -> HeaderItems:
     """Headers without those with these names, in lower case."""
     return [(name, value) for name, value in headers if name.lower() not in names]
+
+
+def as_latin(text: str) -> str:
+    """Text as headers and paths are here: its bytes in UTF-8 as latin-1, unless it is latin-1."""
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode("latin-1")
+    return text

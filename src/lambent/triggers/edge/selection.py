@@ -74,13 +74,14 @@ class Encodings(NamedTuple):
             )
             if len(_normalized) >= _NORMALIZED_MAX:
                 _normalized.clear()
-            _normalized[self, accepted] = known
+            if len(accepted) <= _ACCEPTED_MAX:
+                _normalized[self, accepted] = known
         return known
 
 
 NOTHING = Selection()
 NO_ENCODINGS = Encodings(False, False)
-_NORMALIZED_MAX = 1024
+_NORMALIZED_MAX, _ACCEPTED_MAX = 1024, 256
 _normalized: dict[tuple[Encodings, str], str] = {}
 
 

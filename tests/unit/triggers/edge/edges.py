@@ -140,6 +140,25 @@ class Edge:
         is_secure: bool = False,
     ) -> Seen:
         """The response to a viewer's request."""
+        exchange = self.ask(id, target, headers, method, body, is_secure=is_secure)
+        with anyio.fail_after(10):
+            await exchange.head()
+            found = b""
+            while chunk := await exchange.read():
+                found += chunk
+        return Seen(exchange.status, joined(exchange.response_headers), found)
+
+    def ask(
+        self,
+        id: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        body: bytes = b"",
+        *,
+        is_secure: bool = False,
+    ) -> InnerExchange:
+        """The exchange of a viewer's request, which has been sent."""
         path, _, query = target.partition("?")
         exchange = InnerExchange(
             method,
@@ -151,12 +170,7 @@ class Edge:
             is_secure=is_secure,
         )
         self.front.handle_path(exchange)
-        with anyio.fail_after(10):
-            await exchange.head()
-            found = b""
-            while chunk := await exchange.read():
-                found += chunk
-        return Seen(exchange.status, joined(exchange.response_headers), found)
+        return exchange
 
 
 def listed(*items: Any) -> dict[str, Any]:

@@ -173,13 +173,11 @@ async def test_requests_for_what_is_not_kept_do_not_wait_for_each_other(edge: Ed
     assert len(edge.origin.requests) == 3
 
 
-async def test_a_leader_that_fails_hands_the_question_on(edge: Edge) -> None:
+async def test_an_origin_that_cannot_be_reached_is_asked_once_in_a_while(edge: Edge) -> None:
     edge.origin.gate = anyio.Event()
-    answers = [OriginFailed(502, "gone")]
-    edge.origin.serve = lambda _: (
-        answers.pop() if answers else (200, {"cache-control": "max-age=60"}, b"x")
-    )
-    id = await edge.distribute()
+    edge.origin.serve = lambda _: OriginFailed(502, "gone")
+    page = {"ErrorCode": 502, "ErrorCachingMinTTL": 5}
+    id = await edge.distribute(CustomErrorResponses=listed(page))
     found: list[Seen] = []
 
     async def ask() -> None:
@@ -191,8 +189,35 @@ async def test_a_leader_that_fails_hands_the_question_on(edge: Edge) -> None:
         while not edge.origin.requests:
             await anyio.lowlevel.checkpoint()
         edge.origin.gate.set()
-    assert sorted(each.status for each in found) == [200, 200, 200, 502]
+    assert {(each.status, each.cache) for each in found} == {(502, "Error")}
+    assert len(edge.origin.requests) == 1
+    edge.clock.advance(6)
+    await edge.get(id, "/a")
     assert len(edge.origin.requests) == 2
+
+
+async def test_a_viewer_that_leaves_hands_the_question_on(edge: Edge) -> None:
+    edge.origin.gate = anyio.Event()
+    id = await edge.distribute()
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope():
+            exchange = edge.ask(id, "/a")
+            while not edge.origin.requests:
+                await anyio.lowlevel.checkpoint()
+        found: list[Seen] = []
+
+        async def ask() -> None:
+            found.append(await edge.get(id, "/a"))
+
+        tasks.start_soon(ask)
+        for _ in range(20):
+            await anyio.lowlevel.checkpoint()
+        exchange.close()
+        while len(edge.origin.requests) < 2:
+            await anyio.lowlevel.checkpoint()
+        edge.origin.gate.set()
+    assert [each.body for each in found] == [b"hello"]
+    assert edge.cache.flights == {}
 
 
 async def test_an_invalidation_is_in_force_at_once(edge: Edge) -> None:

@@ -115,6 +115,24 @@ async def test_cookies_that_no_policy_forwards_reach_no_one(edge: Edge) -> None:
     assert "set-cookie" not in (await edge.get(id, "/a")).headers
 
 
+async def test_a_cookie_that_is_set_for_one_viewer_is_not_kept(edge: Edge) -> None:
+    """An origin request policy may forward cookies though none is part of the key."""
+    headers = {"cache-control": "max-age=60", "set-cookie": "session=of-ann"}
+    edge.origin.serve = lambda _: (200, headers, b"x")
+    id = await edge.distribute(
+        DefaultCacheBehavior=behavior(OPTIMIZED, OriginRequestPolicyId=ALL_VIEWER)
+    )
+    assert [(await edge.get(id, "/a")).cache for _ in range(2)] == ["Miss", "Miss"]
+
+
+async def test_long_keys_count(edge: Edge) -> None:
+    """Otherwise a viewer could fill the memory with them."""
+    id = await edge.distribute(DefaultCacheBehavior=behavior(BY_ORIGIN))
+    for number in range(60):
+        await edge.get(id, f"/{number}", {"Cookie": "a=" + "x" * 60_000})
+    assert edge.cache.size[0] < 20
+
+
 async def test_keyed_parts_tell_responses_apart(edge: Edge) -> None:
     edge.origin.serve = echo
     id = await edge.distribute(DefaultCacheBehavior=behavior(BY_ORIGIN))
