@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from .tools import INSTALLED, Platform, Project
+from .tools import Platform, Project
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,6 @@ def sam(project: Project) -> Callable[..., str]:
         return project.run(
             [sys.executable, "-m", "samcli", *arguments],
             answers="y\n" if arguments[0] == "sync" else "",
-            PYTHONPATH=str(INSTALLED / "sam"),
             SAM_CLI_TELEMETRY="0",
             SAM_CLI_POLL_DELAY="0.2",
         )

@@ -1,5 +1,6 @@
 """What steps that run at once write."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,7 @@ async def test_they_share_transactions(store: Store, fails: bool) -> None:
     world = World(store)
     await world.begin("CREATE_IN_PROGRESS", {"resources": {}})
     counting: Any = CountingStore(store, fails=fails)
-    ledger = Ledger(counting, world.clock, world.root)
+    ledger = Ledger(dataclasses.replace(world.context, store=counting), world.root)
     assert await ledger.load()
     failed = []
 
