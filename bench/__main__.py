@@ -24,6 +24,7 @@ from bench.fairness import measure_fairness
 from bench.mappings import measure_mappings
 from bench.own import Bench, Row, running_platform
 from bench.peers import measure_peers
+from bench.stacks import measure_stacks
 from rich.console import Console
 from rich.table import Table
 
@@ -36,6 +37,7 @@ _OF_THEIR_OWN = {
     "event-buses": measure_events,
     "fairness": measure_fairness,
     "mappings": measure_mappings,
+    "stacks": measure_stacks,
 }
 """Measurements that start platforms of their own."""
 _BEGIN, _END = "<!-- bench:begin -->", "<!-- bench:end -->"

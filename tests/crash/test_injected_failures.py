@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -468,11 +468,13 @@ def _end_local_services(world: World) -> None:
     world.lists_queues()
 
 
-def _make_stack(world: World) -> None:
+def _make_stack(world: World, topics: Sequence[str] = ()) -> None:
     """A stack is made whatever fails: it goes on from what is written."""
     client, name = world.platform.client("cloudformation"), f"s-{uuid.uuid4().hex[:8]}"
     template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
-    client.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    client.create_stack(
+        StackName=name, TemplateBody=json.dumps(template), NotificationARNs=list(topics)
+    )
 
     def has_status(status: str, stack: str) -> bool:
         (found,) = client.describe_stacks(StackName=stack)["Stacks"]
@@ -482,6 +484,24 @@ def _make_stack(world: World) -> None:
     (stack,) = client.describe_stacks(StackName=name)["Stacks"]
     client.delete_stack(StackName=name)
     wait_for(partial(has_status, "DELETE_COMPLETE", stack["StackId"]), "it is deleted", 60)
+
+
+def _notify(world: World) -> None:
+    """The events of a stack reach their topic whatever fails."""
+    sns, sqs = world.platform.client("sns"), world.platform.client("sqs")
+    queue = sqs.create_queue(QueueName=f"q-{uuid.uuid4().hex}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    topic = sns.create_topic(Name=f"t-{uuid.uuid4().hex}")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+    _make_stack(world, [topic])
+    heard: list[str] = []
+
+    def has_all() -> bool:
+        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        heard.extend(message["Body"] for message in found.get("Messages", ()))
+        return any("DELETE_COMPLETE" in body and "CloudFormation::Stack" in body for body in heard)
+
+    wait_for(has_all, "the last event is heard", 60)
 
 
 def _make_resource(world: World) -> None:
@@ -566,6 +586,8 @@ REACH: dict[str, Reach] = {
     "stacks/engine/engine.py:self._run": _fails(_make_stack),
     "stacks/engine/graph.py:perform": _fails(_make_stack),
     "stacks/room.py:engine.watch": _runs(_make_stack),
+    "stacks/notifications.py:self._run": _fails(_notify),
+    "stacks/room.py:notifications.watch": _runs(_notify),
     "stacks/sam/translator.py:_send": _answers(500, "InternalFailure", _transform),
     "assembly/names.py:certificates.keep_up_to_date": _runs(),
     "assembly/names.py:hosts.follow_changes": _runs(),

@@ -189,6 +189,13 @@ def test_dev(platform: Platform, project: Path) -> None:
             file.write_text(file.read_text().replace("hello", "good day", 1))
             printed = read_until(leader, "UPDATE_COMPLETE", deadline)
             read_until(leader, "Ctrl-C ends it", deadline)
+            # A mistake is shown, and does not end the command.
+            good = file.read_text()
+            file.write_text(good.replace("timeout", "timeoute"))
+            read_until(leader, "Did you mean timeout?", deadline)
+            file.write_text(good)
+            read_until(leader, "devpets has no changes", deadline)
+            read_until(leader, "Ctrl-C ends it", deadline)
             process.send_signal(signal.SIGINT)
             assert "lambent delete devpets --stack" in read_until(leader, "deletes it", deadline)
             assert process.wait(20) == 0

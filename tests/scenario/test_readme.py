@@ -157,7 +157,13 @@ def test_examples_of_a_service(platform: Platform, tmp_path: Path) -> None:
 
 
 def run_page(
-    page: str, platform: Platform, directory: Path, *, group: str = "", **variables: str
+    page: str,
+    platform: Platform,
+    directory: Path,
+    *,
+    group: str = "",
+    deadline_s: float = 150,
+    **variables: str,
 ) -> str:
     """Run a page's examples, with further variables; returns their output. Blocks that are marked
     `tested: GROUP, …` run with their group."""
@@ -173,7 +179,7 @@ def run_page(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=deadline_s,
         cwd=directory,
         env={
             "PATH": f"{programs}:{os.environ['PATH']}",

@@ -9,7 +9,8 @@ The source directory stays as it is. What is built depends on the files that are
 - Go: a `go.mod` is compiled to `bootstrap`.
 - A `Makefile`, if the template's metadata says so.
 
-What the directory has already, as `node_modules` or installed Python packages, is not installed.
+What the directory has already, as `node_modules` or installed Python packages, is not installed,
+nor what a file says that `.lambentignore` leaves out.
 """
 
 import os
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 from lambent.cli.build_tools import Progress, pip_install, run, tool
 from lambent.cli.handlers import check_handler
 from lambent.cli.output import UsageError
-from lambent.cli.package import copy_files, pack
+from lambent.cli.package import copy_files, is_ignored, pack
 
 TYPESCRIPT = (".ts", ".mts", ".tsx")
 DEPENDENCIES = (
@@ -52,7 +53,11 @@ class Source(NamedTuple):
         """How it is built: `makefile`, `esbuild`, `go`, `python`, `npm`, or empty if the directory
         is packed as it is."""
         method = str(self.metadata.get("BuildMethod", ""))
-        files = {name for name in DEPENDENCIES if (self.directory / name).is_file()}
+        files = {
+            name
+            for name in DEPENDENCIES
+            if (self.directory / name).is_file() and not is_ignored(self.directory, name)
+        }
         if method in ("makefile", "esbuild"):
             return method
         if self.runtime.startswith("nodejs") and self.entry is not None:

@@ -1,6 +1,7 @@
 """Runs the tools that build packages: pip or uv, npm, esbuild, make, go."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -26,16 +27,22 @@ def pip_install(runtime: str, target: Path, wanted: Sequence[str], directory: Pa
     """Install wheels for a runtime into a directory, by uv if it is there, else by pip. `wanted`
     are requirements or flags. Raises `CliError` if that fails."""
     version = runtime.removeprefix("python")
+    # On another system, wheels for Linux on this machine's processor.
+    machine = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    is_linux = sys.platform == "linux"
     if (uv := shutil.which("uv")) is not None:
         command = [
             *(uv, "pip", "install", "--quiet", "--target", str(target)),
             *("--python-version", version, "--only-binary", ":all:"),
+            *(() if is_linux else ("--python-platform", f"{machine}-manylinux_2_28")),
         ]
     else:
         command = [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
             *("--target", str(target), "--upgrade", "--python-version", version),
             *("--implementation", "cp", "--only-binary", ":all:"),
+            *(() if is_linux else ("--platform", f"manylinux_2_28_{machine}")),
+            *(() if is_linux else ("--platform", f"manylinux2014_{machine}")),
         ]
     run([*command, *wanted], directory, os.environ)
 

@@ -15,6 +15,7 @@ from lambent.cli.stack_commands import (
     find_template,
     note_left_out,
     print_template,
+    stack_name,
     watch_functions,
     watched_functions,
 )
@@ -133,16 +134,25 @@ def dev(
     endpoint: Endpoint = LOCAL,
 ) -> None:
     """Deploy, update the code whenever a file is saved, and print the logs, until Ctrl-C."""
-    from lambent.cli.development import develop, develop_function
+    from lambent.cli.development import Deployed, deploy_stack, develop
+    from lambent.cli.function_file import FUNCTION_FILE
 
     template = _find(directory)
     if template is not None:
-        develop(template, stack, pairs(param, "--param"), endpoint)
+        name = stack_name(template, stack)
+        farewell = f"the stack {name} stays; `lambent delete {name} --stack` deletes it"
+        deploy_again = partial(deploy_stack, template, stack, pairs(param, "--param"), endpoint)
+        develop(deploy_again, template, farewell, endpoint)
         return
-    function = _deploy_function(
-        directory, {}, None, endpoint, with_url=False, with_http_api=False, as_json=False
-    )
-    develop_function(function, endpoint)
+
+    def deploy_function() -> Deployed:
+        flags = {"with_url": False, "with_http_api": False, "as_json": False}
+        function = _deploy_function(directory, {}, None, endpoint, **flags)
+        return Deployed([function.function], [function])
+
+    file = directory if directory.is_file() else directory / FUNCTION_FILE
+    farewell = "the function stays; `lambent functions` shows it, `lambent delete` deletes it"
+    develop(deploy_function, file, farewell, endpoint)
 
 
 def _find(directory: Path) -> Path | None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lambent.cli.addresses import functions_of, stack_addresses
 from lambent.cli.bucket import open_bucket
@@ -27,82 +27,88 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _FRAMES = ("START ", "END ", "REPORT ", "INIT_START ")
 
 
-def develop(template: Path, stack: str | None, parameters: dict[str, str], endpoint: str) -> None:
-    """Deploy a template or a project, and again when it changes; print its addresses and logs.
-    Returns on Ctrl-C; the stack stays. Raises `CliError` if the first deployment fails."""
-    name = stack_name(template, stack)
-    deploy = partial(deploy_template, template, stack, parameters, endpoint)
-    written = template.stat().st_mtime_ns
-    deploy(is_confirmed=True, as_json=False)
-    try:
-        while True:
-            with open_client("cloudformation", endpoint) as client:
-                resources = Stack(client, name).resources()
-            print_addresses(
-                [
-                    {"resource": resource, "address": address}
-                    for resource, address in stack_addresses(resources, endpoint)
-                ]
-            )
-            watched = watched_functions(template, stack, endpoint)
-            changed = partial(_has_changed, template, written)
-            _follow(functions_of(resources), watched, endpoint, changed)
-            written = template.stat().st_mtime_ns
-            try:
-                deploy(is_confirmed=True, as_json=False)
-            except CliError as error:
-                print_error(str(error))
-    except KeyboardInterrupt:
-        print_note(f"the stack {name} stays; `lambent delete {name} --stack` deletes it")
+class Deployed(NamedTuple):
+    """What a deployment has made."""
+
+    functions: Sequence[str]
+    """The functions whose logs are printed."""
+    watched: Sequence[Watched]
+    """Those whose code is here."""
 
 
-def develop_function(function: Watched, endpoint: str) -> None:
-    """The same for one function that is deployed."""
-    name = function.function
-    try:
-        _follow([name], [function], endpoint, lambda: False)
-    except KeyboardInterrupt:
-        print_note(f"the function {name} stays; `lambent delete {name}` deletes it")
+def deploy_stack(
+    template: Path, stack: str | None, parameters: dict[str, str], endpoint: str
+) -> Deployed:
+    """Deploy a template or a project, and print its addresses. Raises `CliError`."""
+    deploy_template(template, stack, parameters, endpoint, is_confirmed=True, as_json=False)
+    with open_client("cloudformation", endpoint) as client:
+        resources = Stack(client, stack_name(template, stack)).resources()
+    print_addresses(
+        [
+            {"resource": resource, "address": address}
+            for resource, address in stack_addresses(resources, endpoint)
+        ]
+    )
+    watched = watched_functions(template, stack, endpoint)
+    return Deployed(functions_of(resources), watched)
 
 
-def _follow(
-    functions: Sequence[str],
-    watched: Sequence[Watched],
-    endpoint: str,
-    until: Callable[[], bool],
-) -> None:
-    """Update and print logs until `until` says so."""
+def develop(deploy: Callable[[], Deployed], file: Path, farewell: str, endpoint: str) -> None:
+    """Deploy, and again whenever a file changes that says what is deployed; update code and print
+    logs meanwhile. Returns on Ctrl-C, after the farewell. Raises `CliError` if the first deployment
+    fails."""
+    written = _changed_at(file)
+    deployed = deploy()
     with open_client("lambda", endpoint) as client, open_client("logs", endpoint) as logs:
-        tail = _Tail([FollowedLog(logs, function, since_s=0) for function in functions])
+        tail = _Tail(logs)
 
-        def is_done() -> bool:
+        def is_stale() -> bool:
             tail.print_new()
-            return until()
+            return _changed_at(file) not in (None, written)
 
-        watch(client, partial(open_bucket, endpoint), watched, print_note, is_done)
+        try:
+            while True:
+                tail.follow(deployed.functions)
+                bucket = partial(open_bucket, endpoint)
+                watch(client, bucket, deployed.watched, print_note, is_stale)
+                written = _changed_at(file)
+                try:
+                    deployed = deploy()
+                except CliError as error:
+                    print_error(str(error))
+        except KeyboardInterrupt:
+            print_note(farewell)
 
 
-def _has_changed(template: Path, written: int) -> bool:
+def _changed_at(file: Path) -> int | None:
+    """When a file was changed; None if there is none, or while it is replaced."""
     try:
-        return template.stat().st_mtime_ns != written
+        return file.stat().st_mtime_ns
     except OSError:
-        return False  # It is being replaced.
+        return None
 
 
 class _Tail:
     """Prints what functions log, each with its name."""
 
-    def __init__(self, logs: Sequence[FollowedLog]) -> None:
-        self._logs = logs
-        self._width = max((len(log.function) for log in logs), default=0)
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._logs: dict[str, FollowedLog] = {}
         self._out = console()
         self._next = 0.0
+
+    def follow(self, functions: Sequence[str]) -> None:
+        """Print the logs of these functions, from now on or as before."""
+        self._logs = {
+            name: self._logs.get(name) or FollowedLog(self._client, name, since_s=0)
+            for name in functions
+        }
 
     def print_new(self) -> None:
         """Print new events, at most twice a second."""
         if time.monotonic() < self._next:
             return
-        for number, log in enumerate(self._logs):
+        for number, log in enumerate(self._logs.values()):
             for event in log.new_events():
                 self._print(log.function, _COLOURS[number % len(_COLOURS)], event)
         self._next = time.monotonic() + POLL_S
@@ -115,5 +121,5 @@ class _Tail:
             line = _CONTROLS.sub("�", line)
             style = "dim" if line.startswith(_FRAMES) else ""
             style = "red" if "[ERROR]" in line or "\tERROR\t" in line else style
-            name = (f"{function:<{self._width}} ", colour)
+            name = (f"{function:<{max(map(len, self._logs))}} ", colour)
             self._out.print(Text.assemble((f"{at} ", "dim"), name, (line, style)))

@@ -85,6 +85,11 @@ def state_of(directory: Path) -> State:
     return found
 
 
+def is_ignored(directory: Path, name: str) -> bool:
+    """Whether `pack` leaves out a file of the directory."""
+    return _Rules(directory).leaves_out(name, name)
+
+
 def left_out(directory: Path) -> list[str]:
     """The files and directories of `SECRETS` that `pack` leaves out, as paths from the directory.
     Those of installed packages are not named."""

@@ -22,7 +22,7 @@ def long(tool: str, *seen: str) -> Any:
     return pytest.param(tool, list(seen), marks=is_skipped)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("tool", "seen"),
     [
@@ -53,6 +53,7 @@ def test_examples_of_a_tool(platform: Platform, tmp_path: Path, tool: str, seen:
     printed = run_page(
         *("stacks", platform, page),
         group=tool,
+        deadline_s=540,
         PATH=":".join([str(programs), str(commands()), own, os.environ["PATH"]]),
         NODE_PATH=str(modules),
         NODE_NO_WARNINGS="1",

@@ -24,14 +24,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path / "wheels"
     directory.mkdir()
     for name in ("greeting", "pytester"):
-        with zipfile.ZipFile(directory / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
-            wheel.writestr(f"{name}.py", "WORDS = 'hello'\n")
-            info = f"{name}-1.0.dist-info"
-            wheel.writestr(
-                f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
-            )
-            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-            wheel.writestr(f"{info}/RECORD", "")
+        write_wheel(directory, name, "any", "WORDS = 'hello'\n")
     for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS"):
         monkeypatch.setenv(name, str(directory))
     for name in ("PIP_NO_INDEX", "UV_NO_INDEX", "UV_OFFLINE"):
@@ -40,6 +33,16 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     return directory
+
+
+def write_wheel(directory: Path, name: str, platform: str, text: str) -> None:
+    """A wheel with one module."""
+    with zipfile.ZipFile(directory / f"{name}-1.0-py3-none-{platform}.whl", "w") as wheel:
+        info = f"{name}-1.0.dist-info"
+        wheel.writestr(f"{name}.py", text)
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        wheel.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nTag: py3-none-{platform}\n")
+        wheel.writestr(f"{info}/RECORD", "")
 
 
 def names(source: Source) -> list[str]:
@@ -65,10 +68,30 @@ def test_requirements(tmp_path: Path, wheels: Path) -> None:
         names(python(code))
 
 
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_wheels_for_linux_from_elsewhere(
+    tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch, tool: str
+) -> None:
+    """On macOS the wheels of the function are those for Linux."""
+    for system in ("manylinux_2_28", "macosx_11_0"):
+        write_wheel(wheels, "native", f"{system}_aarch64", f"SYSTEM = {system!r}\n")
+    path = "/usr/bin:/bin"
+    if tool == "uv":
+        path = f"{INSTALLED / 'builders' / 'bin'}:{path}"
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.setattr("lambent.cli.build_tools.sys.platform", "darwin")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    code = write(tmp_path / "code", {"app.py": HANDLER, "requirements.txt": "native"})
+    with zipfile.ZipFile(io.BytesIO(make_package(python(code), lambda _: None))) as archive:
+        assert archive.read("native.py") == b"SYSTEM = 'manylinux_2_28'\n"
+
+
 def test_what_is_installed_already(tmp_path: Path) -> None:
     """Is not installed again."""
     files = {"app.py": HANDLER, "requirements.txt": "no-such", "greeting-1.dist-info/METADATA": ""}
-    assert "greeting-1.dist-info/METADATA" in names(python(write(tmp_path, files)))
+    assert "greeting-1.dist-info/METADATA" in names(python(write(tmp_path / "a", files)))
+    files = {"app.py": HANDLER, "requirements.txt": "x", ".lambentignore": "requirements.txt"}
+    assert names(python(write(tmp_path / "b", files))) == ["app.py"]
 
 
 def test_dependencies_of_pyproject(tmp_path: Path, wheels: Path) -> None:
