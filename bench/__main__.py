@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.apis import measure_apis
 from bench.asynchronous import measure_asynchronous
 from bench.control_plane import measure_control_plane
+from bench.edge import measure_edge
 from bench.environment import measure_environment
 from bench.events import measure_events
 from bench.fairness import measure_fairness
@@ -35,6 +36,7 @@ _OF_THEIR_OWN = {
     "asynchronous": measure_asynchronous,
     "http-apis": measure_apis,
     "event-buses": measure_events,
+    "edge": measure_edge,
     "fairness": measure_fairness,
     "mappings": measure_mappings,
     "stacks": measure_stacks,

@@ -25,6 +25,7 @@ from botocore.exceptions import ClientError
 
 from lambent.instance import operator_socket
 from lambent.instance.operator_socket import OperatorSocketError
+from lambent.model.cloudfront.names import new_id
 from tests.platforms import (
     deploy,
     invoke,
@@ -34,6 +35,7 @@ from tests.platforms import (
     wait_for,
     zip_of,
 )
+from tests.scenario.edge.distributions import UNCACHED, behavior, config_of, custom_origin
 from tests.scenario.mappings.broker_platforms import Secret, broker_arn, map_queue
 from tests.scenario.mappings.conftest import Function
 from tests.scenario.mappings.streams import IMPATIENT, Stream
@@ -396,6 +398,15 @@ def _url_of_large(world: World) -> str:
     return f"{world.platform.endpoint}/_lambent/url/{url_id}/"
 
 
+def _url_of_distribution(world: World) -> str:
+    """Of one that was asked before, and whose origin cannot be reached."""
+    config = config_of(custom_origin("localhost.localdomain"), default=behavior(UNCACHED))
+    made = world.platform.client("cloudfront").create_distribution(DistributionConfig=config)
+    url = f"{world.platform.endpoint}/_lambent/cloudfront/{made['Distribution']['Id']}/"
+    _status(url)
+    return url
+
+
 def _status(url: str) -> int:
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
@@ -654,6 +665,10 @@ REACH: dict[str, Reach] = {
     "telemetry/logs.py:store.run": _runs(lambda suite: log_lines(suite.platform, "steady")),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
+    "triggers/edge/front.py:call.run": _pages(_url_of_distribution, 502),
+    "triggers/edge/front.py:self._enter_slowly": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/cloudfront/{new_id('E')}/", 403
+    ),
     "triggers/events/ticker.py:sleep": _runs(World.ticks),
     "triggers/hooks/front.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/hook/{uuid.uuid4().hex}", 404

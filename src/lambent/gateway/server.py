@@ -132,6 +132,11 @@ class Gateway:
         """Serve a request of the platform itself for another service. See `Forward`."""
         return self._forward is not None and self._forward(exchange, caller, name, refuse)
 
+    def serve_known(self, exchange: Exchange, caller: Caller) -> None:
+        """Serve a request of the platform itself, as a caller, for the service that the caller
+        names, whether it is served here or elsewhere."""
+        self._route(exchange, caller)
+
     def use_tls_in_boxes(self, tls: ssl.SSLContext) -> None:
         """Serve TLS in boxes: it is refused before."""
         self._tls_of_boxes = tls

@@ -10,7 +10,7 @@ import pytest
 from lambent.gateway.models import Shape, load_model
 from lambent.model.stack_documents import TOKEN_TAG
 from lambent.stacks.resources.conversion import member_of
-from lambent.stacks.resources.expressions import placeholders
+from lambent.stacks.resources.expressions import at, placeholders
 from lambent.stacks.resources.facts import facts_of, input_of
 from lambent.stacks.resources.operations import named_operations, reads, removals, writes
 from lambent.stacks.resources.registry import ROWS, STORED_ONLY
@@ -98,7 +98,8 @@ def test_operations_and_their_members(row: Row) -> None:
     for op in (*writes(row), *reads(row), *removals(row)):
         shape = model.operation_model(op.name).input_shape
         members = set(shape.members) if shape is not None else set()
-        assert {name for name in op.members if name != WHOLE} <= members, op.name
+        for name in op.members:
+            assert name == WHOLE or at_path(shape, name) is not None, f"{op.name}: {name}"
         if op is not row.create:
             known |= members
     assert set(row.keys) <= known
@@ -178,7 +179,7 @@ def test_tags(row: Row) -> None:
     is found by its mark."""
     if row.tags:
         assert row.create is not None
-        assert row.tags in input_of(row.service, row.create.name)
+        assert at(input_of(row.service, row.create.name), row.tags) is not None
         known = {*facts_of(row.name).properties, *MADE_UP.get(row.name, ())}
         assert row.tags_property in known
     if row.retag is not None:
