@@ -15,7 +15,6 @@ from lambent.cli.stack_commands import (
     find_template,
     note_left_out,
     print_template,
-    stack_name,
     watch_functions,
     watched_functions,
 )
@@ -139,20 +138,17 @@ def dev(
 
     template = _find(directory)
     if template is not None:
-        name = stack_name(template, stack)
-        farewell = f"the stack {name} stays; `lambent delete {name} --stack` deletes it"
         deploy_again = partial(deploy_stack, template, stack, pairs(param, "--param"), endpoint)
-        develop(deploy_again, template, farewell, endpoint)
+        develop(deploy_again, template, endpoint)
         return
 
     def deploy_function() -> Deployed:
         flags = {"with_url": False, "with_http_api": False, "as_json": False}
         function = _deploy_function(directory, {}, None, endpoint, **flags)
-        return Deployed([function.function], [function])
+        return Deployed([function.function], [function], f"lambent delete {function.function}")
 
     file = directory if directory.is_file() else directory / FUNCTION_FILE
-    farewell = "the function stays; `lambent functions` shows it, `lambent delete` deletes it"
-    develop(deploy_function, file, farewell, endpoint)
+    develop(deploy_function, file, endpoint)
 
 
 def _find(directory: Path) -> Path | None:
