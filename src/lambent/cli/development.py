@@ -15,6 +15,7 @@ from lambent.cli.output import CliError, console, print_error, print_note
 from lambent.cli.stack_commands import (
     deploy_template,
     print_addresses,
+    source_states,
     stack_name,
     watched_functions,
 )
@@ -42,6 +43,7 @@ def deploy_stack(
     template: Path, stack: str | None, parameters: dict[str, str], endpoint: str
 ) -> Deployed:
     """Deploy a template or a project, and print its addresses. Raises `CliError`."""
+    known = source_states(template)
     deploy_template(template, stack, parameters, endpoint, is_confirmed=True, as_json=False)
     name = stack_name(template, stack)
     with open_client("cloudformation", endpoint) as client:
@@ -52,7 +54,7 @@ def deploy_stack(
             for resource, address in stack_addresses(resources, endpoint)
         ]
     )
-    watched = watched_functions(template, stack, endpoint)
+    watched = watched_functions(name, known, endpoint)
     return Deployed(functions_of(resources), watched, f"lambent delete {name} --stack")
 
 
