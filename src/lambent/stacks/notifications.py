@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 _SUBJECT: Final = "AWS CloudFormation Notification"
 _PAGE: Final = 50
 _AT_ONCE: Final = 4
+_LOOK_S: Final = 3600.0
 _DEADLINE_S: Final = 10.0
 
 
@@ -50,8 +51,14 @@ class Notifications:
         self._under_way.add(stack.root)
         start_loop(self._tasks, self._clock, self._run, stack.root)
 
+    async def watch(self) -> None:
+        """Send what platforms that have ended have not sent, and keep looking."""
+        while True:
+            await self.resume()
+            await self._clock.sleep(_LOOK_S)
+
     async def resume(self) -> None:
-        """Send what the last platform has not sent."""
+        """Send what was not sent yet, of all stacks."""
         for stack in await self._store.read(lambda tx: StackRows(tx).with_topics()):
             self.notify(stack)
 

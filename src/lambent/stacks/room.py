@@ -7,7 +7,7 @@ import anyio.abc
 
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import start_loop, start_task
+from lambent.kit.tasks import start_loop
 from lambent.stacks.blueprint import make_blueprint
 from lambent.stacks.cloud_control.runs import Runs
 from lambent.stacks.cloud_control.use_cases import CloudControl
@@ -82,7 +82,7 @@ def open_stacks(
         return found
 
     notifications = Notifications(store, clock, api, tasks)
-    start_task(tasks, None, notifications.resume)
+    start_loop(tasks, clock, notifications.watch)
     engine = Engine(
         EngineContext(
             store=store,

@@ -155,7 +155,15 @@ def test_messages_that_fail_for_good_go_to_the_destination(
     )
     bucket = brokers.bucket("mqtt-bin")
     destination = {"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}}
-    map_topics(function, brokers, "poisoned", MaximumRetryAttempts=0, DestinationConfig=destination)
+    uuid = map_topics(
+        function,
+        brokers,
+        "poisoned",
+        BatchSize=1,
+        MaximumRetryAttempts=0,
+        DestinationConfig=destination,
+    )
+    wait_subscribed(mosquitto, uuid)
     send(mosquitto, "poisoned", "poison", "food")
     record = brokers.wait_object(bucket)
     assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
