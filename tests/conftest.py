@@ -15,6 +15,8 @@ from tests.servers.activemq import activemq
 from tests.servers.kafka import mock_kafka, secured_kafka, tansu
 from tests.servers.kinesis import kinesis
 from tests.servers.ministack import ministack
+from tests.servers.mosquitto import mosquitto
+from tests.servers.nats import nats_server
 from tests.servers.rabbitmq import rabbitmq
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "migrated",
     "ministack",
     "mock_kafka",
+    "mosquitto",
+    "nats_server",
     "own_postgresql",
     "postgresql",
     "pytest_collection_modifyitems",

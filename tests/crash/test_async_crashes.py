@@ -7,7 +7,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +18,7 @@ from lambent.store.settings import StoreSettings
 from tests.crash.auditor import RETRIES, Auditor
 from tests.crash.failpoints import ANY_TIME, POINTS
 from tests.crash.lives import Life
-from tests.crash.queue_server import QueueServer, running_queue
+from tests.crash.queue_server import QueueServer
 from tests.platforms import ACCOUNT, Platform, deploy, wait_for
 
 KILLS = os.environ.get("CRASH_KILLS")
@@ -29,13 +29,6 @@ def handler(event, context):
     if event["fails"]:
         raise ValueError("as asked")
 """
-
-
-@pytest.fixture
-def queue() -> Iterator[QueueServer]:
-    """The destination of records."""
-    with running_queue() as server:
-        yield server
 
 
 def enqueue(endpoint: str, auditor: Auditor, numbers: random.Random) -> None:

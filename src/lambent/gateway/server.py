@@ -5,6 +5,7 @@ responds directly (`register_direct`), without a task; every other operation run
 gateway's group. All errors pass through here and are rendered once, in the protocol of the service.
 """
 
+import dataclasses
 import json
 import logging
 import re
@@ -18,7 +19,9 @@ import anyio
 import anyio.abc
 
 from lambent.gateway.authorization import Authorization
+from lambent.gateway.browsers import preflight
 from lambent.gateway.call import OperationHandler
+from lambent.gateway.debug_page import PATH as DEBUG_PATH
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.dispatch import Dispatcher
 from lambent.gateway.fronts import INTERNAL, Front, Fronts
@@ -129,6 +132,11 @@ class Gateway:
         """Serve a request of the platform itself for another service. See `Forward`."""
         return self._forward is not None and self._forward(exchange, caller, name, refuse)
 
+    def serve_known(self, exchange: Exchange, caller: Caller) -> None:
+        """Serve a request of the platform itself, as a caller, for the service that the caller
+        names, whether it is served here or elsewhere."""
+        self._route(exchange, caller)
+
     def use_tls_in_boxes(self, tls: ssl.SSLContext) -> None:
         """Serve TLS in boxes: it is refused before."""
         self._tls_of_boxes = tls
@@ -173,7 +181,7 @@ class Gateway:
             else Budget(2 * REQUEST_BYTES_MAX, within=self._held_for_boxes)
         )
         return HttpServer(
-            self.handle,
+            self.handle if is_front_door else self._handle_in_box,
             limits,
             oversized=self.handle_oversized,
             screened=self.screen,
@@ -217,6 +225,10 @@ class Gateway:
             if front is not None:
                 front.handle(exchange)
                 return
+            allowed = preflight(exchange)
+            if allowed is not None:
+                exchange.respond(204, allowed, b"")
+                return
             if len(exchange.body) > _VERIFY_IN_THREAD_BYTES:
                 failed = partial(self._fail, exchange)
                 start_task(self.tasks, failed, self._handle_large, exchange)
@@ -226,6 +238,14 @@ class Gateway:
             self._turn_away(exchange, error)
         else:
             self._route(exchange, caller)
+
+    def _handle_in_box(self, exchange: Exchange) -> None:
+        """Serve one request of a program in a box. It must not open ports of the host."""
+        if exchange.path.startswith(DEBUG_PATH):
+            message = "Functions cannot debug functions."
+            self._turn_away(exchange, ApiError("AccessDeniedException", message, status=403))
+            return
+        self.handle(exchange)
 
     async def _handle_large(self, exchange: Exchange) -> None:
         """As `handle`, with a body that takes a while to be verified."""
@@ -239,7 +259,7 @@ class Gateway:
     def _caller_of(self, exchange: Exchange) -> Caller:
         """Whom a request is from. Raises `ApiError`."""
         if "authorization" not in exchange.headers and is_public(exchange):
-            return self._anyone
+            return dataclasses.replace(self._anyone, exchange=exchange)
         return self._authorizer.authenticate(exchange)
 
     def _route(self, exchange: Exchange, caller: Caller) -> None:
