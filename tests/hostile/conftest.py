@@ -140,7 +140,9 @@ class Neighbour:
                 is_over.set()
                 thread.join()
         assert not wrong
-        assert not is_timed or sorted(latencies)[int(len(latencies) * 0.99)] < most_s(), max(latencies)
+        assert not is_timed or sorted(latencies)[int(len(latencies) * 0.99)] < most_s(), max(
+            latencies
+        )
 
 
 @pytest.fixture(scope="session")
