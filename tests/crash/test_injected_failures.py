@@ -128,7 +128,7 @@ class World:
 
         def call() -> None:
             client = self.platform.client("lambda")
-            while not is_over.wait(0.02):
+            while not is_over.wait(0.05):
                 try:
                     answers.append(invoke(client, "steady", len(answers))[0])
                 except Exception as error:
