@@ -20,6 +20,7 @@ from bench.asynchronous import measure_asynchronous
 from bench.control_plane import measure_control_plane
 from bench.edge import measure_edge
 from bench.environment import measure_environment
+from bench.events import measure_events
 from bench.fairness import measure_fairness
 from bench.mappings import measure_mappings
 from bench.own import Bench, Row, running_platform
@@ -34,6 +35,7 @@ _OF_THEIR_OWN = {
     "asynchronous": measure_asynchronous,
     "http-apis": measure_apis,
     "edge": measure_edge,
+    "event-buses": measure_events,
     "fairness": measure_fairness,
     "mappings": measure_mappings,
 }

@@ -199,9 +199,18 @@ def test_a_stack_that_cannot_be_made_is_rolled_back(platform: Platform, client: 
 
 def test_bad_requests_are_refused(client: Any) -> None:
     """In AWS's words, and without a stack."""
-    queue = '{"Resources": {"A": {"Type": "AWS::Nothing::Here"}}}'
+    unknown = ("AWS::Nothing::Here", "AWS::EC2::Instance", "AWS::Nothing::Here")
+    queue = json.dumps(
+        {
+            "Resources": {
+                "Bad": {"Type": "AWS::SSM::Parameter", "Properties": {"Strange": 1}},
+                **{f"A{n}": {"Type": type} for n, type in enumerate(unknown)},
+            }
+        }
+    )
+    listed = "Unrecognized resource types: [AWS::Nothing::Here, AWS::EC2::Instance]"
     for template, code, message in (
-        (queue, "ValidationError", "Unrecognized resource types: [AWS::Nothing::Here]"),
+        (queue, "ValidationError", listed),
         ("{", "ValidationError", "Template format error: JSON not well-formed."),
         (TEMPLATE, "InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_IAM]"),
         ("x" * 60_000, "ValidationError", "less than or equal to 51200"),

@@ -16,9 +16,12 @@ from lambent.control.cloudfront.functions import Functions as EdgeFunctions
 from lambent.control.cloudfront.invalidations import Invalidations
 from lambent.control.cloudfront.policies import KINDS, Policies
 from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
+from lambent.control.events.api_destinations import ApiDestinations
 from lambent.control.events.buses import Buses
+from lambent.control.events.connections import Connections, open_sealing
 from lambent.control.events.rules import Rules
 from lambent.control.events.tags import Tags
+from lambent.control.groups import Groups as UserGroups
 from lambent.control.log_groups import LogGroups
 from lambent.control.managed_policies import ManagedPolicies
 from lambent.control.mappings import CheckSource
@@ -122,11 +125,13 @@ async def open_control_plane(
         sts_rooms = StsRooms(api.identities, api.keyring.sessions, api.authorizer.is_strict)
         gateway.register(STS, STS.bind(sts_rooms))
         managed = ManagedPolicies(storage.store, storage.clock)
-        gateway.register(IAM, IAM.bind(IamRooms(api.identities, managed)))
+        gateway.register(
+            IAM, IAM.bind(IamRooms(api.identities, managed, UserGroups(storage.store)))
+        )
         rest_apis = RestApis(storage.store, storage.clock, settings.gateway.url_domain)
         rest_rooms = RestApiRooms(rest_apis, ports.trials)
         gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))
-        _register_events(storage, api, ports.events)
+        await _register_events(storage, api, ports.events)
         _register_cloudfront(settings, storage, api, ports.test_function)
         if has_buckets:
             _register_buckets(storage, gateway, control)
@@ -139,13 +144,20 @@ async def open_control_plane(
         yield control
 
 
-def _register_events(storage: Storage, api: Api, events: PutEvents | None) -> None:
+async def _register_events(storage: Storage, api: Api, events: PutEvents | None) -> None:
     """Register schedules, and event buses unless the settings name another server for them."""
     store, clock = storage.store, storage.clock
     schedules = SchedulerRooms(Groups(store, clock), Schedules(store, clock))
     api.gateway.register(SCHEDULER, SCHEDULER.bind(schedules))
     if EVENTS.signing_name in api.gateway.signing_names:
-        rooms = EventsRooms(Buses(store, clock), Rules(store, clock), Tags(store), events)
+        rooms = EventsRooms(
+            Buses(store, clock),
+            Rules(store, clock),
+            Connections(store, clock, await open_sealing(store)),
+            ApiDestinations(store, clock),
+            Tags(store),
+            events,
+        )
         api.gateway.register(EVENTS, EVENTS.bind(rooms))
 
 

@@ -55,10 +55,16 @@ class Driver:
             return None
         return f"{properties.get(rule.parent)}/{name}" if rule.parent else name
 
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        if self.custom_name(properties) is None:
+            return False
+        return await self.find(step, properties) is not None
+
     async def create(self, step: Step, properties: Properties) -> Made:
         wanted = await self._prepare(step, properties)
-        is_named = self.row.named is not None and self.row.named.property in properties
-        return await self._create(step, wanted, may_take=step.is_repeated or not is_named)
+        rule = self.row.named
+        is_generated = rule is not None and rule.property not in properties
+        return await self._create(step, wanted, may_take=step.is_repeated or is_generated)
 
     async def _create(self, step: Step, wanted: dict[str, Any], *, may_take: bool) -> Made:
         row = self.row
@@ -104,7 +110,7 @@ class Driver:
                 await self._patch(values, patches({}, paths))
             return await self._made(values, more, created)
         except ApiError as error:
-            raise Unfinished(error, Made(physical_id, more)) from error
+            raise Unfinished(error, Made(physical_id, more, hidden=row.secrets)) from error
 
     async def find(self, step: Step, properties: Properties) -> Made | None:
         wanted = await self._prepare(step, properties, is_leaving=True)
@@ -369,7 +375,7 @@ class Driver:
             for name, value in {**expand(row.attributes, values), **more}.items()
         }
         ref = expand(row.ref, values) if row.ref else None
-        return Made(values.physical_id, attributes, None if ref is None else str(ref))
+        return Made(values.physical_id, attributes, None if ref is None else str(ref), row.secrets)
 
     async def _retag(self, values: Values, was: Values) -> None:
         row, retag = self.row, self.row.retag

@@ -178,6 +178,8 @@ class Row:
     bag: Bag | None = None
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """From the response of `read`, or of `create` if there is no `read`."""
+    secrets: tuple[str, ...] = ()
+    """Attributes that are secrets: they are never shown."""
     created: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Attributes that only the response of `create` has."""
     tags: str = ""

@@ -135,12 +135,13 @@ def _call(call: ApiCall) -> Call:
     """Raises `ApiError` (413) for an event that is too large."""
     if len(call.event) > SYNCHRONOUS_EVENT_BYTES_MAX:
         raise ApiError("RequestTooLargeException", "Request Entity Too Large", status=413)
+    function = call.function
     return Call(
-        request_id=call.request_id,
-        kind=InvocationKind.SERVICE,
-        key=call.function.key,
-        qualifier=call.function.qualifier,
-        event=call.event,
-        trace_header=call.trace_id,
+        call.request_id,
+        InvocationKind.SERVICE,
+        function.key,
+        function.qualifier,
+        call.event,
+        call.trace_id,
         wants_stream=call.wants_stream,
     )

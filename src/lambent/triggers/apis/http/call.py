@@ -135,7 +135,7 @@ class HttpCall:
         self.status = status
 
     def _headers(self, headers: Headers) -> Headers:
-        return [
-            *with_cors(self._cors, self.request.exchange.headers, headers),
-            ("apigw-requestid", self.request.extended_id),
-        ]
+        request = self.request
+        if self._cors is not None:
+            headers = with_cors(self._cors, request.exchange.headers, headers)
+        return [*headers, ("apigw-requestid", request.extended_id)]

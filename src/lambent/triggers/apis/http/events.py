@@ -29,7 +29,9 @@ def event_headers(call: HttpCall) -> dict[str, str]:
     request = call.request
     exchange = request.exchange
     given = exchange.headers
-    headers = {name: value for name, value in given.items() if name not in _DROPPED}
+    headers = dict(given)
+    for name in _DROPPED & headers.keys():
+        del headers[name]
     host = given.get("host", "")
     _, _, port = host.rpartition("]")[2].partition(":")
     forwarded = given.get("x-forwarded-for")
@@ -62,20 +64,23 @@ def encode(event: Any) -> bytes:
 
 def event_v2(call: HttpCall, outgoing: Outgoing) -> dict[str, Any]:
     """Format 2.0 without the body. What is empty is absent."""
-    headers = dict(outgoing.headers)
-    cookie = headers.pop("cookie", "")
+    headers = outgoing.headers
+    cookie = headers.get("cookie")
+    path = f"{call.stage_prefix}{call.path if outgoing.path is None else outgoing.path}"
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": call.route_key,
-        "rawPath": _path(call, outgoing),
+        "rawPath": path,
         "rawQueryString": outgoing.query,
     }
     if cookie:
         event["cookies"] = [text for part in cookie.split(";") if (text := part.strip())]
+    if cookie is not None:
+        headers = {name: value for name, value in headers.items() if name != "cookie"}
     event["headers"] = headers
     if outgoing.query:
         event["queryStringParameters"] = query_parameters(outgoing.query)
-    event["requestContext"] = _context_v2(call, outgoing)
+    event["requestContext"] = _context_v2(call, path)
     if call.parameters:
         event["pathParameters"] = dict(call.parameters)
     variables = stage_variables(call)
@@ -84,7 +89,7 @@ def event_v2(call: HttpCall, outgoing: Outgoing) -> dict[str, Any]:
     return event
 
 
-def _context_v2(call: HttpCall, outgoing: Outgoing) -> dict[str, Any]:
+def _context_v2(call: HttpCall, path: str) -> dict[str, Any]:
     request = call.request
     root, exchange, decision = request.stage.root, request.exchange, call.decision
     context: dict[str, Any] = {"accountId": root.account, "apiId": root.id}
@@ -94,7 +99,7 @@ def _context_v2(call: HttpCall, outgoing: Outgoing) -> dict[str, Any]:
     context["domainPrefix"] = request.domain.partition(".")[0]
     context["http"] = {
         "method": exchange.method,
-        "path": _path(call, outgoing),
+        "path": path,
         "protocol": "HTTP/1.1",
         "sourceIp": exchange.client_address,
         "userAgent": exchange.headers.get("user-agent", ""),
@@ -186,10 +191,6 @@ def _authorizer_v1(event: Mapping[str, Any]) -> Mapping[str, Any]:
         if kind in event:
             return dict(event[kind] or {})
     return event
-
-
-def _path(call: HttpCall, outgoing: Outgoing) -> str:
-    return f"{call.stage_prefix}{call.path if outgoing.path is None else outgoing.path}"
 
 
 def _grouped(items: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

@@ -1,11 +1,10 @@
 """Integrations with functions: `AWS_PROXY`, payload formats 1.0 and 2.0."""
 
-import asyncio
 import logging
-from functools import partial
 from typing import assert_never
 
 from lambent.kit.computing import LOOP_BYTES_MAX, computed, computed_apart
+from lambent.kit.deadlines import Deadlines
 from lambent.kit.tasks import start_task
 from lambent.model.document import Body
 from lambent.model.errors import ApiError
@@ -15,7 +14,6 @@ from lambent.model.invocation import (
     FunctionFailed,
     Outcome,
     Refused,
-    Reply,
     RunReport,
     Succeeded,
     TimedOut,
@@ -45,6 +43,8 @@ class FunctionIntegration:
         self._function = parse_function_uri(body["IntegrationUri"], variables)
         self._version = body.get("PayloadFormatVersion") or "1.0"
         self._common = Common.of(body)
+        self.deadlines = Deadlines(self._common.timeout_s, _time_out)
+        """Of the calls that run."""
 
     def handle(self, call: HttpCall) -> None:
         """See `Integration`."""
@@ -60,21 +60,19 @@ class FunctionIntegration:
         and ValueError."""
         if len(call.request.exchange.body) > LOOP_BYTES_MAX:
             return False
-        reply = _FunctionReply(self, call)
-        return self._context.calls.begin(self._call(call), lambda _: reply.begun())
+        return self._context.calls.begin(self._call(call), lambda _: _FunctionReply(self, call))
 
     async def _start(self, call: HttpCall) -> None:
-        reply = _FunctionReply(self, call)
         try:
             api_call = await computed(self._call, call)
-            await self._context.calls.start(api_call, lambda _: reply.begun())
+            await self._context.calls.start(api_call, lambda _: _FunctionReply(self, call))
         except (ApiError, ValueError) as error:
             self._refuse(call, error)
 
     def _call(self, call: HttpCall) -> ApiCall:
         """Raises ValueError for a mapped value that is too long."""
-        request = call.request
-        outgoing = map_request(self._common.request_changes, call, event_headers(call))
+        request, common = call.request, self._common
+        outgoing = map_request(common.request_changes, call, event_headers(call))
         return ApiCall(
             self._scope,
             self._function,
@@ -82,7 +80,7 @@ class FunctionIntegration:
             make_event(call, self._version, outgoing),
             request.request_id,
             request.trace_id,
-            self._common.role,
+            common.role,
             call.caller,
         )
 
@@ -128,37 +126,27 @@ class FunctionIntegration:
             return
         self._common.respond(call, response.status, response.headers, response.body)
 
-    @property
-    def timeout_s(self) -> float:
-        """Seconds that a function has."""
-        return self._common.timeout_s
-
 
 class _FunctionReply(Unstreamed):
     """The reply of one call. If it takes too long the client gets 503, and the function runs on."""
 
-    __slots__ = ("_integration", "_timer", "call")
+    __slots__ = ("_call", "_integration")
 
     def __init__(self, integration: FunctionIntegration, call: HttpCall) -> None:
-        self._integration = integration
-        self.call = call
-        self._timer: asyncio.TimerHandle | None = None
-
-    def begun(self) -> Reply:
         """The call begins now."""
-        loop, timeout_s = asyncio.get_running_loop(), self._integration.timeout_s
-        self._timer = loop.call_later(timeout_s, partial(_time_out, self.call))
-        return self
+        self._integration = integration
+        self._call = call
+        integration.deadlines.start(call)
 
     def finish(self, outcome: Outcome, report: RunReport) -> None:
         """See `Reply`."""
-        if self._timer is not None:
-            self._timer.cancel()
+        call = self._call
+        self._integration.deadlines.stop(call)
         try:
-            self._integration.finish(self.call, outcome)
+            self._integration.finish(call, outcome)
         except Exception:
-            logger.exception("cannot respond to a request to %s", self.call.request.stage.root.id)
-            self.call.fail()
+            logger.exception("cannot respond to a request to %s", call.request.stage.root.id)
+            call.fail()
 
 
 def _time_out(call: HttpCall) -> None:
@@ -168,10 +156,7 @@ def _time_out(call: HttpCall) -> None:
 
 def source_arn(call: HttpCall) -> str:
     """What a route is called in the policies of functions."""
-    root = call.request.stage.root
-    key = call.route_key
+    stage, key = call.request.stage, call.route_key
+    root = stage.root
     where = key if key == "$default" else f"{call.request.exchange.method}{key.partition(' ')[2]}"
-    return (
-        f"arn:aws:execute-api:{root.region}:{root.account}:{root.id}"
-        f"/{call.request.stage.name}/{where}"
-    )
+    return f"arn:aws:execute-api:{root.region}:{root.account}:{root.id}/{stage.name}/{where}"

@@ -56,19 +56,19 @@ class RouteTable(Generic[T]):
     def __init__(self, routes: Iterable[tuple[str, T]]) -> None:
         """Takes pairs of a route key and what it stands for."""
         self._root = _Node[T]()
-        self._default: T | None = None
-        self._literal: dict[tuple[str, str], T] = {}
+        self._default: Match[T] | None = None
+        self._literal: dict[tuple[str, str], Match[T]] = {}
         """Routes without variables, by method and path: nothing is more specific."""
         for key, route in routes:
             if key == DEFAULT:
-                self._default = route
+                self._default = Match(route, {})
             else:
                 self._add(RouteKey.parse(key), route)
 
     def _add(self, key: RouteKey, route: T) -> None:
         node, names = self._root, list[str]()
         if "{" not in key.path and key.method != _ANY:
-            self._literal[key.method, key.path] = route
+            self._literal[key.method, key.path] = Match(route, {})
         for segment in _segments(key.path):
             if segment.startswith("{") and segment.endswith("+}"):
                 names.append(segment[1:-2])
@@ -87,11 +87,8 @@ class RouteTable(Generic[T]):
         function will see it: no spelling of a path evades the authorizer of its route."""
         exact = self._literal.get((method, path))
         if exact is not None:
-            return Match(exact, {})
-        found = self._find(method, path)
-        if found is None and self._default is not None:
-            return Match(self._default, {})
-        return found
+            return exact
+        return self._find(method, path) or self._default
 
     def _find(self, method: str, path: str) -> Match[T] | None:
         """Try the most specific branch first. What was left is on a stack, because the client
