@@ -29,7 +29,7 @@ from lambent.sandbox.egress_policy import EgressSettings
 from lambent.settings import Settings
 from lambent.triggers.apis.access_logs import AccessLogs
 from lambent.triggers.apis.authorizers.issuers import Fetch, Issuers
-from lambent.triggers.apis.authorizers.pools import fetch_with_local_pools
+from lambent.triggers.apis.authorizers.pools import fetch_with_local_pools, fetch_with_own_pools
 from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.directory import ApiDirectory
@@ -43,6 +43,7 @@ from lambent.triggers.apis.rest.usage import UsagePlans
 from lambent.triggers.apis.rest.usage_counts import open_usage_counts
 from lambent.triggers.apis.throttling import Throttles
 from lambent.triggers.events.api_destinations import ApiDestinationTargets
+from lambent.triggers.user_pools.documents import Jwks
 
 _LOOPBACK = EgressSettings(allow=("127.0.0.1/32",))
 """What reaches the emulator of other services."""
@@ -59,10 +60,16 @@ class Apis:
 
 @asynccontextmanager
 async def open_apis(
-    settings: Settings, storage: Storage, api: Api, execution: Execution, events: Events
+    settings: Settings,
+    storage: Storage,
+    api: Api,
+    execution: Execution,
+    events: Events,
+    pool_keys: Jwks | None,
 ) -> AsyncIterator[Apis]:
     """Serve APIs: open what they need, and register the ways in and the kinds of APIs. API
-    destinations of rules use the same connections to the outside."""
+    destinations of rules use the same connections to the outside. `pool_keys` finds the keys of the
+    platform's own user pools."""
     directory, clock = ApiDirectory(storage.store), storage.clock
     roles = ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict)
     async with (
@@ -74,6 +81,8 @@ async def open_apis(
         services = events.local_services
         if services is not None:
             fetch = fetch_with_local_pools(fetch, local.fetch, services.url)
+        if pool_keys is not None:
+            fetch = fetch_with_own_pools(fetch, pool_keys)
         context = ApiContext(
             calls=FunctionCalls(execution.invoker, api.authorizer, roles, events.queue.keep),
             authorizer=api.authorizer,

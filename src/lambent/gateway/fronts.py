@@ -34,7 +34,8 @@ class Front:
     """Responds to a request whose body is too large; None for the usual error."""
     has_own_names: bool = False
     """Whether it is found only by host names that no other party can register, or that the owner of
-    the platform has configured. Then a relaxed platform accepts the name as well."""
+    the platform has configured, or by paths that no other party can guess. Then a relaxed platform
+    accepts any name with it."""
 
 
 FindByName = Callable[[str], Front | None]

@@ -12,6 +12,7 @@ from lambent.gateway.services.cloudcontrol.service import CLOUDCONTROL
 from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
 from lambent.gateway.services.cloudfront.service import CLOUDFRONT
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
+from lambent.gateway.services.cognito_idp.service import COGNITO_IDP
 from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.events.service import EVENTS
 from lambent.gateway.services.iam.service import IAM
@@ -40,5 +41,6 @@ SERVICES: tuple[AnyService, ...] = (
     S3,
     SSM,
     SECRETSMANAGER,
+    COGNITO_IDP,
     CLOUDFRONT,
 )

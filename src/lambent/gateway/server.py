@@ -5,6 +5,7 @@ responds directly (`register_direct`), without a task; every other operation run
 gateway's group. All errors pass through here and are rendered once, in the protocol of the service.
 """
 
+import dataclasses
 import json
 import logging
 import re
@@ -18,6 +19,7 @@ import anyio
 import anyio.abc
 
 from lambent.gateway.authorization import Authorization
+from lambent.gateway.browsers import preflight
 from lambent.gateway.call import OperationHandler
 from lambent.gateway.debug_page import PATH as DEBUG_PATH
 from lambent.gateway.definitions import AnyService
@@ -223,6 +225,10 @@ class Gateway:
             if front is not None:
                 front.handle(exchange)
                 return
+            allowed = preflight(exchange)
+            if allowed is not None:
+                exchange.respond(204, allowed, b"")
+                return
             if len(exchange.body) > _VERIFY_IN_THREAD_BYTES:
                 failed = partial(self._fail, exchange)
                 start_task(self.tasks, failed, self._handle_large, exchange)
@@ -253,7 +259,7 @@ class Gateway:
     def _caller_of(self, exchange: Exchange) -> Caller:
         """Whom a request is from. Raises `ApiError`."""
         if "authorization" not in exchange.headers and is_public(exchange):
-            return self._anyone
+            return dataclasses.replace(self._anyone, exchange=exchange)
         return self._authorizer.authenticate(exchange)
 
     def _route(self, exchange: Exchange, caller: Caller) -> None:

@@ -17,6 +17,8 @@ from lambent.gateway.definitions import AnyService
 from lambent.gateway.permissions.asked import Nothing
 from lambent.gateway.permissions.needs import Needs
 from lambent.gateway.registry import SERVICES
+from lambent.gateway.services.cognito_idp.operations import MANAGED as OF_OWNERS
+from lambent.gateway.services.cognito_idp.operations import PUBLIC
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.s3.service import S3
 from lambent.identity.authorizer import Caller, LoadPolicy
@@ -54,6 +56,7 @@ SCHEDULE = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/default/s"
 SCHEDULE_IN_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/s"
 SCHEDULES_OF_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/*"
 GROUP_OF_SCHEDULES = f"arn:aws:scheduler:us-east-1:{HERE}:schedule-group/g"
+POOL = f"arn:aws:cognito-idp:us-east-1:{HERE}:userpool/us-east-1_p"
 DISTRIBUTION = f"arn:aws:cloudfront::{HERE}:distribution/E1"
 EDGE_FUNCTION = f"arn:aws:cloudfront::{HERE}:function/f"
 STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
@@ -210,6 +213,14 @@ TEAM = f"arn:aws:iam::{HERE}:group/admins/team"
 USERS = Case((BOSS,), [{"UserName": "boss", "PolicyName": "p", "AccessKeyId": "AKIA"}])
 ROLES = Case((ROLE,), [{"RoleName": "power", "PolicyName": "p"}])
 NEITHER = Case(("*",), [{}])
+
+
+def of_pools(operation: str) -> str:
+    """The name of an operation of Cognito."""
+    earlier = (service for service in SERVICES if service.name != "cognito-idp")
+    is_known = any(operation in service.offered for service in earlier)
+    return f"cognito-idp:{operation}" if is_known else operation
+
 
 CASES: Mapping[str, Sequence[Case]] = {
     **dict.fromkeys(
@@ -534,6 +545,14 @@ CASES: Mapping[str, Sequence[Case]] = {
             Case((STACK,), all_of(StackName=["prod-s", STACK], ChangeSetName=["c"])),
         ),
     ),
+    **dict.fromkeys(map(of_pools, OF_OWNERS), (Case((POOL,), [{"UserPoolId": "us-east-1_p"}]),)),
+    **dict.fromkeys(("CreateUserPool", "ListUserPools", "DescribeUserPoolDomain"), (NEITHER,)),
+    **dict.fromkeys(
+        map(of_pools, ("TagResource", "UntagResource", "ListTagsForResource")),
+        (Case((POOL,), [{"ResourceArn": POOL}]),),
+    ),
+    # Of users: they are not signed.
+    **dict.fromkeys(map(of_pools, PUBLIC), ()),
     # For everybody, as in AWS: no policy says who may ask who they are.
     "GetCallerIdentity": (),
     "GetSessionToken": (),

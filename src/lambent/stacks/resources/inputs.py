@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from lambent.model.errors import ApiError
+from lambent.model.stack_documents import TOKEN_TAG
 from lambent.stacks.resources.conversion import as_text, convert, invalid, member_of
 from lambent.stacks.resources.expressions import Values, at, expand
 from lambent.stacks.resources.facts import input_of
 from lambent.stacks.resources.naming import shortened
 from lambent.stacks.resources.resource_type import Properties, Step
-from lambent.stacks.resources.row_type import TOKEN_TAG, WHOLE, Op, Part, Path, Row
+from lambent.stacks.resources.row_type import WHOLE, Op, Part, Path, Row
 from lambent.stacks.resources.schema import check_kinds, given
 
 P = ParamSpec("P")

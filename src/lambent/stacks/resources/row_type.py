@@ -230,6 +230,3 @@ Fetch = Callable[[Call, Properties, Properties | None], Awaitable[dict[str, Any]
 properties, too, in an update."""
 Hook = Callable[[Call, str, Properties], Awaitable[None]]
 """Does what rows cannot say about the resource with a physical id."""
-
-TOKEN_TAG = "lambent:token"
-"""The tag of a marked resource."""

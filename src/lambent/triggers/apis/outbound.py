@@ -86,6 +86,34 @@ class Outbound:
         async with response:
             yield response
 
+    async def exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        deadline_s: float,
+        bytes_max: int,
+    ) -> tuple[int, bytes]:
+        """Send a request; returns the status and up to `bytes_max` of the body. All of it takes at
+        most `deadline_s`. Raises OSError, whose message has no address in it: that may be
+        secret."""
+        try:
+            with anyio.fail_after(deadline_s):
+                async with self.request(
+                    method, url, headers, body, deadline_s=deadline_s
+                ) as response:
+                    read = b""
+                    while len(read) < bytes_max:
+                        chunk = await response.content.read(bytes_max - len(read))
+                        if not chunk:
+                            break
+                        read += chunk
+                    return response.status, read
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise OSError(type(error).__name__) from None
+
     @asynccontextmanager
     async def connect(
         self,
