@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -60,6 +61,21 @@ def running_platform(
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
+
+
+def pid_of(endpoint: str) -> int:
+    """The process that listens on the port of an endpoint."""
+    port = endpoint.rpartition(":")[2]
+    found = subprocess.check_output(["ss", "-ltnpH", f"sport = :{port}"], text=True)
+    match = re.search(r"pid=(\d+)", found)
+    assert match is not None, found
+    return int(match[1])
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def lambda_client(endpoint: str) -> Any:

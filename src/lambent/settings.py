@@ -39,6 +39,7 @@ from lambent.sandbox.settings import SandboxSettings
 from lambent.services.settings import ServicesSettings
 from lambent.store.settings import StoreSettings
 from lambent.telemetry.settings import TelemetrySettings
+from lambent.triggers.edge.settings import EdgeSettings
 
 ENVIRONMENT_PREFIX = "LAMBENT_"
 CONFIG_FILE = "lambent.toml"
@@ -115,6 +116,7 @@ class Settings:
     aws: AwsSettings = dataclasses.field(default_factory=AwsSettings)
     services: ServicesSettings = dataclasses.field(default_factory=ServicesSettings)
     cognito: CognitoSettings = dataclasses.field(default_factory=CognitoSettings)
+    edge: EdgeSettings = dataclasses.field(default_factory=EdgeSettings)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

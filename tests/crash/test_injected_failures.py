@@ -5,13 +5,15 @@ destinations of all kinds, while a function is called continuously.
 """
 
 import base64
+import contextlib
 import json
+import socket
 import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,7 @@ from botocore.exceptions import ClientError
 
 from lambent.instance import operator_socket
 from lambent.instance.operator_socket import OperatorSocketError
+from lambent.model.cloudfront.names import new_id
 from tests.platforms import (
     deploy,
     invoke,
@@ -32,6 +35,7 @@ from tests.platforms import (
     wait_for,
     zip_of,
 )
+from tests.scenario.edge.distributions import UNCACHED, behavior, config_of, custom_origin
 from tests.scenario.mappings.broker_platforms import Secret, broker_arn, map_queue
 from tests.scenario.mappings.conftest import Function
 from tests.scenario.mappings.streams import IMPATIENT, Stream
@@ -394,6 +398,15 @@ def _url_of_large(world: World) -> str:
     return f"{world.platform.endpoint}/_lambent/url/{url_id}/"
 
 
+def _url_of_distribution(world: World) -> str:
+    """Of one that was asked before, and whose origin cannot be reached."""
+    config = config_of(custom_origin("localhost.localdomain"), default=behavior(UNCACHED))
+    made = world.platform.client("cloudfront").create_distribution(DistributionConfig=config)
+    url = f"{world.platform.endpoint}/_lambent/cloudfront/{made['Distribution']['Id']}/"
+    _status(url)
+    return url
+
+
 def _status(url: str) -> int:
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
@@ -421,6 +434,37 @@ def _listen(world: World, site: str) -> None:
     assert invoke(world.lambdas, "listened", 2)[0] == 2
 
 
+def _debug(world: World, site: str) -> None:
+    """The debugger of one call is cut off; the call itself ends when its client leaves."""
+    name, port = f"debugged-{uuid.uuid4().hex[:8]}", _free_port()
+    code = {"app.js": "exports.handler = async () => 1;"}
+    deploy(world.lambdas, name, code, Runtime="nodejs20.x")
+    parts = urlsplit(world.platform.endpoint)
+    head = f"POST /_lambent/debug/{name}?port={port} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+    with socket.create_connection((parts.hostname, parts.port), 60) as call:
+        call.sendall(f"{head}Content-Length: 2\r\n\r\n{{}}".encode())
+        with contextlib.closing(wait_for(partial(_connected, port), "the port", 60)) as debugger:
+            debugger.sendall(b"GET /json/version HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert debugger.recv(100).startswith(b"HTTP/1.")
+            with world.platform.failing(site, "now"):
+                pass
+    assert invoke(world.lambdas, name, 1)[0] == 1
+
+
+def _free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        found: int = bound.getsockname()[1]
+        return found
+
+
+def _connected(port: int) -> socket.socket | None:
+    try:
+        return socket.create_connection(("127.0.0.1", port), 60)
+    except ConnectionRefusedError:
+        return None
+
+
 def _publish_to_topic(world: World) -> None:
     sns = world.platform.client("sns")
     topic = sns.create_topic(Name=f"t-{uuid.uuid4().hex}")["TopicArn"]
@@ -436,11 +480,13 @@ def _end_local_services(world: World) -> None:
     world.lists_queues()
 
 
-def _make_stack(world: World) -> None:
+def _make_stack(world: World, topics: Sequence[str] = ()) -> None:
     """A stack is made whatever fails: it goes on from what is written."""
     client, name = world.platform.client("cloudformation"), f"s-{uuid.uuid4().hex[:8]}"
     template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
-    client.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    client.create_stack(
+        StackName=name, TemplateBody=json.dumps(template), NotificationARNs=list(topics)
+    )
 
     def has_status(status: str, stack: str) -> bool:
         (found,) = client.describe_stacks(StackName=stack)["Stacks"]
@@ -450,6 +496,24 @@ def _make_stack(world: World) -> None:
     (stack,) = client.describe_stacks(StackName=name)["Stacks"]
     client.delete_stack(StackName=name)
     wait_for(partial(has_status, "DELETE_COMPLETE", stack["StackId"]), "it is deleted", 60)
+
+
+def _notify(world: World) -> None:
+    """The events of a stack reach their topic whatever fails."""
+    sns, sqs = world.platform.client("sns"), world.platform.client("sqs")
+    queue = sqs.create_queue(QueueName=f"q-{uuid.uuid4().hex}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    topic = sns.create_topic(Name=f"t-{uuid.uuid4().hex}")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+    _make_stack(world, [topic])
+    heard: list[str] = []
+
+    def has_all() -> bool:
+        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        heard.extend(message["Body"] for message in found.get("Messages", ()))
+        return any("DELETE_COMPLETE" in body and "CloudFormation::Stack" in body for body in heard)
+
+    wait_for(has_all, "the last event is heard", 60)
 
 
 def _make_resource(world: World) -> None:
@@ -534,6 +598,8 @@ REACH: dict[str, Reach] = {
     "stacks/engine/engine.py:self._run": _fails(_make_stack),
     "stacks/engine/graph.py:perform": _fails(_make_stack),
     "stacks/room.py:engine.watch": _runs(_make_stack),
+    "stacks/notifications.py:self._run": _fails(_notify),
+    "stacks/room.py:notifications.watch": _runs(_notify),
     "stacks/sam/translator.py:_send": _answers(500, "InternalFailure", _transform),
     "assembly/names.py:certificates.keep_up_to_date": _runs(),
     "assembly/names.py:hosts.follow_changes": _runs(),
@@ -562,6 +628,9 @@ REACH: dict[str, Reach] = {
     ),
     "gateway/admin_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/mappings", 200
+    ),
+    "gateway/hooks_api.py:self._serve": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/hooks", 200
     ),
     "gateway/server.py:self._handle_large": _answers(
         500, "ServiceException", lambda suite: invoke(suite.lambdas, "relay", LARGE)
@@ -596,7 +665,14 @@ REACH: dict[str, Reach] = {
     "telemetry/logs.py:store.run": _runs(lambda suite: log_lines(suite.platform, "steady")),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
+    "triggers/edge/front.py:call.run": _pages(_url_of_distribution, 502),
+    "triggers/edge/front.py:self._enter_slowly": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/cloudfront/{new_id('E')}/", 403
+    ),
     "triggers/events/ticker.py:sleep": _runs(World.ticks),
+    "triggers/hooks/front.py:self._serve": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/hook/{uuid.uuid4().hex}", 404
+    ),
     "triggers/url_reply.py:_respond_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
@@ -610,6 +686,9 @@ REACH: dict[str, Reach] = {
     "assembly/platform.py:keep_log_short": _runs(),
     "assembly/storage.py:keep_trash_short": _runs(),
     "node/environment/attempt.py:subscription.run": _listen,
+    "node/environment/debug_port.py:_from_box": _debug,
+    "node/environment/debug_port.py:_to_box": _debug,
+    "node/environment/open_box.py:debug_port.run": _debug,
     "node/node.py:environment.live": _fails(_invoke_new),
 }
 """How each site is reached in `world`."""

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.platforms import PYTHON, ROLE, Platform, wait_for, zip_of
+from lambent.stacks.cloud_control.listing import LISTINGS
+from tests.platforms import ACCOUNT, PYTHON, ROLE, Platform, wait_for, zip_of
 
 FUNCTION, URL, IAM_ROLE = "AWS::Lambda::Function", "AWS::Lambda::Url", "AWS::IAM::Role"
 SOURCE = "def handler(event, context):\n    return 1\n"
@@ -87,6 +88,98 @@ def test_a_function_and_its_url(client: Any, name: str) -> None:
         done(client, client.delete_resource(TypeName=type, Identifier=identifier))
         with pytest.raises(client.exceptions.ResourceNotFoundException):
             client.get_resource(TypeName=type, Identifier=identifier)
+
+
+STATES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "AWS::ApiGateway::RestApi": ({"Name": "NAME"}, {}),
+    "AWS::ApiGatewayV2::Api": ({"Name": "NAME", "ProtocolType": "HTTP"}, {}),
+    "AWS::ECR::Repository": ({"RepositoryName": "NAME"}, {}),
+    "AWS::Events::EventBus": ({"Name": "NAME"}, {}),
+    "AWS::Events::Rule": ({"Name": "NAME", "ScheduleExpression": "rate(1 day)"}, {}),
+    "AWS::IAM::Group": ({"GroupName": "NAME"}, {}),
+    "AWS::IAM::ManagedPolicy": ({"ManagedPolicyName": "NAME", "PolicyDocument": "POLICY"}, {}),
+    "AWS::IAM::Role": ({"RoleName": "NAME", "AssumeRolePolicyDocument": "TRUST"}, {}),
+    "AWS::IAM::User": ({"UserName": "NAME"}, {}),
+    "AWS::Lambda::Alias": (
+        {"Name": "NAME", "FunctionName": "FUNCTION", "FunctionVersion": "$LATEST"},
+        {"FunctionName": "FUNCTION"},
+    ),
+    "AWS::Lambda::CodeSigningConfig": (
+        {"AllowedPublishers": {"SigningProfileVersionArns": ["PROFILE"]}},
+        {},
+    ),
+    "AWS::Lambda::EventSourceMapping": (
+        {"FunctionName": "FUNCTION", "EventSourceArn": "QUEUE", "Enabled": False},
+        {},
+    ),
+    "AWS::Lambda::Function": (
+        {
+            "FunctionName": "NAME",
+            "Code": {"ZipFile": SOURCE},
+            "Handler": "index.handler",
+            "Runtime": PYTHON,
+            "Role": ROLE,
+        },
+        {},
+    ),
+    "AWS::Lambda::Url": (
+        {"TargetFunctionArn": "FUNCTION", "AuthType": "NONE"},
+        {"TargetFunctionArn": "FUNCTION"},
+    ),
+    "AWS::Lambda::Version": ({"FunctionName": "FUNCTION"}, {"FunctionName": "FUNCTION"}),
+    "AWS::Logs::LogGroup": ({"LogGroupName": "NAME"}, {}),
+    "AWS::S3::Bucket": ({"BucketName": "NAME"}, {}),
+    "AWS::SecretsManager::Secret": ({"Name": "NAME", "SecretString": "s"}, {}),
+}
+"""What makes a resource of each type of the platform's own services that can be listed, and the
+model that says of what it is a part."""
+OTHERS = {
+    *("AWS::DynamoDB::Table", "AWS::Kinesis::Stream", "AWS::SNS::Topic", "AWS::SQS::Queue"),
+    *("AWS::StepFunctions::Activity", "AWS::StepFunctions::StateMachine"),
+}
+"""Those of other services: see tests/servers/test_resource_types.py."""
+
+
+def test_every_type_that_can_be_listed_is_tried() -> None:
+    assert STATES.keys() | OTHERS == LISTINGS.keys()
+
+
+@pytest.mark.parametrize("type", sorted(STATES))
+def test_lists(platform: Platform, client: Any, name: str, type: str) -> None:
+    """A resource is in the list of its type when it is made, and not when it is deleted."""
+    wanted, model = (json.dumps(each) for each in STATES[type])
+    if "FUNCTION" in wanted:
+        platform.client("lambda").create_function(
+            FunctionName=f"{name}-f",
+            Runtime=PYTHON,
+            Handler="index.handler",
+            Role=ROLE,
+            Code={"ZipFile": zip_of({"index.py": SOURCE})},
+        )
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+    trusted = {**statement, "Principal": {"Service": "lambda.amazonaws.com"}}
+    for word, value in {
+        '"POLICY"': json.dumps(
+            {"Version": "2012-10-17", "Statement": [{**statement, "Resource": "*"}]}
+        ),
+        '"TRUST"': json.dumps({"Version": "2012-10-17", "Statement": [trusted]}),
+        "FUNCTION": f"{name}-f",
+        "PROFILE": "arn:aws:signer:us-east-1:123456789012:/signing-profiles/p/abcdefghij",
+        "QUEUE": f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}",
+        "NAME": name,
+    }.items():
+        wanted, model = wanted.replace(word, value), model.replace(word, value)
+
+    def listed() -> list[str]:
+        pages = client.get_paginator("list_resources").paginate(
+            TypeName=type, **({"ResourceModel": model} if model != "{}" else {})
+        )
+        return [each["Identifier"] for page in pages for each in page["ResourceDescriptions"]]
+
+    identifier = done(client, client.create_resource(TypeName=type, DesiredState=wanted))
+    assert identifier in listed()
+    done(client, client.delete_resource(TypeName=type, Identifier=identifier))
+    assert identifier not in listed()
 
 
 def test_what_was_made_by_hand_is_changed(platform: Platform, client: Any, name: str) -> None:

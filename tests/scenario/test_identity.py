@@ -161,6 +161,42 @@ def test_policies_decide(strict: Strict) -> None:
     )
 
 
+def test_who_may_debug(strict: Strict) -> None:
+    """All of Lambda is not enough: debugging is a permission of its own."""
+    name = "debugged-strictly"
+    code = {"app.js": "exports.handler = async () => 1;"}
+    deploy(strict.client("lambda"), name, code, Runtime="nodejs20.x")
+    statement = {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}
+    keys = strict.user("carl", statement)
+    denied = debug(strict, name, keys)
+    assert denied.returncode == 1
+    assert "is not authorized to perform: lambent:DebugFunction" in denied.stderr
+    more = {"Effect": "Allow", "Action": "lambent:DebugFunction", "Resource": "*"}
+    # The port is taken, so an allowed call ends at once.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        bound.listen()
+        keys = strict.user("dora", statement, more)
+        allowed = debug(strict, name, keys, bound.getsockname()[1])
+    assert "in use" in allowed.stderr
+
+
+def debug(
+    strict: Strict, name: str, keys: dict[str, str], port: int = 5678
+) -> "subprocess.CompletedProcess[str]":
+    """`lambent invoke --debug` with the keys of a user."""
+    variables = {key.upper(): value for key, value in keys.items()}
+    return forking.run(
+        [sys.executable, "-m", "lambent", "invoke", name, "--debug", "--debug-port", str(port)],
+        timeout=60,
+        env={
+            "PATH": os.environ["PATH"],
+            "LAMBENT_ENDPOINT": strict.platform.endpoint,
+            **variables,
+        },
+    )
+
+
 def test_resource_policies_decide_too(strict: Strict) -> None:
     """A function's permissions apply at once, on the warm path as well, and so does their
     removal."""
@@ -235,6 +271,77 @@ def test_managed_policies(strict: Strict) -> None:
     assert refusal(iam.get_policy, PolicyArn=f"{arn}x")[0] == "NoSuchEntity"
     boundary = {"RoleName": "lambda-role", "PermissionsBoundary": arn}
     assert "not offer" in refusal(iam.put_role_permissions_boundary, **boundary)[1]
+
+
+def test_groups(strict: Strict) -> None:
+    """What a group may do its users may do, while they are in it; a denial counts as well."""
+    iam = strict.client("iam")
+    keys = strict.user("guest")
+    guest = strict.client("lambda", **keys)
+
+    def allows() -> bool:
+        try:
+            guest.list_functions()
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "AccessDeniedException"
+            return False
+        return True
+
+    def document(effect: str) -> str:
+        statement = {"Effect": effect, "Action": "lambda:List*", "Resource": "*"}
+        return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+    made = iam.create_group(GroupName="readers", Path="/team/")["Group"]
+    assert made["Arn"] == f"arn:aws:iam::{ACCOUNT}:group/team/readers"
+    assert made["GroupId"].startswith("AGPA")
+    assert refusal(iam.create_group, GroupName="Readers")[0] == "EntityAlreadyExists"
+    iam.create_group(GroupName="denied")
+    iam.put_group_policy(GroupName="readers", PolicyName="p", PolicyDocument=document("Allow"))
+    iam.put_group_policy(GroupName="denied", PolicyName="p", PolicyDocument=document("Deny"))
+    assert not allows()
+    iam.add_user_to_group(GroupName="readers", UserName="guest")
+    iam.add_user_to_group(GroupName="readers", UserName="guest")
+    assert allows()
+    iam.add_user_to_group(GroupName="denied", UserName="guest")
+    assert not allows()
+    groups = iam.list_groups_for_user(UserName="guest")["Groups"]
+    assert [group["GroupName"] for group in groups] == ["denied", "readers"]
+    found = iam.get_group(GroupName="readers")
+    assert [user["UserName"] for user in found["Users"]] == ["guest"]
+    listed = iam.list_groups(PathPrefix="/team/")["Groups"]
+    assert [group["GroupName"] for group in listed] == ["readers"]
+    iam.remove_user_from_group(GroupName="denied", UserName="guest")
+    assert allows()
+    iam.delete_group_policy(GroupName="readers", PolicyName="p")
+    assert not allows()
+    arn = "arn:aws:iam::aws:policy/AWSLambda_ReadOnlyAccess"
+    iam.attach_group_policy(GroupName="readers", PolicyArn=arn)
+    assert allows()
+    entities = iam.list_entities_for_policy(PolicyArn=arn)
+    assert [group["GroupName"] for group in entities["PolicyGroups"]] == ["readers"]
+    attached = iam.list_attached_group_policies(GroupName="readers")["AttachedPolicies"]
+    assert [policy["PolicyArn"] for policy in attached] == [arn]
+    for refused in (
+        refusal(iam.delete_group, GroupName="readers"),
+        refusal(iam.delete_user, UserName="guest"),
+    ):
+        message = "Cannot delete entity, must remove users from group first."
+        assert refused == ("DeleteConflict", message)
+    iam.remove_user_from_group(GroupName="readers", UserName="guest")
+    assert not allows()
+    assert refusal(iam.delete_group, GroupName="readers")[0] == "DeleteConflict"
+    iam.detach_group_policy(GroupName="readers", PolicyArn=arn)
+    iam.delete_group(GroupName="readers")
+    for missing in ("readers", "none"):
+        about = {"GroupName": missing, "UserName": "guest"}
+        assert refusal(iam.add_user_to_group, **about)[0] == "NoSuchEntity"
+    about = {"GroupName": "denied", "UserName": "none"}
+    assert refusal(iam.add_user_to_group, **about)[0] == "NoSuchEntity"
+    for number in range(10):
+        iam.create_group(GroupName=f"g{number}")
+        iam.add_user_to_group(GroupName=f"g{number}", UserName="guest")
+    about = {"GroupName": "denied", "UserName": "guest"}
+    assert refusal(iam.add_user_to_group, **about)[0] == "LimitExceeded"
 
 
 def test_functions_act_for_their_role(strict: Strict) -> None:
@@ -713,3 +820,101 @@ def test_a_stack_acts_with_the_rights_of_its_user_or_its_role(strict: Strict) ->
     assert "cannot assume the role" in message
     for name in ("mine", "prod"):
         lead.delete_stack(StackName=name)
+
+
+def test_cloud_control_acts_with_the_rights_of_its_caller(strict: Strict) -> None:
+    """The permission for CreateResource is none for the resource. With a role, the role's
+    rights decide, and the caller has to be allowed to pass it."""
+    iam = strict.client("iam")
+    trust = json.dumps(TRUST).replace("lambda.amazonaws.com", "cloudformation.amazonaws.com")
+    iam.create_role(RoleName="maker", AssumeRolePolicyDocument=trust)
+    logs = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": logs})
+    iam.put_role_policy(RoleName="maker", PolicyName="p", PolicyDocument=document)
+    role = f"arn:aws:iam::{ACCOUNT}:role/maker"
+    resources = {"Effect": "Allow", "Action": "cloudformation:*Resource*", "Resource": "*"}
+    passing = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": role}
+    user = strict.client("cloudcontrol", **strict.user("cc-user", resources))
+    lead = strict.client("cloudcontrol", **strict.user("cc-lead", resources, passing))
+    guest = strict.client("cloudcontrol", **strict.user("cc-guest"))
+    type = {"TypeName": "AWS::Logs::LogGroup"}
+    wanted = {**type, "DesiredState": json.dumps({"LogGroupName": "strict-group"})}
+
+    def ended(client: Any, begun: Any) -> Any:
+        token = begun["ProgressEvent"]["RequestToken"]
+
+        def event() -> Any:
+            found = client.get_resource_request_status(RequestToken=token)["ProgressEvent"]
+            return found if found["OperationStatus"] != "IN_PROGRESS" else None
+
+        return wait_for(event, "the request ends")
+
+    for operation, params in (
+        ("create_resource", wanted),
+        ("list_resources", type),
+        ("get_resource", {**type, "Identifier": "strict-group"}),
+        ("delete_resource", {**type, "Identifier": "strict-group"}),
+        ("list_resource_requests", {}),
+    ):
+        code, message = refusal(getattr(guest, operation), **params)
+        assert code == "AccessDeniedException", operation
+        assert "is not authorized to perform: cloudformation:" in message
+    failed = ended(user, user.create_resource(**wanted))
+    assert (failed["OperationStatus"], failed["ErrorCode"]) == ("FAILED", "AccessDenied")
+    assert refusal(user.list_resources, **type)[0] in (
+        "AccessDeniedException",
+        "HandlerFailureException",
+    )
+    code, message = refusal(user.create_resource, **wanted, RoleArn=role)
+    assert code == "AccessDeniedException"
+    assert "iam:PassRole" in message
+    made = ended(lead, lead.create_resource(**wanted, RoleArn=role))
+    assert made["OperationStatus"] == "SUCCESS"
+    listed = lead.list_resources(**type, RoleArn=role)["ResourceDescriptions"]
+    assert "strict-group" in [each["Identifier"] for each in listed]
+    about = {**type, "Identifier": "strict-group", "RoleArn": role}
+    assert json.loads(lead.get_resource(**about)["ResourceDescription"]["Properties"])
+    assert ended(lead, lead.delete_resource(**about))["OperationStatus"] == "SUCCESS"
+
+
+def test_a_macro_needs_the_permission_to_call_its_function(strict: Strict) -> None:
+    """Of the user whose template uses it, as in AWS."""
+    name = "strict-macro"
+    source = """
+def handler(event, context):
+    resource = {"Type": "AWS::CDK::Metadata"}
+    fragment = {"Resources": {"A": resource}}
+    return {"requestId": event["requestId"], "status": "success", "fragment": fragment}
+"""
+    deploy(strict.client("lambda"), name, {"app.py": source})
+    root = strict.client("cloudformation")
+    macro = {
+        "Type": "AWS::CloudFormation::Macro",
+        "Properties": {"Name": "Strict", "FunctionName": name},
+    }
+    root.create_stack(StackName="macros", TemplateBody=json.dumps({"Resources": {"M": macro}}))
+    wait_for(
+        lambda: (
+            root.describe_stacks(StackName="macros")["Stacks"][0]["StackStatus"]
+            == "CREATE_COMPLETE"
+        ),
+        "the macro is made",
+    )
+    arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}"
+    stacks = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
+    calls = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}
+    user = strict.client("cloudformation", **strict.user("mac-user", stacks))
+    lead = strict.client("cloudformation", **strict.user("mac-lead", stacks, calls))
+    template = json.dumps({"Transform": "Strict", "Resources": {}})
+    params = {"TemplateBody": template, "ChangeSetName": "c", "ChangeSetType": "CREATE"}
+    for client, stack, status in (
+        (user, "refused", "FAILED"),
+        (lead, "allowed", "CREATE_COMPLETE"),
+    ):
+        made = client.create_change_set(StackName=stack, **params)
+        found = client.describe_change_set(ChangeSetName=made["Id"])
+        assert found["Status"] == status, found
+        if client is user:
+            assert "lambda:InvokeFunction" in found["StatusReason"]
+        client.delete_stack(StackName=stack)
+    root.delete_stack(StackName="macros")

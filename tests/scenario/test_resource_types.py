@@ -238,13 +238,38 @@ async def test_identities(platform: Platform) -> None:
         PolicyName="own",
         PolicyDocument=document,
     )
+    team = await stack.make("Team", "AWS::IAM::Group", Policies=[POLICY])
+    guests = await stack.make("Guests", "AWS::IAM::Group")
+    await stack.make(
+        "GroupPolicy",
+        "AWS::IAM::GroupPolicy",
+        GroupName=team.physical_id,
+        PolicyName="more",
+        PolicyDocument=document,
+    )
+    member = await stack.make("Member", "AWS::IAM::User", Groups=[team.physical_id])
+    await stack.make(
+        "Addition",
+        "AWS::IAM::UserToGroupAddition",
+        GroupName=guests.physical_id,
+        Users=[user.physical_id, member.physical_id],
+    )
     managed = await stack.make(
         "Managed",
         "AWS::IAM::ManagedPolicy",
         PolicyDocument=document,
         Roles=[role.physical_id],
+        Groups=[guests.physical_id],
     )
     iam = platform.client("iam")
+    await stack.change("Member", Groups=[])
+    await stack.change("Addition", Users=[member.physical_id])
+    groups = iam.list_groups_for_user(UserName=member.physical_id)["Groups"]
+    assert [group["GroupName"] for group in groups] == [guests.physical_id]
+    assert iam.list_groups_for_user(UserName=user.physical_id)["Groups"] == []
+    policies = iam.list_attached_group_policies(GroupName=guests.physical_id)["AttachedPolicies"]
+    assert [policy["PolicyArn"] for policy in policies] == [managed.physical_id]
+    await stack.change("Managed", Groups=[])
     attached = iam.list_attached_role_policies(RoleName=role.physical_id)["AttachedPolicies"]
     assert [policy["PolicyArn"] for policy in attached] == [managed.physical_id]
     for _ in range(3):

@@ -165,6 +165,53 @@ def test_an_object_tells_a_function(platform: Platform) -> None:
     assert any("async_events_received" in line and teller.name in line for line in lines), lines
 
 
+def test_an_object_tells_an_event_bus(platform: Platform) -> None:
+    """A bucket with EventBridge enabled and a state machine put their events on the platform's own
+    default bus, whose rules send them on."""
+    teller = Teller(platform, "on-bus")
+    s3, events = platform.client("s3"), platform.client("events")
+    s3.create_bucket(Bucket="watched")
+    s3.put_bucket_notification_configuration(
+        Bucket="watched", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    pattern = {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": ["watched"]}, "object": {"key": [{"prefix": "in/"}]}},
+    }
+    events.put_rule(Name="watched", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="watched", Targets=[{"Id": "1", "Arn": teller.arn}])
+    s3.put_object(Bucket="watched", Key="out/a.txt", Body=b"hello")
+    s3.put_object(Bucket="watched", Key="in/a.txt", Body=b"hello")
+    event = teller.received("the event")["event"]
+    assert (event["source"], event["account"]) == ("aws.s3", ACCOUNT)
+    assert event["resources"] == ["arn:aws:s3:::watched"]
+    assert event["detail"]["object"]["key"] == "in/a.txt"
+    assert event["detail"]["object"]["size"] == 5
+
+    pattern = {"source": ["shop", "aws.states"], "detail-type": ["order", {"suffix": "Change"}]}
+    events.put_rule(Name="machines", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="machines", Targets=[{"Id": "1", "Arn": teller.arn}])
+    put = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::events:putEvents",
+        "Parameters": {"Entries": [{"Source": "shop", "DetailType": "order", "Detail": "{}"}]},
+        "End": True,
+    }
+    states = platform.client("stepfunctions")
+    machine = states.create_state_machine(
+        name="puts",
+        definition=json.dumps({"StartAt": "A", "States": {"A": put}}),
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/r",
+    )["stateMachineArn"]
+    states.start_execution(stateMachineArn=machine)
+    seen = {}
+    while len(seen) < 3:
+        event = teller.received("the events of the state machine")["event"]
+        seen[event["source"], event["detail"].get("status", "")] = event
+    assert set(seen) == {("aws.states", "RUNNING"), ("shop", ""), ("aws.states", "SUCCEEDED")}
+
+
 def test_a_topic_tells_a_function(platform: Platform) -> None:
     """SNS's event has the names that functions know; the platform retries a failure."""
     teller = Teller(platform, "on-topic")
@@ -186,6 +233,35 @@ def test_a_topic_tells_a_function(platform: Platform) -> None:
     assert record["Sns"]["TopicArn"] == topic
     assert record["Sns"]["MessageAttributes"]["kind"] == {"Type": "String", "Value": "good"}
     assert {"SigningCertUrl", "UnsubscribeUrl", "MessageId", "Timestamp"} <= set(record["Sns"])
+
+
+def test_events_of_a_stack_reach_a_topic(platform: Platform) -> None:
+    """Each of them, in its order and in AWS's form."""
+    sqs, sns = platform.client("sqs"), platform.client("sns")
+    queue = sqs.create_queue(QueueName="heard-of-stacks")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    topic = sns.create_topic(Name="stacks")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
+    resource = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "v"}}
+    client = platform.client("cloudformation")
+    made = client.create_stack(
+        StackName="heard",
+        TemplateBody=json.dumps({"Resources": {"P": resource}}),
+        NotificationARNs=[topic],
+        ClientRequestToken="t",
+    )
+    messages = [
+        json.loads(wait_for(lambda: receive(sqs, queue), "an event", deadline_s=30)["Body"])
+        for _ in range(5)
+    ]
+    assert {message["Subject"] for message in messages} == {"AWS CloudFormation Notification"}
+    heard = [message["Message"] for message in messages]
+    events = client.describe_stack_events(StackName="heard")["StackEvents"]
+    ids = [text.split("EventId='")[1].split("'")[0] for text in heard]
+    assert sorted(ids) == sorted(event["EventId"] for event in events)
+    assert all(f"StackId='{made['StackId']}'" in text for text in heard)
+    assert all("ClientRequestToken='t'" in text for text in heard)
+    client.delete_stack(StackName="heard")
 
 
 def test_a_rule_invokes_a_function_which_is_retried(platform: Platform) -> None:

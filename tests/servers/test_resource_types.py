@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.resources import Stack
+from lambent.stacks.cloud_control.identifiers import identifier_of
+from lambent.stacks.cloud_control.listing import identifiers
+from lambent.stacks.resources.registry import ROWS
+from lambent.stacks.resources.resource_type import Made
+from tests.resources import ClientApi, Stack
 from tests.servers.ministack import Ministack
 
 pytestmark = pytest.mark.anyio
@@ -226,7 +230,15 @@ async def test_secrets_and_state_machines(ministack: Ministack) -> None:
         "Client", "AWS::Cognito::UserPoolClient", UserPoolId=pool.physical_id, GenerateSecret=True
     )
     assert client.attributes["ClientSecret"]
-    await stack.make("Group", "AWS::Cognito::UserPoolGroup", UserPoolId=pool.physical_id)
+    group = await stack.make("Group", "AWS::Cognito::UserPoolGroup", UserPoolId=pool.physical_id)
+    about = {"UserPoolId": pool.physical_id, "Username": "ann"}
+    await stack.make("User", "AWS::Cognito::UserPoolUser", **about)
+    await stack.make(
+        "Membership",
+        "AWS::Cognito::UserPoolUserToGroupAttachment",
+        **about,
+        GroupName=group.physical_id,
+    )
     await stack.make(
         "Server",
         "AWS::Cognito::UserPoolResourceServer",
@@ -259,4 +271,62 @@ async def test_secrets_and_state_machines(ministack: Ministack) -> None:
         "KeyAlias", "AWS::KMS::Alias", AliasName="alias/types", TargetKeyId=key.physical_id
     )
     await stack.change("Key", Description="b", EnableKeyRotation=False)
+    await stack.remove()
+
+
+async def test_versions_of_state_machines_and_activities(ministack: Ministack) -> None:
+    """An alias moves to another version in place."""
+    stack = Stack(ministack.client)
+    machine = await stack.make(
+        "Machine",
+        "AWS::StepFunctions::StateMachine",
+        DefinitionString='{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}',
+        RoleArn="arn:aws:iam::000000000000:role/states",
+    )
+    about = {"StateMachineArn": machine.physical_id}
+    first = await stack.make("First", "AWS::StepFunctions::StateMachineVersion", **about)
+    second = await stack.make("Second", "AWS::StepFunctions::StateMachineVersion", **about)
+
+    def to(version: Made) -> list[dict[str, Any]]:
+        return [{"StateMachineVersionArn": version.physical_id, "Weight": 100}]
+
+    await stack.make(
+        "Alias",
+        "AWS::StepFunctions::StateMachineAlias",
+        **about,
+        Name="live",
+        RoutingConfiguration=to(first),
+    )
+    await stack.change("Alias", RoutingConfiguration=to(second))
+    activity = await stack.make("Activity", "AWS::StepFunctions::Activity", Name="work")
+    assert activity.attributes["Arn"].endswith(":activity:work")
+    await stack.remove()
+
+
+LISTED: dict[str, dict[str, Any]] = {
+    "AWS::DynamoDB::Table": {
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    },
+    "AWS::Kinesis::Stream": {"ShardCount": 1},
+    "AWS::SNS::Topic": {},
+    "AWS::SQS::Queue": {},
+    "AWS::StepFunctions::Activity": {"Name": "listed"},
+    "AWS::StepFunctions::StateMachine": {
+        "DefinitionString": '{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}',
+        "RoleArn": "arn:aws:iam::000000000000:role/states",
+    },
+}
+
+
+@pytest.mark.parametrize("type", sorted(LISTED))
+async def test_lists_of_cloud_control(ministack: Ministack, type: str) -> None:
+    """A resource is in the list of its type, under its identifier."""
+    stack = Stack(ministack.client)
+    made = await stack.make("Listed", type, **LISTED[type])
+    row, step = ROWS[type], stack.step("Listed")
+    identifier = identifier_of(row, made, LISTED[type])
+    found = await identifiers(ClientApi(ministack.client), row, {}, step.caller)
+    assert identifier in found
     await stack.remove()

@@ -11,10 +11,17 @@ from lambent.control.activation import Prepare
 from lambent.control.apis.v1.operations import RestApis
 from lambent.control.apis.v2.room import ApisV2
 from lambent.control.buckets.reader import OwnBucketsFirst
+from lambent.control.cloudfront.distributions import Distributions
+from lambent.control.cloudfront.functions import Functions as EdgeFunctions
+from lambent.control.cloudfront.invalidations import Invalidations
+from lambent.control.cloudfront.policies import KINDS, Policies
 from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
+from lambent.control.events.api_destinations import ApiDestinations
 from lambent.control.events.buses import Buses
+from lambent.control.events.connections import Connections, open_sealing
 from lambent.control.events.rules import Rules
 from lambent.control.events.tags import Tags
+from lambent.control.groups import Groups as UserGroups
 from lambent.control.log_groups import LogGroups
 from lambent.control.managed_policies import ManagedPolicies
 from lambent.control.mappings import CheckSource
@@ -33,6 +40,8 @@ from lambent.gateway.services.apigateway.rooms import RestApiRooms, Trials
 from lambent.gateway.services.apigateway.service import APIGATEWAY
 from lambent.gateway.services.apigatewayv2.operations import ApiGatewayV2Rooms
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
+from lambent.gateway.services.cloudfront.operations import CloudFrontRooms, TestFunction
+from lambent.gateway.services.cloudfront.service import CLOUDFRONT
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.events.operations import EventsRooms, PutEvents
@@ -65,6 +74,7 @@ class ControlPorts:
     check_source: CheckSource | None = None
     trials: Trials | None = None
     events: PutEvents | None = None
+    test_function: TestFunction | None = None
     open_subscriptions: Callable[[LogGroups], Awaitable[None]] | None = None
     """Delivers lines of log groups to functions."""
 
@@ -115,11 +125,14 @@ async def open_control_plane(
         sts_rooms = StsRooms(api.identities, api.keyring.sessions, api.authorizer.is_strict)
         gateway.register(STS, STS.bind(sts_rooms))
         managed = ManagedPolicies(storage.store, storage.clock)
-        gateway.register(IAM, IAM.bind(IamRooms(api.identities, managed)))
+        gateway.register(
+            IAM, IAM.bind(IamRooms(api.identities, managed, UserGroups(storage.store)))
+        )
         rest_apis = RestApis(storage.store, storage.clock, settings.gateway.url_domain)
         rest_rooms = RestApiRooms(rest_apis, ports.trials)
         gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))
-        _register_events(storage, api, ports.events)
+        await _register_events(storage, api, ports.events)
+        _register_cloudfront(settings, storage, api, ports.test_function)
         if has_buckets:
             _register_buckets(storage, gateway, control)
         if SSM.signing_name in gateway.signing_names:
@@ -131,14 +144,41 @@ async def open_control_plane(
         yield control
 
 
-def _register_events(storage: Storage, api: Api, events: PutEvents | None) -> None:
+async def _register_events(storage: Storage, api: Api, events: PutEvents | None) -> None:
     """Register schedules, and event buses unless the settings name another server for them."""
     store, clock = storage.store, storage.clock
     schedules = SchedulerRooms(Groups(store, clock), Schedules(store, clock))
     api.gateway.register(SCHEDULER, SCHEDULER.bind(schedules))
     if EVENTS.signing_name in api.gateway.signing_names:
-        rooms = EventsRooms(Buses(store, clock), Rules(store, clock), Tags(store), events)
+        rooms = EventsRooms(
+            Buses(store, clock),
+            Rules(store, clock),
+            Connections(store, clock, await open_sealing(store)),
+            ApiDestinations(store, clock),
+            Tags(store),
+            events,
+        )
         api.gateway.register(EVENTS, EVENTS.bind(rooms))
+
+
+def _register_cloudfront(
+    settings: Settings, storage: Storage, api: Api, test: TestFunction | None
+) -> None:
+    """Register CloudFront, unless the settings name another server for it."""
+    if CLOUDFRONT.signing_name not in api.gateway.signing_names:
+        return
+    store, clock, gateway = storage.store, storage.clock, settings.gateway
+    distributions = Distributions(
+        store,
+        clock,
+        domain=gateway.url_domain,
+        reserved=gateway.allowed_hosts,
+        is_strict=api.authorizer.is_strict,
+    )
+    policies = {name: Policies(kind, store, clock) for name, kind in KINDS.items()}
+    functions = EdgeFunctions(store, clock)
+    rooms = CloudFrontRooms(distributions, Invalidations(store, clock), policies, functions, test)
+    api.gateway.register(CLOUDFRONT, CLOUDFRONT.bind(rooms))
 
 
 def _register_buckets(storage: Storage, gateway: Gateway, control: Control) -> None:

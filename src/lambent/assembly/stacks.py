@@ -7,7 +7,7 @@ from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.names import register_custom_resources
 from lambent.assembly.storage import Storage
-from lambent.asynchronous.events_of_callers import EventsOfCallers
+from lambent.asynchronous.functions_of_callers import FunctionsOfCallers
 from lambent.aws.any_service import AnyServiceCalls
 from lambent.gateway.registry import SERVICES
 from lambent.gateway.services.cloudcontrol.service import CLOUDCONTROL
@@ -15,11 +15,14 @@ from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
 from lambent.gateway.services.s3.writing import with_whole_objects
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.tasks import start_task
+from lambent.model.events.targets import UNIVERSAL
 from lambent.services.any_service import AnyService
 from lambent.settings import Settings
 from lambent.stacks.custom_resources import Taken
 from lambent.stacks.room import Stacks, open_stacks
+from lambent.stacks.sealing import SECRET
 from lambent.triggers.custom_resources.front import Respond, Verdict
+from lambent.triggers.events.universal import UniversalTargets
 
 
 async def register_stacks(
@@ -30,9 +33,9 @@ async def register_stacks(
     execution: Execution,
     events: Events,
 ) -> None:
-    """Register the operations and the way in for responses of custom resources, and take up what
-    the last platform has left under way. The other operations are there already. Links to the
-    platform begin with `url`."""
+    """Register the operations, the universal targets of schedules and the way in for responses of
+    custom resources, and take up what the last platform has left under way. The other operations
+    are there already. Links to the platform begin with `url`."""
     dispatch = partial(api.gateway.dispatcher.dispatch, endpoint=url)
     served = api.gateway.signing_names
     aws_api = AnyService(
@@ -44,6 +47,8 @@ async def register_stacks(
         events.local_services,
         url,
     )
+    targets = events.targets
+    targets.register(UNIVERSAL, UniversalTargets(aws_api, targets).take)
     stacks: Stacks
 
     def take(key: str, document: bytes | None, respond: Respond) -> None:
@@ -52,13 +57,15 @@ async def register_stacks(
 
         start_task(storage.tasks, lambda _: respond(Verdict.UNKNOWN), run)
 
+    # Readers cannot create it.
+    await storage.store.transact(lambda tx: tx.identities.platform_secret(SECRET))
     links = await register_custom_resources(settings, storage, api, take)
     stacks = open_stacks(
         storage.store,
         storage.clock,
         storage.tasks,
         aws_api,
-        EventsOfCallers(events.queue, execution.invoker, api.authorizer),
+        FunctionsOfCallers(events.queue, execution.invoker, api.authorizer),
         ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict),
         partial(links.url, lifetime_s=_LINK_LIFETIME_S),
     )

@@ -11,8 +11,11 @@ import typer
 
 from lambent.cli import (
     api_commands,
+    deploy_commands,
     event_commands,
     function_commands,
+    hook_commands,
+    init_commands,
     key_commands,
     schedule_commands,
     server_commands,
@@ -28,19 +31,21 @@ app = typer.Typer(
     help="AWS Lambda on machines you own. `lambent up` starts the platform; the other commands,"
     " and every AWS client, talk to it.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for commands in (
     server_commands,
+    deploy_commands,
     function_commands,
+    init_commands,
     trigger_commands,
     event_commands,
     api_commands,
     stack_commands,
     key_commands,
     schedule_commands,
+    hook_commands,
     upkeep_commands,
 ):
     commands.add_to(app)

@@ -1,4 +1,5 @@
-"""Users, roles, their policies and keys: the part of IAM that controls access to this platform.
+"""Users, roles, groups, their policies and keys: the part of IAM that controls access to this
+platform.
 
 Requests and responses have IAM's own members. The keyring follows the store, so a change is in
 force before the response is sent. https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html
@@ -7,8 +8,9 @@ force before the response is sent. https://docs.aws.amazon.com/IAM/latest/APIRef
 import dataclasses
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
+from lambent.control.groups import users_of_group
 from lambent.control.identity_paging import iam_page
 from lambent.control.identity_parts import (
     identity_key,
@@ -21,16 +23,15 @@ from lambent.control.identity_views import encoded, identity_view, key_view
 from lambent.kit.clock import Clock
 from lambent.model.arn import AccountId, Scope
 from lambent.model.errors import ApiError
-from lambent.model.identity import AccessKey, Identity, IdentityKey
+from lambent.model.identity import AccessKey, Identity, IdentityKey, Kind
 from lambent.model.principal import Principal
 from lambent.model.resources import parse_role_arn
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
-Kind = Literal["user", "role"]
 
 _KEYS_MAX = 2
-_ID_PREFIXES = {"user": "AIDA", "role": "AROA"}
+_ID_PREFIXES = {"user": "AIDA", "role": "AROA", "group": "AGPA"}
 
 
 class Identities:
@@ -41,7 +42,7 @@ class Identities:
         self._clock = clock
 
     async def create(self, scope: Scope, params: Params, kind: Kind) -> Params:
-        """CreateUser, CreateRole."""
+        """CreateUser, CreateRole, CreateGroup."""
         key = identity_key(scope, params, kind)
         if "PermissionsBoundary" in params:
             raise ApiError(
@@ -81,7 +82,7 @@ class Identities:
         return {kind.title(): identity_view(identity)}
 
     async def list(self, scope: Scope, params: Params, kind: Kind) -> Params:
-        """ListUsers, ListRoles."""
+        """ListUsers, ListRoles, ListGroups."""
         prefix = params.get("PathPrefix", "/")
         found = await self._store.read(lambda tx: tx.identities.list_of(scope.account, kind))
         below = [identity for identity in found if identity.path.startswith(prefix)]
@@ -89,14 +90,17 @@ class Identities:
         return {f"{kind.title()}s": [identity_view(entry) for entry in page], **more}
 
     async def delete(self, scope: Scope, params: Params, kind: Kind) -> Params:
-        """DeleteUser, DeleteRole; refused if they have keys or policies, inline or attached."""
+        """DeleteUser, DeleteRole, DeleteGroup; refused if they have keys, policies, inline or
+        attached, groups or users."""
         key = identity_key(scope, params, kind)
 
         def run(tx: Transaction) -> None:
             identity = require_identity(tx, key)
             has_keys = kind == "user" and tx.identities.keys(key.account, key.name)
             remaining = None
-            if has_keys:
+            if identity.groups or (kind == "group" and users_of_group(tx, key)):
+                remaining = "remove users from group"
+            elif has_keys:
                 remaining = "delete access keys"
             elif identity.attached:
                 remaining = "detach all policies"
@@ -159,7 +163,7 @@ class Identities:
         return {"Tags": page, **more}
 
     async def put_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
-        """PutUserPolicy, PutRolePolicy."""
+        """PutUserPolicy, PutRolePolicy, PutGroupPolicy."""
         key = identity_key(scope, params, kind)
         document = read_document(params["PolicyDocument"], "identity")
 
@@ -172,7 +176,7 @@ class Identities:
         return {}
 
     async def get_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
-        """GetUserPolicy, GetRolePolicy."""
+        """GetUserPolicy, GetRolePolicy, GetGroupPolicy."""
         key, name = identity_key(scope, params, kind), params["PolicyName"]
         identity = await self._store.read(lambda tx: require_identity(tx, key))
         if name not in identity.policies:
@@ -184,14 +188,14 @@ class Identities:
         }
 
     async def list_policies(self, scope: Scope, params: Params, kind: Kind) -> Params:
-        """ListUserPolicies, ListRolePolicies."""
+        """ListUserPolicies, ListRolePolicies, ListGroupPolicies."""
         key = identity_key(scope, params, kind)
         identity = await self._store.read(lambda tx: require_identity(tx, key))
         page, more = iam_page(list(identity.policies), params, lambda name: name)
         return {"PolicyNames": page, **more}
 
     async def delete_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
-        """DeleteUserPolicy, DeleteRolePolicy."""
+        """DeleteUserPolicy, DeleteRolePolicy, DeleteGroupPolicy."""
         key, name = identity_key(scope, params, kind), params["PolicyName"]
 
         def run(tx: Transaction) -> None:

@@ -3,12 +3,12 @@
 import base64
 import secrets
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from lambent.control import policies
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
-from lambent.model.identity import Identity, IdentityKey
+from lambent.model.identity import Identity, IdentityKey, Kind
 from lambent.store.store import Transaction
 
 _ID_BYTES = 10
@@ -19,15 +19,13 @@ def new_id(prefix: str) -> str:
     return prefix + base64.b32encode(secrets.token_bytes(_ID_BYTES)).decode()
 
 
-def identity_key(
-    scope: Scope, params: Mapping[str, Any], kind: Literal["user", "role"]
-) -> IdentityKey:
-    """The user or role that a request names."""
+def identity_key(scope: Scope, params: Mapping[str, Any], kind: Kind) -> IdentityKey:
+    """The user, role or group that a request names."""
     return IdentityKey(scope.account, kind, params[f"{kind.title()}Name"])
 
 
 def require_identity(tx: Transaction, key: IdentityKey) -> Identity:
-    """The user or role. Raises `NoSuchEntity`."""
+    """The user, role or group. Raises `NoSuchEntity`."""
     identity = tx.identities.get(key)
     if identity is None:
         raise ApiError(

@@ -21,7 +21,7 @@ def instant(epoch_ms: int) -> datetime.datetime:
 
 
 def identity_view(identity: Identity) -> Mapping[str, Any]:
-    """`User` or `Role` of the API."""
+    """`User`, `Role` or `Group` of the API."""
     kind = identity.key.kind.title()
     members: dict[str, Any] = {
         "Path": identity.path,

@@ -1,4 +1,4 @@
-"""Managed policies: their versions, and to which users and roles they are attached.
+"""Managed policies: their versions, and to which users, roles and groups they are attached.
 
 Policies of an account are stored. Those that AWS manages are data (`identity/aws_policies.py`).
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-versioning.html
@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-version
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from lambent.control.identity_paging import iam_page
 from lambent.control.identity_parts import (
@@ -23,7 +23,7 @@ from lambent.identity.aws_policies import aws_policies, find_aws_policy
 from lambent.kit.clock import Clock
 from lambent.model.arn import AccountId, Scope
 from lambent.model.errors import ApiError
-from lambent.model.identity import Identity
+from lambent.model.identity import Identity, Kind
 from lambent.model.managed_policy import (
     AWS,
     ManagedPolicy,
@@ -36,7 +36,6 @@ from lambent.store.store import Store, Transaction
 logger = logging.getLogger(__name__)
 
 Params = Mapping[str, Any]
-Kind = Literal["user", "role"]
 
 _VERSIONS_MAX = 5
 _ATTACHED_MAX = 10
@@ -222,8 +221,8 @@ class ManagedPolicies:
     # -- attachments -----------------------------------------------------------------------------
 
     async def attach(self, scope: Scope, params: Params, kind: Kind) -> Params:
-        """AttachUserPolicy, AttachRolePolicy. Any policy of AWS can be attached; those that are not
-        known here allow nothing."""
+        """AttachUserPolicy, AttachRolePolicy, AttachGroupPolicy. Any policy of AWS can be attached;
+        those that are not known here allow nothing."""
         key, arn = identity_key(scope, params, kind), params["PolicyArn"]
 
         def run(tx: Transaction) -> None:
@@ -246,7 +245,7 @@ class ManagedPolicies:
         return {}
 
     async def detach(self, scope: Scope, params: Params, kind: Kind) -> Params:
-        """DetachUserPolicy, DetachRolePolicy."""
+        """DetachUserPolicy, DetachRolePolicy, DetachGroupPolicy."""
         key, arn = identity_key(scope, params, kind), params["PolicyArn"]
 
         def run(tx: Transaction) -> None:
@@ -260,7 +259,7 @@ class ManagedPolicies:
         return {}
 
     async def list_attached(self, scope: Scope, params: Params, kind: Kind) -> Params:
-        """ListAttachedUserPolicies, ListAttachedRolePolicies."""
+        """ListAttachedUserPolicies, ListAttachedRolePolicies, ListAttachedGroupPolicies."""
         key, prefix = identity_key(scope, params, kind), params.get("PathPrefix", "/")
         identity = await self._store.read(lambda tx: require_identity(tx, key))
         below = [arn for arn in identity.attached if _path_of(arn).startswith(prefix)]
@@ -271,7 +270,7 @@ class ManagedPolicies:
     async def list_entities(self, scope: Scope, params: Params) -> Params:
         """ListEntitiesForPolicy."""
         arn, prefix = params["PolicyArn"], params.get("PathPrefix", "/")
-        kinds = {"User": "user", "Role": "role"}
+        kinds = {"User": "user", "Role": "role", "Group": "group"}
         only = params.get("EntityFilter")
         wanted = set(kinds.values()) if only is None else {kinds.get(only)}
         if params.get("PolicyUsageFilter") == "PermissionsBoundary":
@@ -288,13 +287,13 @@ class ManagedPolicies:
             if identity.key.kind in wanted and identity.path.startswith(prefix)
         ]
         page, more = iam_page(found, params, lambda each: f"{each.key.kind}/{each.key.name}")
-        entities: dict[str, list[Params]] = {"user": [], "role": []}
+        entities: dict[str, list[Params]] = {"user": [], "role": [], "group": []}
         for identity in page:
             noun = identity.key.kind.title()
             members = {f"{noun}Name": identity.key.name, f"{noun}Id": identity.id}
             entities[identity.key.kind].append(members)
         return {
-            "PolicyGroups": [],
+            "PolicyGroups": entities["group"],
             "PolicyUsers": entities["user"],
             "PolicyRoles": entities["role"],
             **more,
@@ -357,8 +356,8 @@ def _require_version(policy: ManagedPolicy, params: Params) -> int:
 
 
 def _users_of(tx: Transaction, account: AccountId, arn: str) -> Sequence[Identity]:
-    """The users and roles that a policy is attached to."""
-    kinds: tuple[Kind, ...] = ("user", "role")
+    """The users, roles and groups that a policy is attached to."""
+    kinds: tuple[Kind, ...] = ("user", "role", "group")
     return [
         identity
         for kind in kinds
@@ -368,9 +367,9 @@ def _users_of(tx: Transaction, account: AccountId, arn: str) -> Sequence[Identit
 
 
 def _counts(tx: Transaction, account: AccountId) -> Mapping[str, int]:
-    """How many users and roles each policy is attached to, by ARN."""
+    """How many users, roles and groups each policy is attached to, by ARN."""
     counts: dict[str, int] = {}
-    kinds: tuple[Kind, ...] = ("user", "role")
+    kinds: tuple[Kind, ...] = ("user", "role", "group")
     for kind in kinds:
         for identity in tx.identities.list_of(account, kind):
             for arn in identity.attached:

@@ -10,6 +10,7 @@ from lambent.gateway.services.apigatewaymanagementapi.service import APIGATEWAYM
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudcontrol.service import CLOUDCONTROL
 from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
+from lambent.gateway.services.cloudfront.service import CLOUDFRONT
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.cognito_idp.service import COGNITO_IDP
 from lambent.gateway.services.ecr.service import ECR
@@ -41,4 +42,5 @@ SERVICES: tuple[AnyService, ...] = (
     SSM,
     SECRETSMANAGER,
     COGNITO_IDP,
+    CLOUDFRONT,
 )

@@ -4,7 +4,7 @@ authenticated.
 The keyring follows the store, which sends it everything again whenever something changes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lambent.identity.aws_policies import find_aws_policy
 from lambent.identity.session_tokens import SessionTokens
@@ -42,12 +42,16 @@ class Keyring:
         }
         self._identities = {identity.arn: identity for identity in identities}
         managed = {policy.arn: policy.document for policy in policies}
+        documents = {
+            identity.key: [
+                *identity.policies.values(),
+                *(_managed_document(arn, managed) for arn in identity.attached),
+            ]
+            for identity in identities
+        }
         self._statements = {
             identity.arn: statements_of(
-                [
-                    *identity.policies.values(),
-                    *(_managed_document(arn, managed) for arn in identity.attached),
-                ]
+                [*documents[identity.key], *_of_groups(identity, documents)]
             )
             for identity in identities
         }
@@ -63,8 +67,8 @@ class Keyring:
         return self._keys.get(access_key_id)
 
     def statements(self, principal: Principal) -> Sequence[Statement]:
-        """The statements of the principal's own policies, inline and attached; none
-        for an unknown role or user."""
+        """The statements of the principal's own policies, inline and attached, and of its groups;
+        none for an unknown role or user."""
         return self._statements.get(principal.role_arn or principal.arn, ())
 
     def tags(self, principal: Principal) -> Mapping[str, str]:
@@ -94,6 +98,13 @@ async def open_keyring(store: Store, clock: Clock) -> Keyring:
     keyring = Keyring(SessionTokens(key, clock))
     await store.follow(keyring)
     return keyring
+
+
+def _of_groups(
+    user: Identity, documents: Mapping[IdentityKey, Sequence[Document]]
+) -> Iterator[Document]:
+    for name in user.groups:
+        yield from documents.get(IdentityKey(user.key.account, "group", name), ())
 
 
 def _managed_document(arn: str, managed: Mapping[str, Document]) -> Document:

@@ -1,4 +1,4 @@
-"""Users and roles of an account, as values."""
+"""Users, roles and groups of an account, as values."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,23 +8,24 @@ from lambent.model.arn import AccountId, Arn
 from lambent.model.principal import Principal, root_of
 
 Document = Mapping[str, Any]
+Kind = Literal["user", "role", "group"]
 
 
 class IdentityKey(NamedTuple):
-    """Which user or role."""
+    """Which user, role or group."""
 
     account: AccountId
-    kind: Literal["user", "role"]
+    kind: Kind
     name: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A user or a role, with the policies that say what it may do."""
+    """A user, a role or a group, with the policies that say what it or its users may do."""
 
     key: IdentityKey
     id: str
-    """`AIDA…` of users, `AROA…` of roles."""
+    """`AIDA…` of users, `AROA…` of roles, `AGPA…` of groups."""
     path: str = "/"
     created_ms: int
     description: str = ""
@@ -36,6 +37,8 @@ class Identity:
     attached: Sequence[str] = ()
     """The ARNs of the managed policies that are attached, sorted."""
     tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    groups: Sequence[str] = ()
+    """Of users: the names of their groups, sorted."""
 
     @property
     def arn(self) -> str:

@@ -1,7 +1,6 @@
 """Templates as the engine and plans need them."""
 
 import graphlib
-import json
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
@@ -48,6 +47,7 @@ class TemplateBlueprint:
             depends_on=sorted(evaluation.dependencies(logical_id)),
             metadata=evaluation.metadata(logical_id, values),
             creation_policy=evaluation.creation_policy(logical_id, values),
+            update_policy=evaluation.update_policy(logical_id, values),
             deletion_policy=evaluation.deletion_policy(logical_id),
             replace_policy=evaluation.update_replace_policy(logical_id),
         )
@@ -113,11 +113,6 @@ async def make_blueprint(
         )
 
     return await computed(make)
-
-
-def written(document: Mapping[str, Any]) -> str:
-    """A document as JSON."""
-    return json.dumps(document, separators=(",", ":"))
 
 
 def _known(states: Mapping[str, State]) -> Mapping[str, Known]:

@@ -22,9 +22,9 @@ from lambent.model.document import Body, Root
 from lambent.model.errors import ApiError
 from lambent.model.stack_documents import SERVICE
 from lambent.stacks.plan import has_unknown
-from lambent.stacks.ports import AwsApi, Events
-from lambent.stacks.records import StackRows
+from lambent.stacks.ports import AwsApi, Functions
 from lambent.stacks.resources.resource_type import Made, Properties, Step, Unfinished
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid
 from lambent.store.store import Store, Transaction
 
@@ -73,8 +73,11 @@ class Responses:
         parsed = Arn.try_parse(arn)
         if parsed is None or not 0 < len(id) <= 64:
             return Taken.UNKNOWN
-        root = Root(SERVICE, *parsed.scope, parsed.name)
         text = None if document is None else document.decode(errors="replace")
+        return await self.take(Root(SERVICE, *parsed.scope, parsed.name), id, text)
+
+    async def take(self, root: Root, id: str, document: str | None) -> Taken:
+        """As `respond`, of a request that is known."""
 
         def run(tx: Transaction) -> Taken:
             rows = StackRows(tx)
@@ -85,7 +88,7 @@ class Responses:
             signals = body.get("signals", [])
             if len(signals) >= body["signals_max"]:
                 return Taken.USED
-            rows.put_response(root, id, {**body, "signals": [*signals, text]})
+            rows.put_response(root, id, {**body, "signals": [*signals, document]})
             return Taken.TAKEN
 
         taken = await self._store.transact(run)
@@ -149,11 +152,11 @@ class CustomResourceType:
     deadline_s = TIMEOUT_S + 600.0
 
     def __init__(
-        self, name: str, api: AwsApi, events: Events, responses: Responses, link: Link
+        self, name: str, api: AwsApi, functions: Functions, responses: Responses, link: Link
     ) -> None:
         self.name = name
         self._api = api
-        self._events = events
+        self._functions = functions
         self._responses = responses
         self._link = link
 
@@ -170,6 +173,9 @@ class CustomResourceType:
 
     def custom_name(self, properties: Properties) -> str | None:
         return None
+
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        return False
 
     async def create(self, step: Step, properties: Properties) -> Made:
         request = self._request(step, "Create", properties)
@@ -249,7 +255,7 @@ class CustomResourceType:
             message = {"TopicArn": service_token, "Message": json.dumps(event)}
             await self._api.call("sns", "Publish", message, step.caller)
         elif arn is not None and arn.service == "lambda":
-            await self._events.send(service_token, json.dumps(event).encode(), step.caller)
+            await self._functions.send(service_token, json.dumps(event).encode(), step.caller)
         else:
             raise ApiError("", f"Invalid service token {service_token}.")
 
@@ -258,11 +264,8 @@ def _judge(document: str | None, request: _Request) -> Made:
     """What a response says. Raises `ApiError`."""
     if document is None:
         raise _failed("Response object is too long.", request.id)
-    try:
-        found = strict_json.parse_loosely(document)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
+    found = _parsed(document)
+    if found is None:
         raise _failed("Invalid response object: it is no JSON object.", request.id)
     for name in ("Status", "StackId", "RequestId", "LogicalResourceId"):
         if name not in found:
@@ -278,7 +281,18 @@ def _judge(document: str | None, request: _Request) -> Made:
     data = found.get("Data") or {}
     if not isinstance(data, dict):
         raise _failed("Invalid Data in response object.", request.id)
-    return Made(physical_id, data)
+    is_hidden = found.get("NoEcho") is True or found.get("NoEcho") == "true"
+    return Made(physical_id, data, hidden=tuple(data) if is_hidden else ())
+
+
+def _parsed(document: str) -> dict[str, Any] | None:
+    """The object that a document is; None if it is none, or has a text that is not Unicode."""
+    try:
+        found = strict_json.parse_plain(document)
+        json.dumps(found, ensure_ascii=False).encode()
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _failed(message: str, request_id: str) -> ApiError:
@@ -292,11 +306,7 @@ def _failed(message: str, request_id: str) -> ApiError:
 def _physical_id(known: Body, step: Step) -> str:
     """The id that a failed creation has said; a made-up one if it has said none, as in AWS."""
     for document in known.get("signals", []):
-        try:
-            found = strict_json.parse_loosely(document or "")
-        except ValueError:
-            continue
-        id = found.get("PhysicalResourceId") if isinstance(found, dict) else None
+        id = (_parsed(document or "") or {}).get("PhysicalResourceId")
         if isinstance(id, str) and 0 < len(id) <= _PHYSICAL_ID_MAX:
             return id
     return step.name

@@ -1,5 +1,6 @@
 """Values of dynamic references, which are never stored."""
 
+from collections.abc import Set
 from typing import Any
 
 from lambent.identity.authorizer import Caller
@@ -20,8 +21,9 @@ class DynamicValues:
     def __init__(self, api: AwsApi) -> None:
         self._api = api
 
-    async def resolve(self, value: Any, caller: Caller) -> Any:
-        """A value with its dynamic references replaced. Raises `ApiError`."""
+    async def resolve(self, value: Any, caller: Caller) -> tuple[Any, Set[str]]:
+        """A value with its dynamic references replaced, and what they stand for. Raises
+        `ApiError`."""
         found = {}
         for written in sorted(dynamic_references(value)):
             reference = parse_reference(written)
@@ -32,7 +34,7 @@ class DynamicValues:
                 raise ApiError(
                     error.code, f"Could not resolve {written}: {error.message}", status=error.status
                 ) from error
-        return substitute(value, found) if found else value
+        return (substitute(value, found) if found else value), frozenset(found.values())
 
     async def parameter(self, name: str, caller: Caller) -> str:
         """The value of a parameter of Systems Manager. Raises `ApiError`."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.model.errors import ApiError
-from lambent.stacks.records import Stack, StackRows
+from lambent.stacks.records import Stack
+from lambent.stacks.rows import StackRows
 
 
 def change_exports(

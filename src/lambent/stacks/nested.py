@@ -7,8 +7,9 @@ from lambent.identity.authorizer import Caller
 from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError
 from lambent.stacks.plan import has_unknown
-from lambent.stacks.records import Stack, StackRows
+from lambent.stacks.records import Stack
 from lambent.stacks.resources.resource_type import Made, Properties, Step, Unfinished
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid
 from lambent.stacks.statuses import STACK_TYPE
 from lambent.stacks.use_cases.finding import find_stack
@@ -47,6 +48,9 @@ class NestedStackType:
 
     def custom_name(self, properties: Properties) -> str | None:
         return None
+
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        return False
 
     async def create(self, step: Step, properties: Properties) -> Made:
         if await self.find(step, properties) is None:

@@ -27,6 +27,7 @@ class Wanted:
     depends_on: Sequence[str] = ()
     metadata: Any = None
     creation_policy: Any = None
+    update_policy: Any = None
     deletion_policy: str = ""
     replace_policy: str = ""
 

@@ -20,8 +20,13 @@ class AwsApi(Protocol):
         """
 
 
-class Events(Protocol):
-    """Asynchronous invocations of functions, for custom resources and macros."""
+class Functions(Protocol):
+    """Calls of functions, for custom resources and macros, with the rights of a caller. Functions
+    are named as Invoke names them."""
 
-    async def send(self, function_arn: str, event: bytes, caller: Caller) -> None:
+    async def send(self, function: str, event: bytes, caller: Caller) -> None:
         """Queue an event durably. Raises `ApiError`."""
+
+    async def call(self, function: str, event: bytes, caller: Caller) -> bytes | None:
+        """Call a function and return its result, which is JSON; None if it has failed. Raises
+        `ApiError`."""

@@ -2,25 +2,24 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 from lambent.identity.authorizer import Caller
 from lambent.kit.computing import computed
 from lambent.model.errors import ApiError
-from lambent.stacks.blueprint import TemplateBlueprint, inputs_of, read_large, written
+from lambent.stacks.blueprint import TemplateBlueprint, inputs_of, read_large
 from lambent.stacks.dynamic_values import DynamicValues
 from lambent.stacks.engine.ports import FindType
 from lambent.stacks.ports import AwsApi
 from lambent.stacks.records import Deployment, Stack
-from lambent.stacks.sam.translator import TRANSFORM, SamTranslator
 from lambent.stacks.sources import invalid, read_source
 from lambent.stacks.template.evaluation import Evaluation
-from lambent.stacks.template.inputs import Inputs
-from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS, expand
 from lambent.stacks.template.parameters import HIDDEN, Parameters, resolve_parameters
 from lambent.stacks.template.summary import CAPABILITY_AUTO_EXPAND, CAPABILITY_IAM, summary
-from lambent.stacks.template.template import Template, parse_template
+from lambent.stacks.template.template import Template
+from lambent.stacks.transforms import Transforms
+from lambent.stacks.update_policies import check_update_policy
+from lambent.stacks.wait_conditions import check_creation_policy
 
 NAMED_IAM = "CAPABILITY_NAMED_IAM"
 
@@ -35,11 +34,11 @@ class Prepared(NamedTuple):
 class Preparing:
     """Reads, transforms, checks and evaluates templates."""
 
-    def __init__(self, api: AwsApi, find_type: FindType, sam: SamTranslator) -> None:
+    def __init__(self, api: AwsApi, find_type: FindType, transforms: Transforms) -> None:
         self.api = api
         self._find_type = find_type
         self._values = DynamicValues(api)
-        self._sam = sam
+        self._transforms = transforms
 
     async def read(self, caller: Caller, params: Mapping[str, Any]) -> str | None:
         """The text of the template in an input; None if there is none. Raises `ApiError`."""
@@ -72,15 +71,18 @@ class Preparing:
         looked_up = await self._look_up(parameters, caller)
         arns = _kept(params, previous)
         inputs = inputs_of(stack, parameters, looked_up, arns, exports)
-        template, processed = await self._transform(original, inputs, parameters)
         capabilities = params.get("Capabilities", ())
-        _check_capabilities(template, original, capabilities, expands=expands)
+        if original.transforms and not expands and CAPABILITY_AUTO_EXPAND not in capabilities:
+            raise _insufficient([CAPABILITY_AUTO_EXPAND])
+        template, processed = await self._transforms.transform(original, inputs, parameters, caller)
+        _check_capabilities(template, capabilities)
         deployment = Deployment(
             template=text,
             processed=processed,
             is_extended=template.is_extended,
             parameters=parameters.texts,
             looked_up=looked_up,
+            hidden=sorted(parameters.hidden),
             shown=_shown(parameters, looked_up),
             tags=_tags(params, previous),
             role_arn=params.get("RoleARN") or (previous.role_arn if previous else ""),
@@ -99,42 +101,20 @@ class Preparing:
 
     def _check(self, blueprint: TemplateBlueprint) -> None:
         """Refuse what no type of resource can make, before anything is made."""
-        unknown = []
-        for logical_id, type in blueprint.types.items():
+        kinds, unknown = {}, []
+        for type in dict.fromkeys(blueprint.types.values()):
             try:
-                kind = self._find_type(type)
+                kinds[type] = self._find_type(type)
             except ApiError:
                 unknown.append(type)
-                continue
-            wanted = blueprint.resource(logical_id, {})
-            kind.check(wanted.properties)
-            if wanted.creation_policy is not None:
-                raise invalid(f"Lambent does not support CreationPolicy, which {logical_id} has.")
         if unknown:
-            names = ", ".join(dict.fromkeys(unknown))
+            names = ", ".join(unknown)
             raise invalid(f"Template format error: Unrecognized resource types: [{names}]")
-
-    async def _transform(
-        self, template: Template, inputs: Inputs, parameters: Parameters
-    ) -> tuple[Template, str]:
-        """The template after its transforms, and its text, which is empty without transforms."""
-        transforms = summary(template).transforms
-        unknown = set(transforms) - {TRANSFORM, LANGUAGE_EXTENSIONS}
-        if unknown:
-            raise invalid(
-                f"Lambent does not support the transform {sorted(unknown)[0]}: it offers"
-                f" {TRANSFORM} and {LANGUAGE_EXTENSIONS}."
-            )
-        if not transforms:
-            return template, ""
-        document: Mapping[str, Any] = template.document
-        if LANGUAGE_EXTENSIONS in transforms:
-            document = await computed(expand, template.document, inputs)
-        if TRANSFORM in transforms:
-            document = await self._sam.translate(document, parameters.texts, inputs.region)
-        document = {name: value for name, value in document.items() if name != "Transform"}
-        parse = partial(parse_template, document, is_extended=template.is_extended)
-        return await computed(parse), written(document)
+        for logical_id, type in blueprint.types.items():
+            wanted = blueprint.resource(logical_id, {})
+            kinds[type].check(wanted.properties)
+            check_creation_policy(logical_id, type, wanted.creation_policy)
+            check_update_policy(logical_id, type, wanted.update_policy)
 
     async def _look_up(self, parameters: Parameters, caller: Caller) -> Mapping[str, str]:
         found = {}
@@ -196,20 +176,18 @@ def _kept(params: Mapping[str, Any], previous: Deployment | None) -> Sequence[st
     return list(previous.notification_arns) if previous else []
 
 
-def _check_capabilities(
-    template: Template, original: Template, given: Sequence[str], *, expands: bool
-) -> None:
+def _check_capabilities(template: Template, given: Sequence[str]) -> None:
+    """Check those that resources need. Macros may have added some."""
     needed = []
-    if original.transforms and not expands and CAPABILITY_AUTO_EXPAND not in given:
-        needed.append(CAPABILITY_AUTO_EXPAND)
     for capability in summary(template).capabilities:
-        if capability == CAPABILITY_AUTO_EXPAND:
-            continue
         enough = {capability, NAMED_IAM} if capability == CAPABILITY_IAM else {capability}
         if not enough & set(given):
             needed.append(capability)
     if needed:
-        raise ApiError(
-            "InsufficientCapabilitiesException",
-            f"Requires capabilities : [{', '.join(needed)}]",
-        )
+        raise _insufficient(needed)
+
+
+def _insufficient(needed: Sequence[str]) -> ApiError:
+    return ApiError(
+        "InsufficientCapabilitiesException", f"Requires capabilities : [{', '.join(needed)}]"
+    )

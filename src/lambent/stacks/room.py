@@ -15,16 +15,20 @@ from lambent.stacks.custom_resources import CustomResourceType, Link, Responses
 from lambent.stacks.dynamic_values import DynamicValues
 from lambent.stacks.engine.engine import Engine
 from lambent.stacks.engine.ports import EngineContext
+from lambent.stacks.macros import MacroType
 from lambent.stacks.nested import NestedStackType
-from lambent.stacks.ports import AwsApi, Events
+from lambent.stacks.notifications import Notifications
+from lambent.stacks.ports import AwsApi, Functions
 from lambent.stacks.preparing import Preparing
 from lambent.stacks.resources.registry import ResourceTypes
 from lambent.stacks.resources.resource_type import ResourceType
 from lambent.stacks.sam.translator import SamTranslator
 from lambent.stacks.sources import invalid
 from lambent.stacks.statuses import STACK_TYPE
+from lambent.stacks.transforms import Transforms
 from lambent.stacks.use_cases.change_sets import ChangeSetUseCases
 from lambent.stacks.use_cases.context import UseCaseContext
+from lambent.stacks.use_cases.events import EventUseCases
 from lambent.stacks.use_cases.operating import OperatingUseCases
 from lambent.stacks.use_cases.reading import ReadingUseCases
 from lambent.stacks.use_cases.templates import TemplateUseCases
@@ -42,6 +46,7 @@ class Stacks:
     change_sets: ChangeSetUseCases
     reading: ReadingUseCases
     templates: TemplateUseCases
+    events: EventUseCases
     responses: Responses
     """Takes the responses of custom resources."""
     cloud_control: CloudControl
@@ -53,7 +58,7 @@ def open_stacks(
     clock: Clock,
     tasks: anyio.abc.TaskGroup,
     api: AwsApi,
-    events: Events,
+    functions: Functions,
     roles: ServiceRoles,
     link: Link,
 ) -> Stacks:
@@ -61,17 +66,23 @@ def open_stacks(
     types, responses = ResourceTypes(api, clock), Responses(store, clock)
     own: dict[str, ResourceType] = {
         kind.name: kind
-        for kind in (WaitConditionHandleType(responses, link), WaitConditionType(responses))
+        for kind in (
+            WaitConditionHandleType(responses, link),
+            WaitConditionType(responses),
+            MacroType(store),
+        )
     }
 
     def find_type(name: str) -> ResourceType:
         if name.startswith("Custom::") or name == CUSTOM_RESOURCE:
-            return CustomResourceType(name, api, events, responses, link)
+            return CustomResourceType(name, api, functions, responses, link)
         found = own.get(name) or types.find_type(name)
         if found is None:
             raise invalid(f"Template format error: Unrecognized resource types: [{name}]")
         return found
 
+    notifications = Notifications(store, clock, api, tasks)
+    start_loop(tasks, clock, notifications.watch)
     engine = Engine(
         EngineContext(
             store=store,
@@ -79,13 +90,14 @@ def open_stacks(
             find_type=find_type,
             make_blueprint=make_blueprint,
             resolve=DynamicValues(api).resolve,
+            notify=notifications.notify,
         ),
         tasks,
     )
     context = UseCaseContext(
         store=store,
         clock=clock,
-        preparing=Preparing(api, find_type, SamTranslator()),
+        preparing=Preparing(api, find_type, Transforms(store, api, functions, SamTranslator())),
         find_type=find_type,
         make_blueprint=make_blueprint,
         roles=roles,
@@ -101,6 +113,7 @@ def open_stacks(
         ChangeSetUseCases(context, operating),
         ReadingUseCases(context),
         TemplateUseCases(context),
+        EventUseCases(context, responses),
         responses,
         CloudControl(store, clock, api, types, roles, requests),
     )

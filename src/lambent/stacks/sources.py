@@ -30,7 +30,7 @@ async def read_source(
                 f" {BODY_BYTES_MAX}"
             )
         return str(text)
-    return None if address is None else await _fetch(api, caller, address, url)
+    return None if address is None else await fetch_text(api, caller, address, url)
 
 
 def parse_s3_url(url: str) -> tuple[str, str, str | None]:
@@ -51,7 +51,8 @@ def parse_s3_url(url: str) -> tuple[str, str, str | None]:
     return bucket, key, parse_qs(parts.query).get("versionId", [None])[0]
 
 
-async def _fetch(api: AwsApi, caller: Caller, address: str, member: str) -> str:
+async def fetch_text(api: AwsApi, caller: Caller, address: str, member: str) -> str:
+    """The text of an object of S3; `member` has its URL. Raises `ValidationError`."""
     try:
         bucket, key, version = parse_s3_url(address)
     except ValueError:

@@ -1,6 +1,7 @@
 """Wait conditions: a stack waits until something outside of it has reported to a link."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -15,7 +16,10 @@ from lambent.stacks.resources.resource_type import Made, Properties, Step
 from lambent.stacks.sources import invalid
 
 _TIMEOUT_S_MAX: Final = 43_200
-_COUNT_MAX: Final = 100
+SIGNALS_MAX: Final = 100
+_TYPE: Final = "AWS::CloudFormation::WaitCondition"
+_SIGNAL: Final = ("Count", "Timeout")
+_DURATION: Final = re.compile(r"PT(?=\d)(?:(\d{1,5})H)?(?:(\d{1,5})M)?(?:(\d{1,5})S)?", re.ASCII)
 
 
 class _Wait:
@@ -26,6 +30,9 @@ class _Wait:
 
     def custom_name(self, properties: Properties) -> str | None:
         return None
+
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        return False
 
     async def find(self, step: Step, properties: Properties) -> Made | None:
         return None
@@ -56,7 +63,7 @@ class WaitConditionHandleType(_Wait):
     async def create(self, step: Step, properties: Properties) -> Made:
         scope = step.caller.scope
         root = Root(SERVICE, *scope, step.stack_id.rpartition("/")[2])
-        await self._responses.open(root, step.token, signals_max=_COUNT_MAX)
+        await self._responses.open(root, step.token, signals_max=SIGNALS_MAX)
         key = f"{step.stack_id}|{step.logical_id}|{step.token}"
         return Made(self._link(scope.region, key), {})
 
@@ -64,7 +71,7 @@ class WaitConditionHandleType(_Wait):
 class WaitConditionType(_Wait):
     """`AWS::CloudFormation::WaitCondition`."""
 
-    name = "AWS::CloudFormation::WaitCondition"
+    name = _TYPE
     deadline_s = _TIMEOUT_S_MAX + 600.0
 
     def __init__(self, responses: Responses) -> None:
@@ -74,14 +81,18 @@ class WaitConditionType(_Wait):
         for name in properties:
             if name not in ("Count", "Handle", "Timeout"):
                 raise invalid(f"Encountered unsupported property {name}")
-        for name, maximum in (("Count", _COUNT_MAX), ("Timeout", _TIMEOUT_S_MAX)):
+        for name, maximum in (("Count", SIGNALS_MAX), ("Timeout", _TIMEOUT_S_MAX)):
             value = properties.get(name, 1)
             if not has_unknown(value) and not 0 < _number(value) <= maximum:
                 raise invalid(f"{name} of a wait condition must be a number from 1 to {maximum}.")
-        if "Handle" not in properties or "Timeout" not in properties:
-            raise invalid("Lambent's wait conditions need a Handle and a Timeout.")
+        if ("Handle" in properties) != ("Timeout" in properties):
+            raise invalid("A wait condition has a Handle and a Timeout, or none of them.")
 
     async def create(self, step: Step, properties: Properties) -> Made:
+        if step.creation_policy is not None:
+            return await self._receive(step)
+        if "Handle" not in properties:
+            raise invalid("A wait condition needs a Handle and a Timeout, or a CreationPolicy.")
         arn, _, rest = unquote(urlsplit(str(properties["Handle"])).path)[1:].partition("|")
         root = Root(SERVICE, *step.caller.scope, arn.rpartition("/")[2])
         count = _number(properties.get("Count", 1))
@@ -109,13 +120,62 @@ class WaitConditionType(_Wait):
         data = {id: str(signal.get("Data", "")) for id, signal in signals.items()}
         return Made(step.name, {"Data": json.dumps(data)})
 
+    async def _receive(self, step: Step) -> Made:
+        """Wait for the signals that the CreationPolicy asks for."""
+        count, timeout_s = read_signal(step.creation_policy)
+        root = Root(SERVICE, *step.caller.scope, step.stack_id.rpartition("/")[2])
+        await self._responses.open(root, step.token, signals_max=SIGNALS_MAX)
+
+        def is_enough(documents: Sequence[str | None]) -> bool:
+            signals = _signals(documents)
+            has_failed = any(signal["Status"] != "SUCCESS" for signal in signals.values())
+            return has_failed or len(signals) >= count
+
+        found = await self._responses.wait(root, step.token, is_enough, timeout_s)
+        if found is None:
+            message = f"Failed to receive {count} resource signal(s) within the specified duration"
+            raise ApiError("", message)
+        for id, signal in _signals(found).items():
+            if signal["Status"] != "SUCCESS":
+                raise ApiError("", f"Received FAILURE signal with UniqueId {id}")
+        return Made(step.name, {"Data": "{}"})
+
+
+def check_creation_policy(logical_id: str, type: str, policy: Any) -> None:
+    """Raises `ValidationError` for a CreationPolicy that the type does not have. Of the types with
+    one, Lambent offers wait conditions."""
+    if policy is None:
+        return
+    if type != _TYPE:
+        raise invalid(f"CreationPolicy is not supported for {type}, which {logical_id} is.")
+    if not has_unknown(policy):
+        read_signal(policy)
+
+
+def read_signal(policy: Any) -> tuple[int, int]:
+    """How many signals a CreationPolicy asks for, within how many seconds. Raises
+    `ValidationError`."""
+    signal = policy.get("ResourceSignal", {}) if isinstance(policy, dict) else None
+    if not isinstance(signal, dict) or {*policy} - {"ResourceSignal"} or {*signal} - {*_SIGNAL}:
+        raise invalid("A CreationPolicy has a ResourceSignal with Count and Timeout.")
+    count = _number(signal.get("Count", 1))
+    found = _DURATION.fullmatch(str(signal.get("Timeout", "PT5M")))
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    timeout_s = 3600 * hours + 60 * minutes + seconds
+    if not 0 < count <= SIGNALS_MAX or not 0 < timeout_s <= _TIMEOUT_S_MAX:
+        raise invalid(
+            f"A ResourceSignal needs a Count from 1 to {SIGNALS_MAX} and a Timeout such as PT5M,"
+            " at most PT12H."
+        )
+    return count, timeout_s
+
 
 def _signals(documents: Sequence[str | None]) -> dict[str, dict[str, Any]]:
     """Signals by UniqueId; what is no signal does not count."""
     found = {}
     for document in documents:
         try:
-            signal = strict_json.parse_loosely(document or "")
+            signal = strict_json.parse_plain(document or "")
         except ValueError:
             continue
         if isinstance(signal, dict) and isinstance(signal.get("Status"), str):

@@ -1,14 +1,14 @@
-"""Users, roles, managed policies, access keys and the platform's own secrets in the database."""
+"""Users, roles, groups, managed policies, access keys and the platform's own secrets."""
 
 import dataclasses
 import secrets
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 
 from lambent.model.arn import AccountId
 from lambent.model.changes import Directory
-from lambent.model.identity import AccessKey, Identity, IdentityKey
+from lambent.model.identity import AccessKey, Identity, IdentityKey, Kind
 from lambent.model.managed_policy import ManagedPolicy, PolicyKey, PolicyVersion
 from lambent.store.tables import access_keys, identities, platform_secrets
 from lambent.store.upserts import upsert
@@ -27,27 +27,27 @@ class IdentityRows:
         """The names and ids of identities and policies that were changed."""
 
     def get(self, key: IdentityKey) -> Identity | None:
-        """The user or role, or None if there is none."""
+        """The user, role or group, or None if there is none."""
         row = self._connection.execute(sa.select(identities).where(_is(key))).first()
         return None if row is None else _to_identity(row)
 
     def is_taken(self, key: IdentityKey) -> bool:
-        """Whether a user or role of that name exists, ignoring case."""
+        """Whether one of that kind and name exists, ignoring case."""
         same = sa.func.lower(_identities.name) == key.name.lower()
         return bool(
             self._select(_identities.account == key.account, _identities.kind == key.kind, same)
         )
 
-    def list_of(self, account: AccountId, kind: Literal["user", "role"]) -> list[Identity]:
-        """An account's users or roles, by name."""
+    def list_of(self, account: AccountId, kind: Kind) -> list[Identity]:
+        """An account's users, roles or groups, by name."""
         return self._select(_identities.account == account, _identities.kind == kind)
 
     def directory(self) -> Directory:
-        """All users, roles, keys and managed policies in all accounts."""
+        """All users, roles, groups, keys and managed policies in all accounts."""
         return Directory(self._select(), self.keys(), self._select_policies())
 
     def put(self, identity: Identity) -> None:
-        """Add a user or role, or replace it."""
+        """Add a user, role or group, or replace it."""
         document = {
             name: value for name, value in dataclasses.asdict(identity).items() if name != "key"
         }
@@ -55,7 +55,7 @@ class IdentityRows:
         upsert(self._connection, identities, identity.key._asdict(), {"document": document})
 
     def delete(self, key: IdentityKey) -> None:
-        """Delete a user or role."""
+        """Delete a user, role or group."""
         self._changed.add(_name(key))
         self._connection.execute(sa.delete(identities).where(_is(key)))
 

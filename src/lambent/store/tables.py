@@ -176,7 +176,7 @@ identities = sa.Table(
     "identities",
     metadata,
     sa.Column("account", sa.String(12), primary_key=True),
-    # `user`, `role`, or `policy` for a managed policy.
+    # `user`, `role`, `group`, or `policy` for a managed policy.
     sa.Column("kind", sa.String(8), primary_key=True),
     sa.Column("name", sa.String(128), primary_key=True),
     # The other fields of model.identity.Identity, or of model.managed_policy.ManagedPolicy.

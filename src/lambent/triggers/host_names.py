@@ -4,12 +4,13 @@
 |---|---|
 | `<id>.lambda-url.<region>.<domain>` | function URLs |
 | `<id>.execute-api.<region>.<domain>` | APIs |
+| `<id>.cloudfront.<domain>` | distributions of CloudFront |
 | `<bucket>.s3.<domain>`, `<bucket>.s3.<region>.<domain>` | responses of custom resources |
 | `cognito-idp.<region>.<domain>` | the keys and the operations of user pools |
 | `<bucket>.s3.…amazonaws.com` | responses of custom resources, in Regions that are used here |
 | `cognito-idp.<region>.amazonaws.com` | an account with a user pool here, in its Region |
 | `<id>.execute-api.<region>.amazonaws.com` | an API here that has this id: code says it literally |
-| a custom domain name | the account that has made it |
+| a custom domain name, an alias of a distribution | the account that has made it |
 
 Names below the domain are recognised by their form. The others are in memory: what an answer takes
 is a look into a dictionary. What changes is read again in the background; a new API is known before
@@ -23,6 +24,7 @@ from lambent.kit.backlog import Backlog
 from lambent.kit.tls.server_names import Subject
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.changes import Changes
+from lambent.model.cloudfront.names import DISTRIBUTION, SERVICE
 from lambent.model.custom_resource_hosts import AWS_DOMAIN, PATTERN, hosts_of
 from lambent.model.document import Document, Root
 from lambent.store.store import Store, Transaction
@@ -56,8 +58,8 @@ class HostNames:
         self._region = region
         labels = re.escape(self._domain)
         self._ours = re.compile(
-            rf"[a-z0-9]{{1,64}}\.((?:lambda-url|execute-api)\.[a-z0-9-]{{1,32}}\.{labels})"
-            rf"|{PATTERN}\.{labels}|cognito-idp\.[a-z0-9-]{{1,32}}\.{labels}"
+            r"[a-z0-9]{1,64}\.((?:(?:lambda-url|execute-api)\.[a-z0-9-]{1,32}|cloudfront)"
+            rf"\.{labels})|{PATTERN}\.{labels}|cognito-idp\.[a-z0-9-]{{1,32}}\.{labels}"
         )
         self._apis: dict[str, Region] = {}
         """The Region of each API, by its id."""
@@ -148,6 +150,8 @@ class HostNames:
                 if len(self._pools) < _REGIONS_MAX:
                     self._pools |= {root.scope}
                 self._changed.add(root)
+            elif root.service == SERVICE and root.id:
+                self._changed.add(root)
         if changes.is_everything:
             self._changed.add(_EVERYTHING)
 
@@ -175,13 +179,13 @@ class HostNames:
             if await read(lambda tx: tx.documents.get(root, _POOL, root.id)) is None:
                 await self._read_pools()
             return
+        elif root.service == SERVICE:
+            pass  # Aliases are read below.
         elif root.id and await read(lambda tx: tx.documents.get(root, "api", root.id)) is None:
             self._apis.pop(root.id, None)
         self._look_at_regions()
-        if not root.id:
-            self._take_domains(
-                await read(lambda tx: tx.documents.everywhere(_DOMAIN_SERVICE, _DOMAIN_NAME))
-            )
+        if not root.id or root.service == SERVICE:
+            self._take_domains(await read(_all_names))
 
     async def _read_pools(self) -> None:
         found = await self._store.read(lambda tx: tx.documents.everywhere(_POOL_SERVICE, _POOL))
@@ -201,14 +205,13 @@ class HostNames:
             host for region in regions for host in hosts_of(region, AWS_DOMAIN)
         )
 
-    def _take_domains(self, found: Iterable[Document]) -> None:
+    def _take_domains(self, found: Iterable[tuple[str, AccountId]]) -> None:
         domains: dict[str, set[AccountId]] = {}
-        for document in found:
-            name = document.id.lower()
+        for name, account in found:
             if _NAME.fullmatch(name) is not None and (
                 name in domains or len(domains) < _DOMAINS_MAX
             ):
-                domains.setdefault(name, set()).add(document.root.account)
+                domains.setdefault(name, set()).add(account)
         self._domains = domains
 
 
@@ -216,4 +219,16 @@ def _all_apis(tx: Transaction) -> list[Document]:
     found: list[Document] = []
     for service in _API_SERVICES:
         found += tx.documents.everywhere(service, "api")
+    return found
+
+
+def _all_names(tx: Transaction) -> list[tuple[str, AccountId]]:
+    """Custom domain names and aliases, in lower case, and whose they are."""
+    found = [
+        (document.id.lower(), document.root.account)
+        for document in tx.documents.everywhere(_DOMAIN_SERVICE, _DOMAIN_NAME)
+    ]
+    for document in tx.documents.everywhere(SERVICE, DISTRIBUTION):
+        aliases = document.body["config"]["Aliases"].get("Items") or ()
+        found += [(alias.lower(), document.root.account) for alias in aliases]
     return found

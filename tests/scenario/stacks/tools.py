@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,14 @@ import botocore.session
 import requests
 from botocore.exceptions import ClientError
 
+from tests import forking
 from tests.packages import INSTALLED
 from tests.platforms import ACCOUNT, PYTHON, Platform, log_lines, wait_for
 
-__all__ = ["INSTALLED", "PYTHON", "Platform", "Project"]
+__all__ = ["AWS", "INSTALLED", "PYTHON", "Platform", "Project"]
+
+AWS = str(Path(sys.executable).with_name("aws"))
+"""The AWS CLI."""
 
 
 class Project:
@@ -25,6 +30,7 @@ class Project:
         self.directory = parent / "project"
         self.platform = platform
         self._home = parent / "home"
+        self.models = parent / "models"
         self.directory.mkdir()
         self._home.mkdir()
 
@@ -41,13 +47,17 @@ class Project:
         waiters = botocore.session.get_session().get_data(f"{service}/{version}/waiters-2")
         for waiter in waiters["waiters"].values():
             waiter.update(delay=0.2, maxAttempts=600)
-        written = self._home / ".aws" / "models" / inside
+        written = self.models / inside
         written.parent.mkdir(parents=True)
         written.write_text(json.dumps(waiters))
 
-    def run(self, command: Sequence[str], code: int = 0, **variables: str) -> str:
-        """Run a tool; returns what it prints to both streams. Asserts its exit code."""
-        done = subprocess.run(
+    def run(
+        self, command: Sequence[str], code: int = 0, answers: str = "", **variables: str
+    ) -> str:
+        """Run a tool, one in Python from loaded libraries; returns what it prints to both streams.
+        Asserts its exit code. `answers` are those to its questions."""
+        start = forking.Forked if command[0] == sys.executable else subprocess.Popen
+        with start(
             command,
             cwd=self.directory,
             env={
@@ -59,14 +69,14 @@ class Project:
                 "AWS_DEFAULT_REGION": "us-east-1",
                 **variables,
             },
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=110,
-        )
-        assert done.returncode == code, done.stdout + self._failures()
-        return done.stdout
+        ) as process:
+            printed, _ = process.communicate(answers, timeout=110)
+        assert process.returncode == code, printed + self._failures()
+        return printed
 
     def _failures(self) -> str:
         """Why steps of stacks failed, for the report of a test."""
@@ -78,6 +88,12 @@ class Project:
             for event in client.describe_stack_events(StackName=stack["StackId"])["StackEvents"]
             if event.get("ResourceStatusReason")
         )
+
+    def events(self, stack: str) -> list[dict[str, Any]]:
+        """The events of a stack, the newest first."""
+        client = self.platform.client("cloudformation")
+        pages = client.get_paginator("describe_stack_events").paginate(StackName=stack)
+        return [event for page in pages for event in page["StackEvents"]]
 
     def outputs(self, stack: str) -> dict[str, str]:
         """The outputs of a stack."""
@@ -92,6 +108,12 @@ class Project:
         except ClientError as error:
             return "does not exist" in str(error)
         return False
+
+    def arn(self, function: str) -> str:
+        """The ARN of a function."""
+        client = self.platform.client("lambda")
+        found = client.get_function_configuration(FunctionName=function)
+        return str(found["FunctionArn"])
 
     def get(self, url: str) -> Any:
         """The JSON that a URL of the platform returns, whether or not its name resolves here."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from lambent.control.cloudfront.policies import KINDS as EDGE_POLICIES
+from lambent.control.events.naming import connection_arn, destination_arn
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.permissions.asked import Nothing
@@ -52,8 +54,11 @@ RULE = f"arn:aws:events:us-east-1:{HERE}:rule/r"
 RULE_ON_BUS = f"arn:aws:events:us-east-1:{HERE}:rule/b/r"
 SCHEDULE = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/default/s"
 SCHEDULE_IN_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/s"
+SCHEDULES_OF_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/*"
 GROUP_OF_SCHEDULES = f"arn:aws:scheduler:us-east-1:{HERE}:schedule-group/g"
 POOL = f"arn:aws:cognito-idp:us-east-1:{HERE}:userpool/us-east-1_p"
+DISTRIBUTION = f"arn:aws:cloudfront::{HERE}:distribution/E1"
+EDGE_FUNCTION = f"arn:aws:cloudfront::{HERE}:function/f"
 STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
 CHANGE_SET = f"arn:aws:cloudformation:us-east-1:{HERE}:changeSet/c/{UUID}"
 
@@ -65,7 +70,7 @@ class Known(Nothing):
     """A store with an administrator, a powerful role, a mapping and a function URL."""
 
     async def identity(self, key: IdentityKey) -> Identity | None:
-        if key.name not in ("boss", "power"):
+        if key.name not in ("boss", "power", "team"):
             return None
         return Identity(key=key, id="AIDA2", path="/admins/", created_ms=0)
 
@@ -91,6 +96,12 @@ class Known(Nothing):
 
     async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None:
         return STACK if (scope, arn) == (SCOPE, CHANGE_SET) else None
+
+
+def runs_at_edge(*arns: str) -> Params:
+    """The configuration of a distribution that runs these functions."""
+    items = [{"LambdaFunctionARN": arn} for arn in arns]
+    return {"DefaultCacheBehavior": {"LambdaFunctionAssociations": {"Items": items}}}
 
 
 def meant(name: str) -> tuple[AnyService, str]:
@@ -198,6 +209,7 @@ GROUPS = Case(
     + all_of(logGroupIdentifier=["/prod/g", GROUP, f"{GROUP}:*"], logStreamName=["s"]),
 )
 STREAM = Case((f"{GROUP}:log-stream:s",), GROUPS.spellings)
+TEAM = f"arn:aws:iam::{HERE}:group/admins/team"
 USERS = Case((BOSS,), [{"UserName": "boss", "PolicyName": "p", "AccessKeyId": "AKIA"}])
 ROLES = Case((ROLE,), [{"RoleName": "power", "PolicyName": "p"}])
 NEITHER = Case(("*",), [{}])
@@ -271,7 +283,7 @@ CASES: Mapping[str, Sequence[Case]] = {
         (
             *("CreateCodeSigningConfig", "CreateEventSourceMapping", "GetAccountSettings"),
             *("ListCodeSigningConfigs", "ListEventSourceMappings", "ListFunctions", "ListLayers"),
-            *("ListUsers", "ListRoles", "ListPolicies", "ListBuckets"),
+            *("ListUsers", "ListGroups", "ListRoles", "ListPolicies", "ListBuckets"),
             *("ListSecrets", "GetRandomPassword"),
             *("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData"),
             *("ListExports", "ListImports", "ListStacks", "ValidateTemplate"),
@@ -303,7 +315,7 @@ CASES: Mapping[str, Sequence[Case]] = {
             *("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys", "UpdateAccessKey"),
             *("DeleteUser", "GetUser", "ListAttachedUserPolicies", "ListUserTags"),
             *("DeleteUserPolicy", "GetUserPolicy", "ListUserPolicies", "PutUserPolicy"),
-            *("TagUser", "UntagUser", "AttachUserPolicy", "DetachUserPolicy"),
+            *("TagUser", "UntagUser", "AttachUserPolicy", "DetachUserPolicy", "ListGroupsForUser"),
         ),
         (USERS,),
     ),
@@ -324,6 +336,15 @@ CASES: Mapping[str, Sequence[Case]] = {
         ),
         (Case((MANAGED,), [{"PolicyArn": MANAGED}]),),
     ),
+    **dict.fromkeys(
+        (
+            *("AddUserToGroup", "DeleteGroup", "GetGroup", "ListAttachedGroupPolicies"),
+            *("DeleteGroupPolicy", "GetGroupPolicy", "ListGroupPolicies", "PutGroupPolicy"),
+            *("AttachGroupPolicy", "DetachGroupPolicy", "RemoveUserFromGroup"),
+        ),
+        (Case((TEAM,), [{"GroupName": "team", "PolicyName": "p", "UserName": "boss"}]),),
+    ),
+    "CreateGroup": (Case((TEAM,), [{"GroupName": "team", "Path": "/admins/"}]),),
     "CreatePolicy": (Case((MANAGED,), [{"PolicyName": "m", "Path": "/admins/"}]),),
     **dict.fromkeys(
         (
@@ -343,14 +364,12 @@ CASES: Mapping[str, Sequence[Case]] = {
         (Case((BUS,), [{"Name": "b"}, {"Name": BUS}]),),
     ),
     **dict.fromkeys(
-        ("PutPermission", "events:RemovePermission"),
         (
-            Case((BUS,), [{"EventBusName": "b"}, {"EventBusName": BUS}]),
-            Case((DEFAULT_BUS,), [{}, {"EventBusName": "default"}]),
+            *("ListEventBuses", "ListRuleNamesByTarget", "ListRules", "TestEventPattern"),
+            *("PutPermission", "events:RemovePermission", "ListConnections"),
+            "ListApiDestinations",
         ),
-    ),
-    **dict.fromkeys(
-        ("ListEventBuses", "ListRuleNamesByTarget", "ListRules", "TestEventPattern"), (NEITHER,)
+        (NEITHER,),
     ),
     **dict.fromkeys(
         (
@@ -361,6 +380,23 @@ CASES: Mapping[str, Sequence[Case]] = {
             Case((RULE,), all_of(Name=["r"], Rule=["r"], EventBusName=[None, DEFAULT_BUS])),
             Case((RULE_ON_BUS,), all_of(Name=["r"], Rule=["r"], EventBusName=["b", BUS])),
         ),
+    ),
+    **dict.fromkeys(
+        (
+            *("CreateConnection", "UpdateConnection", "DeauthorizeConnection"),
+            *("DescribeConnection", "events:DeleteConnection"),
+        ),
+        (Case((connection_arn(Scope(HERE, "us-east-1"), "c"),), [{"Name": "c"}]),),
+    ),
+    "CreateApiDestination": (
+        Case(
+            (destination_arn(Scope(HERE, "us-east-1"), "d"),),
+            [{"Name": "d", "ConnectionArn": connection_arn(Scope(HERE, "us-east-1"), "c")}],
+        ),
+    ),
+    **dict.fromkeys(
+        ("UpdateApiDestination", "DeleteApiDestination", "DescribeApiDestination"),
+        (Case((destination_arn(Scope(HERE, "us-east-1"), "d"),), [{"Name": "d"}]),),
     ),
     "PutEvents": (
         Case((BUS,), [{"Entries": [{"EventBusName": name}]} for name in ("b", BUS)]),
@@ -408,6 +444,60 @@ CASES: Mapping[str, Sequence[Case]] = {
         ),
     ),
     **dict.fromkeys(
+        ("GetDistribution", "GetDistributionConfig", "DeleteDistribution"),
+        (Case((DISTRIBUTION,), [{"Id": "E1"}]),),
+    ),
+    "UpdateDistribution": (
+        Case((DISTRIBUTION,), [{"Id": "E1", "DistributionConfig": runs_at_edge()}]),
+    ),
+    "CreateDistribution": (Case(("*",), [{"DistributionConfig": runs_at_edge()}]),),
+    "CreateDistributionWithTags": (
+        Case(
+            ("*",),
+            [
+                {
+                    "DistributionConfigWithTags": {
+                        "DistributionConfig": runs_at_edge(),
+                        "Tags": {"Items": [{"Key": "a", "Value": "b"}]},
+                    }
+                }
+            ],
+        ),
+    ),
+    **dict.fromkeys(
+        ("CreateInvalidation", "GetInvalidation", "ListInvalidations"),
+        (Case((DISTRIBUTION,), [{"DistributionId": "E1"}]),),
+    ),
+    **dict.fromkeys(
+        (
+            *("DescribeFunction", "cloudfront:GetFunction", "UpdateFunction"),
+            *("PublishFunction", "cloudfront:DeleteFunction", "TestFunction"),
+        ),
+        (Case((EDGE_FUNCTION,), [{"Name": "f"}]),),
+    ),
+    **dict.fromkeys(
+        ("cloudfront:CreateFunction", "cloudfront:ListFunctions", "ListDistributions"), (NEITHER,)
+    ),
+    **dict.fromkeys(
+        (
+            *("cloudfront:TagResource", "cloudfront:UntagResource"),
+            "cloudfront:ListTagsForResource",
+        ),
+        tuple(Case((arn,), [{"Resource": arn}]) for arn in (DISTRIBUTION, EDGE_FUNCTION)),
+    ),
+    **{
+        f"{verb}{kind.noun}{suffix}": (
+            Case((f"arn:aws:cloudfront::{HERE}:{kind.name}/i",), [{"Id": "i"}]),
+        )
+        for kind in EDGE_POLICIES.values()
+        for verb, suffix in (("Get", ""), ("Get", "Config"), ("Update", ""), ("Delete", ""))
+    },
+    **{
+        name: (NEITHER,)
+        for kind in EDGE_POLICIES.values()
+        for name in (f"Create{kind.noun}", f"List{kind.plural}")
+    },
+    **dict.fromkeys(
         ("PutParameter", "GetParameter", "GetParameterHistory", "DeleteParameter"),
         (Case((PARAMETER,), [{"Name": "/team/p"}, {"Name": PARAMETER}, {"Name": "/team/p:1"}]),),
     ),
@@ -441,7 +531,8 @@ CASES: Mapping[str, Sequence[Case]] = {
         (
             *("CancelUpdateStack", "ContinueUpdateRollback", "CreateChangeSet", "CreateStack"),
             *("DeleteStack", "DescribeStackEvents", "DescribeStackResource", "DescribeStacks"),
-            *("DescribeStackResources", "GetStackPolicy", "GetTemplate", "GetTemplateSummary"),
+            *("DescribeEvents", "SignalResource", "DescribeStackResources", "GetStackPolicy"),
+            *("GetTemplate", "GetTemplateSummary"),
             *("ListChangeSets", "ListStackResources", "RollbackStack", "SetStackPolicy"),
             *("UpdateStack", "UpdateTerminationProtection"),
         ),
@@ -475,6 +566,10 @@ EXTRA = {
     "AttachRolePolicy": {"PolicyArn": MANAGED},
     "DetachUserPolicy": {"PolicyArn": MANAGED},
     "DetachRolePolicy": {"PolicyArn": MANAGED},
+    "AttachGroupPolicy": {"PolicyArn": MANAGED},
+    "DetachGroupPolicy": {"PolicyArn": MANAGED},
+    "PutGroupPolicy": {"PolicyDocument": "{}"},
+    "SignalResource": {"LogicalResourceId": "A", "UniqueId": "1", "Status": "SUCCESS"},
     "PutMetricData": {"Namespace": "n"},
     "PutTargets": {"Targets": [{"Id": "1", "Arn": FUNCTION}]},
     "CreateSchedule": {"Target": {"RoleArn": ROLE}},
@@ -488,6 +583,13 @@ async def trusting(arn: str) -> ResourcePolicy:
     """Every role trusts the account."""
     trust = {"Effect": "Allow", "Principal": {"AWS": HERE}, "Action": "sts:AssumeRole"}
     return ResourcePolicy(trust=[trust] if arn == ROLE else [])
+
+
+BESIDE = {
+    "PutFunctionCodeSigningConfig": CONFIG,
+    "CreateApiDestination": connection_arn(Scope(HERE, "us-east-1"), "c"),
+}
+"""Another resource that the same permission of an operation is about."""
 
 
 def test_every_operation_has_its_cases() -> None:
@@ -520,8 +622,8 @@ def test_what_is_denied_is_denied_in_every_spelling(operation: str) -> None:
             assert "explicit deny" in refused.message, context
             others = {"Effect": "Allow", "NotAction": action, "Resource": "*"}
             statements = [allow(action, arn), others]
-            if operation == "PutFunctionCodeSigningConfig":
-                statements.append(allow(action, CONFIG))
+            if operation in BESIDE:
+                statements.append(allow(action, BESIDE[operation]))
             assert decision(operation, params, *statements, load=trusting) is None, context
             if arn != "*":
                 beside = [allow(action, f"{arn}x"), others]

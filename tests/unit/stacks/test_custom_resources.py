@@ -1,6 +1,8 @@
 """Custom resources and wait conditions: requests, responses, and what strangers send."""
 
+import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -10,11 +12,18 @@ import pytest
 
 from lambent.identity.authorizer import Caller
 from lambent.kit.clock import ManualClock
+from lambent.model.document import Root
 from lambent.model.errors import ApiError
 from lambent.model.principal import root_of
 from lambent.stacks.custom_resources import CustomResourceType, Responses, Taken
 from lambent.stacks.resources.resource_type import Made, Step, Unfinished
-from lambent.stacks.wait_conditions import WaitConditionHandleType, WaitConditionType
+from lambent.stacks.update_policies import check_update_policy
+from lambent.stacks.wait_conditions import (
+    WaitConditionHandleType,
+    WaitConditionType,
+    check_creation_policy,
+    read_signal,
+)
 from lambent.store.store import Store
 
 from .engine.cloud import SCOPE
@@ -24,6 +33,8 @@ pytestmark = pytest.mark.anyio
 
 FUNCTION = f"arn:aws:lambda:{SCOPE.region}:{SCOPE.account}:function:f"
 STACK = f"arn:aws:cloudformation:{SCOPE.region}:{SCOPE.account}:stack/app/"
+TOO_LONG = b"too long"
+"""Stands for a body that the way in has refused."""
 Answer = Callable[[Mapping[str, Any]], Any]
 
 
@@ -63,6 +74,8 @@ class Rig:
         if answer is not None:
             key = unquote(urlsplit(request["ResponseURL"]).path)[1:]
             document = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            if answer is TOO_LONG:
+                document = None
             self.taken.append(await self.responses.respond(key, document))
 
     async def pass_time(self) -> None:
@@ -113,6 +126,17 @@ async def test_a_repeated_step_sends_nothing_again(store: Store) -> None:
         (lambda _: b"no JSON", "it is no JSON object"),
         (lambda _: b"[" * 4000, "it is no JSON object"),
         (lambda _: b"\xff\xfe", "it is no JSON object"),
+        (lambda _: b"{}" * 2, "it is no JSON object"),
+        (lambda r: good(r, PhysicalResourceId="\ud800"), "it is no JSON object"),
+        (lambda r: good(r, Data={"A": ["\udfff"]}), "it is no JSON object"),
+        (lambda r: good(r, Data={"A": math.nan}), "it is no JSON object"),
+        (lambda r: good(r, Data={"A": math.inf}), "it is no JSON object"),
+        (lambda r: good(r, Data={"A": 1}).__repr__().encode(), "it is no JSON object"),
+        (lambda _: TOO_LONG, "Response object is too long"),
+        (lambda r: good(r, LogicalResourceId="Other"), "Invalid LogicalResourceId"),
+        (lambda r: good(r, StackId=[r["StackId"]]), "Invalid StackId"),
+        (lambda r: good(r, Status=["SUCCESS"]), "Message returned: See the logs"),
+        (lambda r: good(r, PhysicalResourceId={"a": 1}), "Invalid PhysicalResourceId"),
         (lambda _: {}, "Vendor response doesn't contain Status key"),
         (lambda r: good(r, StackId="other"), "Invalid StackId"),
         (lambda r: good(r, RequestId="other"), "Invalid RequestId"),
@@ -139,6 +163,16 @@ async def test_a_response_that_does_not_come(store: Store) -> None:
         with pytest.raises(ApiError, match="did not receive a response"):
             await rig.type.create(rig.step, {"ServiceToken": FUNCTION, "ServiceTimeout": "30"})
         tasks.cancel_scope.cancel()
+
+
+async def test_the_first_of_two_responses_counts(store: Store) -> None:
+    """Also if the second one says something else."""
+    rig = Rig(store, good, "second")
+    made = await rig.type.create(rig.step, {"ServiceToken": FUNCTION})
+    key = unquote(urlsplit(rig.sent[0]["ResponseURL"]).path)[1:]
+    failed = json.dumps(good(rig.sent[0], Status="FAILED", PhysicalResourceId="q")).encode()
+    assert await rig.responses.respond(key, failed) is Taken.USED
+    assert await rig.type.create(rig.step, {"ServiceToken": FUNCTION}) == made
 
 
 @pytest.mark.parametrize(
@@ -177,3 +211,93 @@ async def test_a_wait_condition_counts_signals(store: Store) -> None:
     await rig.responses.respond(key, b'{"Status": "FAILURE", "UniqueId": "3", "Reason": "no"}')
     with pytest.raises(ApiError, match="failed message: 'no'"):
         await condition.create(rig.step, properties)
+
+
+def policy(**signal: Any) -> dict[str, Any]:
+    return {"ResourceSignal": signal}
+
+
+async def test_a_wait_condition_with_a_creation_policy(store: Store) -> None:
+    """It receives signals itself, each UniqueId once. A failure ends it, and so does time."""
+    rig = Rig(store, good, "signals")
+    condition = WaitConditionType(rig.responses)
+    step = dataclasses.replace(rig.step, creation_policy=policy(Count=2, Timeout="PT1M"))
+    root = Root("cloudformation", *SCOPE, "signals")
+
+    async def send(id: str, status: str) -> None:
+        signal = json.dumps({"UniqueId": id, "Status": status})
+        await rig.responses.open(root, step.token, signals_max=100)
+        assert await rig.responses.take(root, step.token, signal) is Taken.TAKEN
+
+    await send("1", "SUCCESS")
+    await send("1", "SUCCESS")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(rig.pass_time)
+        with pytest.raises(ApiError, match=r"Failed to receive 2 resource signal\(s\) within"):
+            await condition.create(step, {})
+        tasks.cancel_scope.cancel()
+    await send("2", "SUCCESS")
+    assert (await condition.create(step, {})).physical_id == step.name
+    await send("3", "FAILURE")
+    with pytest.raises(ApiError, match="Received FAILURE signal with UniqueId 3"):
+        await condition.create(step, {})
+    with pytest.raises(ApiError, match="needs a Handle and a Timeout, or a CreationPolicy"):
+        await condition.create(rig.step, {})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ({}, (1, 300)),
+        (policy(Count="3", Timeout="PT1H2M3S"), (3, 3723)),
+        (policy(Timeout="PT12H"), (1, 43_200)),
+    ],
+)
+def test_creation_policies(written: dict[str, Any], meant: tuple[int, int]) -> None:
+    assert read_signal(written) == meant
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(policy(Timeout=text) for text in ("PT", "PT0S", "PT13H", "P1D", "15", "PT1M\n", [], "")),
+        *(policy(Count=count) for count in (0, 101, -1, "x", True, 10**20, {})),
+        *("x", [], {"Other": {}}, {"ResourceSignal": 1}, policy(Other=1)),
+    ],
+)
+def test_creation_policies_that_are_refused(written: Any) -> None:
+    with pytest.raises(ApiError):
+        check_creation_policy("A", WaitConditionType.name, written)
+
+
+def test_only_wait_conditions_have_creation_policies() -> None:
+    with pytest.raises(ApiError, match="CreationPolicy is not supported for AWS::SQS::Queue"):
+        check_creation_policy("A", "AWS::SQS::Queue", {})
+
+
+ALIAS = "AWS::Lambda::Alias"
+GROUP = {"ApplicationName": "a", "DeploymentGroupName": "g"}
+
+
+def test_an_alias_may_have_an_update_policy() -> None:
+    check_update_policy("A", ALIAS, {"CodeDeployLambdaAliasUpdate": GROUP})
+
+
+@pytest.mark.parametrize(
+    ("type", "written", "message"),
+    [
+        ("AWS::SQS::Queue", {"CodeDeployLambdaAliasUpdate": GROUP}, "does not support the Update"),
+        (ALIAS, {"AutoScalingRollingUpdate": {}}, "does not support the UpdatePolicy of A"),
+        (ALIAS, {"CodeDeployLambdaAliasUpdate": []}, "does not support the UpdatePolicy of A"),
+        (ALIAS, [], "does not support the UpdatePolicy of A"),
+        (
+            ALIAS,
+            {"CodeDeployLambdaAliasUpdate": {**GROUP, "BeforeAllowTrafficHook": "f"}},
+            "does not support BeforeAllowTrafficHook",
+        ),
+        (ALIAS, {"CodeDeployLambdaAliasUpdate": {**GROUP, "X": 1}}, "members that it cannot have"),
+    ],
+)
+def test_update_policies_that_are_refused(type: str, written: Any, message: str) -> None:
+    with pytest.raises(ApiError, match=message):
+        check_update_policy("A", type, written)

@@ -201,6 +201,30 @@ async def test_custom_domain_names(rig: Rig) -> None:
     assert "api.example.com" not in rig.certified.names
 
 
+@pytest.mark.slow
+async def test_names_of_distributions(rig: Rig) -> None:
+    """Those below the domain are known by their form, aliases lead here for their owner. A custom
+    domain name stays when a distribution changes."""
+    name = f"d{'a' * 13}.cloudfront.dev.test"
+    assert rig.names.is_ours(name, STRANGER)
+    assert rig.names.subject_of(name) == Subject(("*.cloudfront.dev.test",))
+    assert not rig.names.is_ours(f"d{'a' * 13}.cloudfront.net", OWNER)
+    id = f"E{'A' * 13}"
+    site = root("cloudfront", id)
+    config = {"Aliases": {"Quantity": 1, "Items": ["WWW.example.com"]}}
+    await rig.change(
+        lambda tx: tx.documents.put(root("apigateway", ""), "domain_name", "api.example.com", {})
+    )
+    await rig.change(lambda tx: tx.documents.put(site, "distribution", id, {"config": config}))
+    assert rig.names.is_ours("www.example.com", OWNER)
+    assert not rig.names.is_ours("www.example.com", STRANGER)
+    assert rig.names.subject_of("www.example.com") == Subject(("www.example.com",))
+    assert {"www.example.com", "api.example.com"} <= rig.certified.names
+    await rig.change(lambda tx: tx.documents.delete_all(site))
+    assert not rig.names.is_ours("www.example.com", OWNER)
+    assert rig.names.is_ours("api.example.com", OWNER)
+
+
 async def test_what_was_there_before(tmp_path: Path) -> None:
     """Is read at the start."""
     settings = StoreSettings(synchronous="OFF")

@@ -25,13 +25,14 @@ class Listing(NamedTuple):
 
 
 _FUNCTION: Final = ("FunctionName", "FunctionName")
-_LISTINGS: Final[Mapping[str, Listing]] = {
+LISTINGS: Final[Mapping[str, Listing]] = {
     "AWS::ApiGateway::RestApi": Listing("GetRestApis", "items", "id"),
     "AWS::ApiGatewayV2::Api": Listing("GetApis", "Items", "ApiId"),
     "AWS::DynamoDB::Table": Listing("ListTables", "TableNames"),
     "AWS::ECR::Repository": Listing("DescribeRepositories", "repositories", "repositoryName"),
     "AWS::Events::EventBus": Listing("ListEventBuses", "EventBuses", "Name"),
     "AWS::Events::Rule": Listing("ListRules", "Rules", "Arn"),
+    "AWS::IAM::Group": Listing("ListGroups", "Groups", "GroupName"),
     "AWS::IAM::ManagedPolicy": Listing("ListPolicies", "Policies", "Arn", None, {"Scope": "Local"}),
     "AWS::IAM::Role": Listing("ListRoles", "Roles", "RoleName"),
     "AWS::IAM::User": Listing("ListUsers", "Users", "UserName"),
@@ -56,10 +57,12 @@ _LISTINGS: Final[Mapping[str, Listing]] = {
     "AWS::SNS::Topic": Listing("ListTopics", "Topics", "TopicArn"),
     "AWS::SQS::Queue": Listing("ListQueues", "QueueUrls"),
     "AWS::SecretsManager::Secret": Listing("ListSecrets", "SecretList", "ARN"),
+    "AWS::StepFunctions::Activity": Listing("ListActivities", "activities", "activityArn"),
     "AWS::StepFunctions::StateMachine": Listing(
         "ListStateMachines", "stateMachines", "stateMachineArn"
     ),
 }
+"""By type."""
 _NEXT: Final = {
     "NextToken": "NextToken",
     "nextToken": "nextToken",
@@ -77,7 +80,7 @@ async def identifiers(api: AwsApi, row: Row, model: Mapping[str, Any], caller: C
     """Identifiers of all resources of a type. `model` says of what they are a part. Raises
     `UnsupportedActionException` for a type that cannot be listed, `InvalidRequestException` for a
     parent that is missing, and errors of the service."""
-    listing = _LISTINGS.get(row.name)
+    listing = LISTINGS.get(row.name)
     if listing is None:
         message = f"Resource type {row.name} does not support LIST action."
         raise ApiError("UnsupportedActionException", message)

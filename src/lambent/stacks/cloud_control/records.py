@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from lambent.model.arn import Scope
 from lambent.model.document import Root
+from lambent.stacks.sealing import SealedDocuments
 from lambent.store.store import Transaction
 
 SERVICE: Final = "cloudcontrol"
@@ -20,6 +21,8 @@ _GIVEN: Final = "given"
 _KEPT_S: Final = 7 * 24 * 3600.0
 """How long a request is kept, as in AWS."""
 _DROPPED_AT_ONCE: Final = 10
+
+_SEALED: Final = {_WORK: ("attributes", "old", "wanted"), _GIVEN: None}
 
 IN_PROGRESS, SUCCESS, FAILED = "IN_PROGRESS", "SUCCESS", "FAILED"
 CANCELLED = "CANCEL_COMPLETE"
@@ -57,6 +60,8 @@ class Work(NamedTuple):
     old: Mapping[str, Any] = {}
     physical_id: str = ""
     attributes: Mapping[str, Any] = {}
+    is_free: bool = False
+    """Whether the name was found to be free: what has it now is the request's own."""
 
 
 class RequestRows:
@@ -64,7 +69,7 @@ class RequestRows:
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
-        self._rows = tx.documents
+        self._rows = SealedDocuments(tx, _SEALED)
 
     def lock(self, scope: Scope) -> None:
         """Keep other writers from an account's requests."""

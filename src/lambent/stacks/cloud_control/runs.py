@@ -16,8 +16,9 @@ from lambent.stacks.cloud_control.identifiers import identifier_of
 from lambent.stacks.cloud_control.records import FAILED, SUCCESS, Request, RequestRows, Work
 from lambent.stacks.engine.calls import STEP_S, attempt
 from lambent.stacks.records import caller_of
+from lambent.stacks.resources.driver import Driver
 from lambent.stacks.resources.registry import ROWS, ResourceTypes
-from lambent.stacks.resources.resource_type import Made, Step, Unfinished
+from lambent.stacks.resources.resource_type import Made, Step, Unfinished, name_taken
 from lambent.store.store import Store, Transaction
 
 _LOOK_S: Final = 30.0
@@ -103,6 +104,8 @@ class Runs:
         step = step_for(work, root, request, is_repeated=is_repeated)
         made: Made | None
         try:
+            if request.operation == "CREATE" and not work.is_free:
+                await self._require_free(root, request, work, step)
             made = await attempt(
                 self._clock,
                 STEP_S,
@@ -122,11 +125,29 @@ class Runs:
             request = request._replace(identifier=identifier)
         return request._replace(time=self._clock.now()), made
 
-    async def _step(self, request: Request, work: Work, step: Step) -> Made | None:
+    async def _require_free(self, root: Root, request: Request, work: Work, step: Step) -> None:
+        """Refuse a resource whose name another one has. Raises `ApiError`."""
+        kind = self._kind(request)
+        if await attempt(self._clock, STEP_S, lambda _: kind.exists(step, work.wanted)):
+            raise name_taken(kind.name, str(kind.custom_name(work.wanted)))
+
+        def note(tx: Transaction) -> None:
+            rows = RequestRows(tx)
+            rows.lock(root.scope)
+            if rows.work(root, request.token) == work:
+                rows.put_work(root, request.token, work._replace(is_free=True))
+
+        await self._store.transact(note)
+
+    def _kind(self, request: Request) -> Driver:
         kind = self._types.find_type(request.type)
         if kind is None:
             message = f"Resource type {request.type} is not offered any more."
             raise ApiError("UnsupportedActionException", message)
+        return kind
+
+    async def _step(self, request: Request, work: Work, step: Step) -> Made | None:
+        kind = self._kind(request)
         if request.operation == "CREATE":
             return await kind.create(step, work.wanted)
         made = Made(work.physical_id, work.attributes)
@@ -151,7 +172,7 @@ class Runs:
 def step_for(work: Work, root: Root, request: Request, *, is_repeated: bool) -> Step:
     """The step of a request. It belongs to no stack."""
     return Step(
-        caller=caller_of(work.caller, root.scope),
+        caller=caller_of(work.caller, root.scope, work.step_token),
         stack_id="",
         stack_name="",
         logical_id=request.type.rpartition("::")[2],

@@ -41,7 +41,7 @@ async def attempt(clock: Clock, deadline_s: float, call: Callable[[bool], Awaita
         except ApiError as error:
             if pause_s is None or error.code not in _BUSY:
                 raise
-            logger.info("a step of a stack is repeated in %s s: %s", pause_s, error)
+            logger.info("a step of a stack is repeated in %s s: %s", pause_s, error.code)
             await clock.sleep(pause_s)
         except StoreUnavailable:
             raise

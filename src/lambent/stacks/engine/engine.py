@@ -9,7 +9,7 @@ from lambent.kit.tasks import start_loop
 from lambent.model.document import Root
 from lambent.stacks.engine.ports import EngineContext
 from lambent.stacks.engine.run import StackRun
-from lambent.stacks.records import StackRows
+from lambent.stacks.rows import StackRows
 from lambent.store.store import Transaction
 
 _LOOK_S: Final = 30.0

@@ -6,23 +6,27 @@ the stack itself and the operation: a deletion takes the place of a creation.
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Final
 
 import anyio
 
-from lambent.kit.clock import Clock
 from lambent.model.document import Root
+from lambent.stacks.engine.ports import EngineContext
+from lambent.stacks.hiding import hide, secrets_of, secrets_of_resource
 from lambent.stacks.records import (
+    DEPLOYED,
+    WANTED,
+    Deployment,
     Event,
     Operation,
     Resource,
     Stack,
-    StackRows,
     State,
 )
+from lambent.stacks.rows import StackRows
 from lambent.stacks.statuses import STACK_TYPE
-from lambent.store.store import Store, Transaction
+from lambent.store.store import Transaction
 
 _PROPERTIES_MAX: Final = 32_768
 """Characters of the properties in an event."""
@@ -34,13 +38,16 @@ Change = Callable[[StackRows, Stack], Stack]
 class Ledger:
     """Of one stack."""
 
-    def __init__(self, store: Store, clock: Clock, root: Root) -> None:
-        self._store = store
-        self._clock = clock
+    def __init__(self, context: EngineContext, root: Root) -> None:
+        self._store = context.store
+        self._clock = context.clock
+        self._notify = context.notify
         self.root = root
         self.stack: Stack
         self.operation: Operation
         self.resources: dict[str, Resource] = {}
+        self.secrets: set[str] = set()
+        """Not to be shown. Those of resources are added with the resources."""
 
     async def load(self) -> bool:
         """Read everything; returns whether an operation is under way."""
@@ -49,10 +56,16 @@ class Ledger:
             rows = StackRows(tx)
             return rows.stack(self.root), rows.operation(self.root), rows.resources(self.root)
 
+        def deployments(tx: Transaction) -> list[Deployment | None]:
+            return [StackRows(tx).deployment(self.root, which) for which in (DEPLOYED, WANTED)]
+
         stack, operation, self.resources = await self._store.read(run)
+        deployed = await self._store.read(deployments)
+        self.secrets |= secrets_of(deployed, self.resources.values())
         if stack is None or operation is None or not stack.is_under_way:
             return False
         self.stack, self.operation = stack, operation
+        self._notify(stack)
         return True
 
     async def note(self, resource: Resource, *events: Event) -> Resource:
@@ -97,19 +110,29 @@ class Ledger:
                 rows.put_resource(self.root, resource)
             if change is not None:
                 stack = change(rows, stack)
-            stack = dataclasses.replace(stack, status=status, reason=reason)
-            event = Event(stack.name, stack.arn, STACK_TYPE, status, reason)
-            stack = rows.add_events(stack, [event], self._clock.now(), operation.client_token)
+            shown = hide(reason, self.secrets)
+            stack = dataclasses.replace(stack, status=status, reason=shown)
+            event = Event(stack.name, stack.arn, STACK_TYPE, status, shown)
+            stack = rows.add_events(stack, [event], self._clock.now(), operation)
             rows.put_stack(stack)
             if not stack.is_under_way:
                 rows.end_operation(self.root)
             return True
 
-        return await self._store.transact(run)
+        has_turned = await self._store.transact(run)
+        self._notify(self.stack)
+        return has_turned
 
     async def _write(
         self, resources: Sequence[Resource], dropped: Sequence[str], events: Sequence[Event]
     ) -> None:
+        self.secrets |= {text for resource in resources for text in secrets_of_resource(resource)}
+        resources = [
+            dataclasses.replace(resource, reason=hide(resource.reason, self.secrets))
+            for resource in resources
+        ]
+        shown = [_shown(event, self.secrets) for event in events]
+
         def run(tx: Transaction) -> None:
             rows = StackRows(tx)
             rows.lock(self.root)
@@ -118,9 +141,9 @@ class Ledger:
             for logical_id in dropped:
                 rows.drop_resource(self.root, logical_id)
             stack = rows.stack(self.root)
-            if stack is not None and events:
-                token = self.operation.client_token
-                rows.put_stack(rows.add_events(stack, events, self._clock.now(), token))
+            if stack is not None and shown:
+                now = self._clock.now()
+                rows.put_stack(rows.add_events(stack, shown, now, self.operation))
 
         # A step that is cancelled here knows what is written.
         with anyio.CancelScope(shield=True):
@@ -129,6 +152,7 @@ class Ledger:
                 self.resources[resource.logical_id] = resource
             for logical_id in dropped:
                 del self.resources[logical_id]
+        self._notify(self.stack)
 
 
 def event_of(
@@ -147,5 +171,13 @@ def event_of(
         resource.type if state is None else state.type,
         status,
         reason,
-        text[:_PROPERTIES_MAX],
+        text,
+    )
+
+
+def _shown(event: Event, secrets: Set[str]) -> Event:
+    """An event without secrets."""
+    return event._replace(
+        reason=hide(event.reason, secrets),
+        properties=hide(event.properties, secrets)[:_PROPERTIES_MAX],
     )

@@ -41,8 +41,11 @@ MakeBlueprint = Callable[[Stack, Deployment, Mapping[str, str]], Awaitable[Bluep
 """From a stack, a deployment and the values of exports. Raises `ApiError`."""
 FindType = Callable[[str], ResourceType]
 """Raises `ApiError` if a type is not offered."""
-Resolve = Callable[[Any, Caller], Awaitable[Any]]
-"""Replaces dynamic references in properties by their values. Raises `ApiError`."""
+Notify = Callable[[Stack], None]
+"""Has topics notified of a stack's events, if it has topics. Never waits."""
+Resolve = Callable[[Any, Caller], Awaitable[tuple[Any, Set[str]]]]
+"""Replaces dynamic references in properties by their values; returns these, too. Raises
+`ApiError`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +57,4 @@ class EngineContext:
     find_type: FindType
     make_blueprint: MakeBlueprint
     resolve: Resolve
+    notify: Notify

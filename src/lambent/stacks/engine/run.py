@@ -18,14 +18,8 @@ from lambent.stacks.engine.ledger import Ledger
 from lambent.stacks.engine.ports import Blueprint, EngineContext
 from lambent.stacks.engine.steps import Steps, reason_of
 from lambent.stacks.exports import change_exports
-from lambent.stacks.records import (
-    DEPLOYED,
-    WANTED,
-    Resource,
-    Stack,
-    StackRows,
-    State,
-)
+from lambent.stacks.records import DEPLOYED, WANTED, Resource, Stack, State
+from lambent.stacks.rows import StackRows
 from lambent.stacks.statuses import TIMED_OUT, failed_reason, undeleted_reason
 from lambent.store.store import Transaction
 
@@ -41,7 +35,7 @@ class StackRun:
         self.halt = Halt()
         """Set when the operation was changed by its user: cancelled, or followed by a deletion."""
         self._context = context
-        self._ledger = Ledger(context.store, context.clock, root)
+        self._ledger = Ledger(context, root)
         self._steps = Steps(context, self._ledger)
 
     async def run(self) -> None:
@@ -56,6 +50,7 @@ class StackRun:
 
     async def _make(self) -> None:
         if self._ledger.operation.is_cancelled or self._failed():
+            await self._steps.give_up()
             await self._fail(self._failed())
             return
         try:
@@ -230,6 +225,7 @@ class StackRun:
         except ApiError as error:
             await ledger.turn("DELETE_FAILED", reason_of(error))
             return
+        await self._steps.give_up()
         await self._remove_all()
         failed = self._undeleted()
         if failed:

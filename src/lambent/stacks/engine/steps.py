@@ -13,7 +13,14 @@ from lambent.stacks.engine.ledger import Ledger, event_of
 from lambent.stacks.engine.ports import EngineContext
 from lambent.stacks.plan import Wanted, compare
 from lambent.stacks.records import Resource, State, caller_of
-from lambent.stacks.resources.resource_type import Made, ResourceType, Step, Unfinished
+from lambent.stacks.resources.resource_type import (
+    Made,
+    Properties,
+    ResourceType,
+    Step,
+    Unfinished,
+    name_taken,
+)
 from lambent.stacks.statuses import CANCELLED, CREATION_INITIATED, REPLACING
 
 _NAME_LETTERS: Final = string.ascii_uppercase + string.digits
@@ -48,6 +55,7 @@ class Steps:
             resource = dataclasses.replace(resource, wish=None, makes=False)
         if resource.current is None:
             new = self._new_state(logical_id, wanted)
+            await self._require_free(logical_id, new)
             await self._wish(dataclasses.replace(resource, makes=True), new, "CREATE", "")
             return
         await self._change(resource, resource.current, wanted)
@@ -67,6 +75,7 @@ class Steps:
                 await self.refuse(resource.logical_id, wanted.type, error)
                 raise error
             new = self._new_state(resource.logical_id, wanted)
+            await self._require_free(resource.logical_id, new)
             resource = dataclasses.replace(
                 resource,
                 type=wanted.type,
@@ -92,6 +101,21 @@ class Steps:
             return
         await self._wish(resource, state, "UPDATE", "")
 
+    async def _require_free(self, logical_id: str, new: State) -> None:
+        """Refuse a resource whose name, which the template chose, is that of another one. Once the
+        wish is written, what has the name counts as the step's own. Raises `ApiError`."""
+        kind, step = self._context.find_type(new.type), self._step(logical_id, new)
+        if kind.custom_name(new.properties) is None:
+            return
+        try:
+            properties = await self._resolved(new.properties, step)
+            is_taken = await self._attempt(kind, step, lambda s: kind.exists(s, properties))
+            if is_taken:
+                raise name_taken(new.type, str(kind.custom_name(properties)))
+        except ApiError as error:
+            await self.refuse(logical_id, new.type, error)
+            raise
+
     async def _wish(self, resource: Resource, state: State, verb: str, reason: str) -> None:
         status = f"{verb}_IN_PROGRESS"
         resource = dataclasses.replace(
@@ -111,7 +135,7 @@ class Steps:
         step = self._step(resource.logical_id, wish, is_repeated=is_repeated)
         verb = resource.status.partition("_")[0]
         try:
-            properties = await self._context.resolve(wish.properties, step.caller)
+            properties = await self._resolved(wish.properties, step)
             if resource.makes:
                 made = await self._attempt(kind, step, lambda s: kind.create(s, properties))
             else:
@@ -165,6 +189,12 @@ class Steps:
             verb = resource.status.partition("_")[0]
             await self._fail(resource, verb, ApiError("", CANCELLED[verb]))
 
+    async def give_up(self) -> None:
+        """Write that all steps were given up that an earlier platform has begun and not ended."""
+        for resource in list(self._ledger.resources.values()):
+            if resource.wish is not None:
+                await self.cancelled(resource.logical_id)
+
     # -- Back --------------------------------------------------------------------------------------
 
     async def restore(self, logical_id: str) -> None:
@@ -199,7 +229,7 @@ class Steps:
             kind = self._context.find_type(previous.type)
             step = self._step(logical_id, previous)
             try:
-                properties = await self._context.resolve(previous.properties, step.caller)
+                properties = await self._resolved(previous.properties, step)
                 made = await self._attempt(
                     kind, step, lambda s: kind.update(s, found.made, found.properties, properties)
                 )
@@ -303,13 +333,20 @@ class Steps:
         properties = state.properties
         made: Made | None = state.made
         if not state.physical_id:
-            properties = await self._context.resolve(properties, step.caller)
+            properties = await self._resolved(properties, step)
             made = await self._attempt(kind, step, lambda s: kind.find(s, properties))
         if made is not None:
             found = made
             await self._attempt(kind, step, lambda s: kind.delete(s, found, properties))
 
     # -- Parts -------------------------------------------------------------------------------------
+
+    async def _resolved(self, properties: Properties, step: Step) -> Properties:
+        """Properties with the values of dynamic references, which events do not show."""
+        resolved: Properties
+        resolved, values = await self._context.resolve(properties, step.caller)
+        self._ledger.secrets |= values
+        return resolved
 
     async def _attempt(
         self, kind: ResourceType, step: Step, call: Callable[[Step], Awaitable[T]]
@@ -332,6 +369,7 @@ class Steps:
             tags=dict(self._ledger.stack.tags),
             depends_on=list(wanted.depends_on),
             metadata=wanted.metadata,
+            creation_policy=wanted.creation_policy,
             deletion_policy=wanted.deletion_policy,
             replace_policy=wanted.replace_policy,
         )
@@ -339,7 +377,7 @@ class Steps:
     def _step(self, logical_id: str, state: State, *, is_repeated: bool = True) -> Step:
         stack = self._ledger.stack
         return Step(
-            caller=caller_of(stack.caller, stack.scope),
+            caller=caller_of(stack.caller, stack.scope, state.token),
             stack_id=stack.arn,
             stack_name=stack.name,
             logical_id=logical_id,
@@ -347,6 +385,7 @@ class Steps:
             token=state.token,
             tags=_all_tags(state.tags, stack.arn, stack.name, logical_id),
             operation=self._ledger.operation.token,
+            creation_policy=state.creation_policy,
             is_repeated=is_repeated,
         )
 

@@ -1,6 +1,7 @@
 """Makes a type of resource of a row."""
 
 import dataclasses
+import datetime
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -54,10 +55,16 @@ class Driver:
             return None
         return f"{properties.get(rule.parent)}/{name}" if rule.parent else name
 
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        if self.custom_name(properties) is None:
+            return False
+        return await self.find(step, properties) is not None
+
     async def create(self, step: Step, properties: Properties) -> Made:
         wanted = await self._prepare(step, properties)
-        is_named = self.row.named is not None and self.row.named.property in properties
-        return await self._create(step, wanted, may_take=step.is_repeated or not is_named)
+        rule = self.row.named
+        is_generated = rule is not None and rule.property not in properties
+        return await self._create(step, wanted, may_take=step.is_repeated or is_generated)
 
     async def _create(self, step: Step, wanted: dict[str, Any], *, may_take: bool) -> Made:
         row = self.row
@@ -103,7 +110,7 @@ class Driver:
                 await self._patch(values, patches({}, paths))
             return await self._made(values, more, created)
         except ApiError as error:
-            raise Unfinished(error, Made(physical_id, more)) from error
+            raise Unfinished(error, Made(physical_id, more, hidden=row.secrets)) from error
 
     async def find(self, step: Step, properties: Properties) -> Made | None:
         wanted = await self._prepare(step, properties, is_leaving=True)
@@ -117,8 +124,8 @@ class Driver:
         for name, value in row.defaults.items():
             if name in before and name not in after:
                 after[name] = value
-        was = _values(step, made, before)
-        values = _values(step, made, after)
+        was = await self._current(_values(step, made, before))
+        values = dataclasses.replace(was, properties=after)
         if row.is_remade:
             if before != after:
                 assert row.delete is not None
@@ -159,8 +166,16 @@ class Driver:
             before = {} if is_reset or was is None else row.patch.paths(was.properties)
             await self._patch(values, patches(before, after))
 
+    async def _current(self, values: Values) -> Values:
+        """The values with the resource as it is now, if the row uses that."""
+        if not self.row.reads_first:
+            return values
+        assert self.row.read is not None
+        return dataclasses.replace(values, response=await self._call(self.row.read, values))
+
     async def _put(self, part: Part, values: Values) -> None:
         """Put a part, unless this step has put it before."""
+        values = await self._current(values)
         try:
             await self._call(part.put, values)
         except ApiError as error:
@@ -205,6 +220,12 @@ class Driver:
                     raise
         if row.delete is None:
             return
+        try:
+            values = await self._current(values)
+        except ApiError as error:
+            if is_gone(error):
+                return
+            raise
         await self._remove(row.delete, values)
         if row.waits_gone and row.read is not None:
             await self._stability.await_gone(self._reading(values))
@@ -349,9 +370,12 @@ class Driver:
         elif before is not None:
             return before
         values = dataclasses.replace(values, response=response)
-        attributes = {**expand(row.attributes, values), **more}
+        attributes = {
+            name: value.isoformat() if isinstance(value, datetime.datetime) else value
+            for name, value in {**expand(row.attributes, values), **more}.items()
+        }
         ref = expand(row.ref, values) if row.ref else None
-        return Made(values.physical_id, attributes, None if ref is None else str(ref))
+        return Made(values.physical_id, attributes, None if ref is None else str(ref), row.secrets)
 
     async def _retag(self, values: Values, was: Values) -> None:
         row, retag = self.row, self.row.retag

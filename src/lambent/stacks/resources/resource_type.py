@@ -20,6 +20,8 @@ class Made(NamedTuple):
     """What `Fn::GetAtt` returns, by name; `Outer.Inner` for nested ones."""
     ref: str | None = None
     """What `Ref` returns; None if it is the physical id."""
+    hidden: tuple[str, ...] = ()
+    """Names of attributes that are secrets."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class Step:
     """Of the stack, with `aws:cloudformation:…`, which are not sent to APIs."""
     operation: str = ""
     """Names the operation of the stack that the step is a part of."""
+    creation_policy: Any = None
+    """CreationPolicy of the resource, as the template has it."""
     is_repeated: bool = False
     """Whether the step may have been done before, since its wish is older than this attempt. Only
     then a resource with a name of the template's, or like this one, is taken for the step's."""
@@ -51,6 +55,12 @@ class Unfinished(ApiError):
     def __init__(self, error: ApiError, made: Made) -> None:
         super().__init__(error.code, error.message, status=error.status)
         self.made = made
+
+
+def name_taken(type: str, name: str) -> ApiError:
+    """Another resource has the name that was chosen."""
+    message = f"Resource of type '{type}' with identifier '{name}' already exists."
+    return ApiError("AlreadyExists", message, status=409)
 
 
 class ResourceType(Protocol):
@@ -70,6 +80,10 @@ class ResourceType(Protocol):
     def custom_name(self, properties: Properties) -> str | None:
         """The name that the template chose; None if the name is generated. A resource with a name
         of its own cannot be replaced under that name."""
+
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        """Whether the name that the template chose is taken. It is asked before the step is
+        written; what a repeated step finds under the name is then its own. Raises `ApiError`."""
 
     async def create(self, step: Step, properties: Properties) -> Made:
         """Make the resource, or take the one that this step has made before, and wait until it can

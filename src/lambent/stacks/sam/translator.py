@@ -12,9 +12,9 @@ import anyio.abc
 
 from lambent.kit import strict_json
 from lambent.kit.tasks import start_part
-from lambent.stacks.template.errors import TemplateError
+from lambent.stacks.template.errors import TransformFailed
+from lambent.stacks.template.template import SERVERLESS
 
-TRANSFORM = "AWS::Serverless-2016-10-31"
 _PROGRAM = Path(__file__).with_name("program.py")
 _DEADLINE_S = 30.0
 _END_S = 1.0
@@ -36,8 +36,8 @@ class SamTranslator:
         self, template: Mapping[str, Any], parameters: Mapping[str, Any], region: str
     ) -> Mapping[str, Any]:
         """The template without resources `AWS::Serverless::…`. `parameters` are the values of its
-        parameters, defaults included. Raises `TemplateError` for a template that AWS would refuse,
-        and for one that takes too long."""
+        parameters, defaults included. Raises `TransformFailed` for a template that AWS would
+        refuse, and for one that takes too long."""
         request = {"template": template, "parameters": parameters, "region": region}
         try:
             document = json.dumps(request).encode()
@@ -106,5 +106,5 @@ def _read(output: bytes) -> Mapping[str, Any]:
     return template
 
 
-def _failed(reason: str) -> TemplateError:
-    return TemplateError(f"Transform {TRANSFORM} failed with: {reason}")
+def _failed(reason: str) -> TransformFailed:
+    return TransformFailed(f"Transform {SERVERLESS} failed with: {reason}")

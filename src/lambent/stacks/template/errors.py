@@ -11,3 +11,7 @@ class TemplateError(ApiError):
 
     def __init__(self, message: str) -> None:
         super().__init__("ValidationError", message[:MESSAGE_CHARACTERS_MAX])
+
+
+class TransformFailed(TemplateError):
+    """A transform has failed. In AWS a change set that needs it exists, and has failed."""

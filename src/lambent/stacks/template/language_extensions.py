@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from lambent.stacks.template import functions
-from lambent.stacks.template.errors import TemplateError
+from lambent.stacks.template.errors import TransformFailed
 from lambent.stacks.template.inputs import Inputs
 from lambent.stacks.template.runs import TemplateRun
 from lambent.stacks.template.sections import LOOP, mappings, written_out
@@ -169,5 +169,5 @@ def _refuse(name: str) -> Any:
     )
 
 
-def _failed(why: str) -> TemplateError:
-    return TemplateError(f"Transform {LANGUAGE_EXTENSIONS} failed with: {why}")
+def _failed(why: str) -> TransformFailed:
+    return TransformFailed(f"Transform {LANGUAGE_EXTENSIONS} failed with: {why}")

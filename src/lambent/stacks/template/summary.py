@@ -49,7 +49,7 @@ class Summary:
 
 def summary(template: Template) -> Summary:
     """The summary of a template, with the resources in its loops."""
-    resources = list(_resources(template.document["Resources"]))
+    resources = list(_resources(template.document.get("Resources", {})))
     iam = [(kind, properties) for _, kind, properties in resources if kind in _IAM_NAMES]
     capabilities = []
     reasons = []
@@ -75,12 +75,12 @@ def summary(template: Template) -> Summary:
     )
 
 
-def _resources(section: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def _resources(section: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Name, type and properties of each resource, also in loops that are not written out."""
-    for name, written in section.items():
+    for name, written in section.items() if isinstance(section, dict) else ():
         if name.startswith(LOOP):
             body = written[2] if isinstance(written, list) and len(written) == 3 else None
-            yield from _resources(body if isinstance(body, dict) else {})
+            yield from _resources(body)
         elif isinstance(written, dict) and isinstance(written.get("Type"), str):
             properties = written.get("Properties", {})
             yield name, written["Type"], properties if isinstance(properties, dict) else {}

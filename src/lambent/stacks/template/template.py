@@ -3,12 +3,13 @@
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from lambent.stacks.template import sections
 from lambent.stacks.template.circles import in_order
 from lambent.stacks.template.errors import TemplateError
 from lambent.stacks.template.language_extensions import LANGUAGE_EXTENSIONS
+from lambent.stacks.template.macro_calls import FUNCTION, called_in
 from lambent.stacks.template.parts import Assertion, Mappings, Output, Parameter, Resource, Rule
 from lambent.stacks.template.references import (
     PSEUDO_PARAMETERS,
@@ -39,6 +40,10 @@ _SECTIONS = frozenset({
 })  # fmt: skip
 _OF_MACROS = frozenset({"Globals"})
 """A section that macros take away."""
+SERVERLESS: Final = "AWS::Serverless-2016-10-31"
+_TRANSLATED: Final = frozenset({SERVERLESS, LANGUAGE_EXTENSIONS})
+"""Transforms that leave the form of sections as it is. A macro may make any template of anything:
+only parameters can be read before it."""
 _DESCRIPTION_BYTES_MAX = 1_024
 
 
@@ -57,8 +62,7 @@ class Template:
     outputs: Mapping[str, Output]
     rules: Mapping[str, Rule]
     transforms: tuple[str, ...]
-    """Names of macros, in their order: those of the template, then those that Fn::Transform
-    calls."""
+    """Names of macros: those of the Transform section, then those that Fn::Transform calls."""
     is_extended: bool
     """Whether the functions of the language extensions may be used."""
 
@@ -66,11 +70,15 @@ class Template:
 def parse_template(document: Any, *, is_extended: bool = False) -> Template:
     """The template that a document says. `is_extended` is for documents in which the language
     extensions are written out already. Raises `TemplateError`, as ValidateTemplate does. Resources
-    and references of a template with transforms are checked when it is transformed."""
+    and references of a template with transforms are checked when it is transformed; with macros all
+    but the parameters."""
     check_document(document)
-    _check_sections(document)
-    transforms = _transforms(document)
+    transforms = called_in(document)
+    is_opaque = not _TRANSLATED.issuperset(transforms)
+    _check_sections(document, is_opaque=is_opaque)
     looped = LANGUAGE_EXTENSIONS in transforms
+    written = {} if is_opaque else document
+    read_resource = functools.partial(sections.resource, lenient=SERVERLESS in transforms)
     template = Template(
         document=document,
         description=_description(document.get("Description")),
@@ -78,23 +86,21 @@ def parse_template(document: Any, *, is_extended: bool = False) -> Template:
         parameters=sections.section(
             document.get("Parameters", {}), "Parameter", sections.parameter, most=OTHERS_MAX
         ),
-        mappings=sections.mappings(document.get("Mappings", {})),
+        mappings=sections.mappings(written.get("Mappings", {})),
         conditions=sections.section(
-            document.get("Conditions", {}), "Condition", _as_is, most=RESOURCES_MAX, looped=looped
+            written.get("Conditions", {}), "Condition", _as_is, most=RESOURCES_MAX, looped=looped
         ),
         resources=sections.section(
-            document["Resources"],
+            written.get("Resources", {}),
             "Resource",
-            functools.partial(
-                sections.resource, lenient=bool(set(transforms) - {LANGUAGE_EXTENSIONS})
-            ),
+            read_resource,
             most=RESOURCES_MAX,
             looped=looped,
         ),
         outputs=sections.section(
-            document.get("Outputs", {}), "Output", sections.output, most=OTHERS_MAX, looped=looped
+            written.get("Outputs", {}), "Output", sections.output, most=OTHERS_MAX, looped=looped
         ),
-        rules=sections.section(document.get("Rules", {}), "Rule", sections.rule, most=OTHERS_MAX),
+        rules=sections.section(written.get("Rules", {}), "Rule", sections.rule, most=OTHERS_MAX),
         transforms=transforms,
         is_extended=is_extended or looped,
     )
@@ -103,10 +109,10 @@ def parse_template(document: Any, *, is_extended: bool = False) -> Template:
     return template
 
 
-def _check_sections(document: Document) -> None:
+def _check_sections(document: Document, *, is_opaque: bool) -> None:
     known = _SECTIONS | _OF_MACROS if "Transform" in document else _SECTIONS
-    unknown = [name for name in document if name not in known and name != "Fn::Transform"]
-    if unknown:
+    unknown = [name for name in document if name not in known and name != FUNCTION]
+    if unknown and not is_opaque:
         raise TemplateError(f"Invalid template property or properties [{', '.join(unknown)}]")
     version = document.get("AWSTemplateFormatVersion", "2010-09-09")
     if version != "2010-09-09":
@@ -114,38 +120,9 @@ def _check_sections(document: Document) -> None:
             f"Template format error: {version} is not a supported value for"
             " AWSTemplateFormatVersion."
         )
-    if not isinstance(document.get("Resources", {}), dict) or not document.get("Resources"):
+    has_resources = isinstance(document.get("Resources", {}), dict) and document.get("Resources")
+    if not has_resources and not is_opaque:
         raise TemplateError("Template format error: At least one Resources member must be defined.")
-
-
-def _transforms(document: Document) -> tuple[str, ...]:
-    written = document.get("Transform", [])
-    names = [_macro(transform) for transform in _as_list(written)]
-    _collect_calls(document, names)
-    return tuple(dict.fromkeys(names))
-
-
-def _macro(transform: Any) -> str:
-    name = transform.get("Name") if isinstance(transform, dict) else transform
-    if not isinstance(name, str):
-        raise TemplateError("Key Name of transform definition must be a string.")
-    return name
-
-
-def _collect_calls(value: Any, names: list[str]) -> None:
-    """Add the macros that Fn::Transform calls in a value."""
-    if isinstance(value, dict):
-        for name, member in value.items():
-            if name == "Fn::Transform":
-                names += [_macro(transform) for transform in _as_list(member)]
-            _collect_calls(member, names)
-    elif isinstance(value, list):
-        for item in value:
-            _collect_calls(item, names)
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _description(written: Any) -> str | None:

@@ -7,11 +7,12 @@ from typing import Any
 
 from lambent.identity.authorizer import Caller
 from lambent.model.errors import ApiError
-from lambent.stacks.plan import Change
 from lambent.stacks.planning import check_changes
 from lambent.stacks.preparing import Prepared, with_deployment
-from lambent.stacks.records import WANTED, ChangeSet, Deployment, Stack, StackRows
+from lambent.stacks.records import WANTED, ChangeSet, Deployment, Stack
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid
+from lambent.stacks.template.errors import TransformFailed
 from lambent.stacks.use_cases.context import (
     Existing,
     Params,
@@ -25,8 +26,9 @@ from lambent.stacks.use_cases.finding import (
     require_change_set,
     require_stack,
 )
-from lambent.stacks.use_cases.operating import OperatingUseCases, refuse
+from lambent.stacks.use_cases.operating import OperatingUseCases
 from lambent.stacks.use_cases.pages import page
+from lambent.stacks.use_cases.requests import check_topics, is_repeated, refuse, requested
 from lambent.store.store import Transaction
 
 UNCHANGED = (
@@ -51,24 +53,33 @@ class ChangeSetUseCases:
         if kind not in ("CREATE", "UPDATE"):
             raise invalid(f"Lambent does not support change sets of type {kind}.")
         check_name(params["ChangeSetName"], "changeSetName")
+        check_topics(params)
         if kind == "UPDATE":
             found = await self._operating.find_updatable(caller, params["StackName"])
-            prepared, changes = await self._operating.plan(caller, params, found, expands=True)
-            has_changes = bool(changes) or self._operating.has_other_changes(prepared, found)
         else:
             found = await self._find_new(caller, params)
-            prepared = await self._context.preparing.prepare(
-                caller, found.stack, params, None, found.exports, expands=True
-            )
-            changes = list(await self._context.changes(prepared, {}))
-            has_changes = True
-        change_set = self._made(caller, params, kind, found.stack, prepared, changes)
-        if not has_changes:
+        change_set = self._new(caller, params, kind)
+        stack = found.stack
+        try:
+            prepared, changes = await self._operating.plan(caller, params, found, expands=True)
+        except TransformFailed as error:
+            text = await self._context.preparing.read(caller, params)
+            if text is None and found.deployed is not None:
+                text = found.deployed.template
+            change_set = _failed(change_set, Deployment(template=text or "{}"), error.message)
+        else:
+            stack = with_deployment(stack, prepared)
+            deployment = prepared.deployment
             change_set = dataclasses.replace(
-                change_set, status="FAILED", execution_status="UNAVAILABLE", reason=UNCHANGED
+                change_set,
+                deployment=deployment.to_body(),
+                changes=[change.shown() for change in changes],
             )
-        await self._store(found.stack, prepared, change_set)
-        return {"Id": change_set.arn, "StackId": found.stack.arn}
+            is_new = kind == "CREATE"
+            if not (is_new or changes or self._operating.has_other_changes(prepared, found)):
+                change_set = _failed(change_set, deployment, UNCHANGED)
+        stored = await self._store(stack, change_set)
+        return {"Id": stored.arn, "StackId": found.stack.arn}
 
     async def describe(self, caller: Caller, params: Params) -> Params:
         """DescribeChangeSet."""
@@ -92,6 +103,8 @@ class ChangeSetUseCases:
         """ExecuteChangeSet."""
         context = self._context
         stack, change_set = await self._find(caller, params)
+        if is_repeated(stack, "ExecuteChangeSet", params):
+            return {}
         if change_set.execution_status != "AVAILABLE":
             raise ApiError(
                 "InvalidChangeSetStatusException",
@@ -100,7 +113,8 @@ class ChangeSetUseCases:
             )
         deployment = Deployment.from_body(change_set.deployment)
         chosen = {**params, "OnFailure": change_set.on_failure}
-        operation = context.operation(params, on_failure_of(chosen))
+        kind = "CREATE_STACK" if change_set.kind == "CREATE" else "UPDATE_STACK"
+        operation = context.operation(kind, params, on_failure_of(chosen))
         done = dataclasses.replace(change_set, execution_status="EXECUTE_COMPLETE")
         stack = dataclasses.replace(
             stack,
@@ -108,6 +122,7 @@ class ChangeSetUseCases:
             change_set_id=change_set.arn,
             disable_rollback=params.get("DisableRollback", False),
         )
+        stack = requested(stack, "ExecuteChangeSet", params)
         if change_set.kind == "UPDATE":
             found = await self._operating.find_updatable(caller, stack.arn)
             blueprint = await context.make_blueprint(stack, deployment, found.exports)
@@ -190,15 +205,7 @@ class ChangeSetUseCases:
 
         return await self._context.store.read(run)
 
-    def _made(
-        self,
-        caller: Caller,
-        params: Params,
-        kind: str,
-        stack: Stack,
-        prepared: Prepared,
-        changes: Sequence[Change],
-    ) -> ChangeSet:
+    def _new(self, caller: Caller, params: Params, kind: str) -> ChangeSet:
         id, name = new_id(), params["ChangeSetName"]
         account, region = caller.scope
         return ChangeSet(
@@ -210,20 +217,28 @@ class ChangeSetUseCases:
             execution_status="AVAILABLE",
             description=params.get("Description", ""),
             created_at=self._context.clock.now(),
-            deployment=prepared.deployment.to_body(),
-            changes=[change.shown() for change in changes],
             on_failure=params.get("OnStackFailure", ""),
+            client_token=params.get("ClientToken", ""),
         )
 
-    async def _store(self, stack: Stack, prepared: Prepared, change_set: ChangeSet) -> None:
+    async def _store(self, stack: Stack, change_set: ChangeSet) -> ChangeSet:
+        """Store a change set, and its stack if that is new. Returns the one that is stored
+        already, if the request is a repeated one."""
         context = self._context
 
-        def run(tx: Transaction) -> None:
+        def run(tx: Transaction) -> ChangeSet:
             rows = StackRows(tx)
             rows.lock_account(stack.scope)
             rows.lock(stack.root)
             others = rows.change_sets(stack.root)
-            if any(other.name == change_set.name for other in others):
+            other = next((other for other in others if other.name == change_set.name), None)
+            if (
+                other is not None
+                and other.client_token
+                and other.client_token == (change_set.client_token)
+            ):
+                return other
+            if other is not None:
                 raise ApiError(
                     "AlreadyExistsException", f"ChangeSet {change_set.name} already exists"
                 )
@@ -237,10 +252,21 @@ class ChangeSetUseCases:
                 if rows.named(stack.scope, stack.name) is not None:
                     raise ApiError("AlreadyExistsException", f"Stack [{stack.name}] already exists")
                 rows.put_name(stack)
-                shown = with_deployment(stack, prepared)
-                context.begin(rows, shown, "REVIEW_IN_PROGRESS", None)
+                context.begin(rows, stack, "REVIEW_IN_PROGRESS", None)
+            return change_set
 
-        await context.store.transact(run)
+        return await context.store.transact(run)
+
+
+def _failed(change_set: ChangeSet, deployment: Deployment, reason: str) -> ChangeSet:
+    return dataclasses.replace(
+        change_set,
+        deployment=deployment.to_body(),
+        changes=[],
+        status="FAILED",
+        execution_status="UNAVAILABLE",
+        reason=reason,
+    )
 
 
 def _summary(stack: Stack, change_set: ChangeSet) -> dict[str, Any]:

@@ -15,15 +15,8 @@ from lambent.stacks.engine.ports import FindType
 from lambent.stacks.plan import Change
 from lambent.stacks.planning import plan_changes
 from lambent.stacks.preparing import Prepared, Preparing
-from lambent.stacks.records import (
-    Deployment,
-    Event,
-    Operation,
-    Resource,
-    Stack,
-    StackRows,
-    stored_principal,
-)
+from lambent.stacks.records import Deployment, Event, Operation, Resource, Stack, stored_principal
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid
 from lambent.stacks.statuses import STACK_TYPE, USER_INITIATED
 from lambent.stacks.use_cases.finding import new_id
@@ -33,6 +26,7 @@ Params = Mapping[str, Any]
 """Input or output members by API name."""
 _EVENTS_KEPT = 10_000
 """Of one stack. AWS keeps those of 90 days."""
+_OPERATIONS_SHOWN = 10
 _SESSION = "AWSCloudFormation"
 _PRINCIPAL = "cloudformation.amazonaws.com"
 
@@ -74,10 +68,11 @@ class UseCaseContext:
         blueprint, tags = prepared.blueprint, prepared.deployment.tags
         return await computed(plan_changes, blueprint, resources, self.find_type, tags)
 
-    def operation(self, params: Params, on_failure: str = "ROLLBACK") -> Operation:
-        """An operation that begins now."""
+    def operation(self, kind: str, params: Params, on_failure: str = "ROLLBACK") -> Operation:
+        """An operation that begins now. `kind` is its OperationType."""
         return Operation(
             token=new_id(),
+            kind=kind,
             owner=self.store.starts,
             client_token=params.get("ClientRequestToken", ""),
             started_at=self.clock.now(),
@@ -107,9 +102,13 @@ class UseCaseContext:
     ) -> Stack:
         """Write that an operation is under way, with its first event; returns the stack."""
         stack = dataclasses.replace(stack, status=status, reason=reason)
+        if operation is not None:
+            shown = {"OperationType": operation.kind, "OperationId": operation.token}
+            stack = dataclasses.replace(
+                stack, operations=[shown, *stack.operations][:_OPERATIONS_SHOWN]
+            )
         event = Event(stack.name, stack.arn, STACK_TYPE, status, reason)
-        token = operation.client_token if operation is not None else ""
-        stack = rows.add_events(stack, [event], self.clock.now(), token)
+        stack = rows.add_events(stack, [event], self.clock.now(), operation)
         rows.put_stack(stack)
         rows.prune_events(stack, _EVENTS_KEPT)
         if operation is not None:

@@ -8,7 +8,8 @@ from lambent.model.arn import Arn, Scope
 from lambent.model.document import Root
 from lambent.model.errors import ApiError
 from lambent.model.stack_documents import SERVICE
-from lambent.stacks.records import ChangeSet, Stack, StackRows
+from lambent.stacks.records import ChangeSet, Stack
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid
 
 NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}", re.ASCII)

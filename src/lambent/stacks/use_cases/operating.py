@@ -7,7 +7,8 @@ from lambent.model.errors import ApiError
 from lambent.stacks.plan import Change
 from lambent.stacks.planning import changes_outputs, check_changes, check_policy
 from lambent.stacks.preparing import Prepared, with_deployment
-from lambent.stacks.records import DEPLOYED, WANTED, ChangeSet, Operation, Stack, StackRows
+from lambent.stacks.records import DEPLOYED, WANTED, ChangeSet, Operation, Stack
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid, read_source
 from lambent.stacks.statuses import UPDATABLE
 from lambent.stacks.use_cases.context import (
@@ -19,6 +20,7 @@ from lambent.stacks.use_cases.context import (
     on_failure_of,
 )
 from lambent.stacks.use_cases.finding import check_name, find_stack, new_id, require_stack
+from lambent.stacks.use_cases.requests import check_topics, is_repeated, refuse, requested, said
 from lambent.store.store import Transaction
 
 NO_UPDATES = "No updates are to be performed."
@@ -37,6 +39,7 @@ class OperatingUseCases:
         refuse(params, _REFUSED)
         name = params["StackName"]
         check_name(name, "stackName")
+        check_topics(params)
         if params.get("DisableRollback") and "OnFailure" in params:
             raise invalid("You can specify either OnFailure or DisableRollback, but not both.")
         policy = await self._policy(caller, params)
@@ -45,14 +48,16 @@ class OperatingUseCases:
         prepared = await context.preparing.prepare(
             caller, stack, params, None, exports, expands=False
         )
-        operation = context.operation(params, on_failure_of(params))
+        operation = context.operation("CREATE_STACK", params, on_failure_of(params))
         stack = dataclasses.replace(with_deployment(stack, prepared), policy=policy)
+        stack = requested(stack, "CreateStack", params)
 
         def run(tx: Transaction) -> Stack | None:
             rows = StackRows(tx)
             rows.lock_account(scope)
-            if rows.named(scope, name) is not None:
-                return None
+            existing = rows.named(scope, name)
+            if existing is not None:
+                return existing if is_repeated(existing, "CreateStack", params) else None
             rows.put_name(stack)
             rows.put_deployment(stack.root, WANTED, prepared.deployment)
             return context.begin(rows, stack, "CREATE_IN_PROGRESS", operation)
@@ -60,12 +65,17 @@ class OperatingUseCases:
         begun = await context.store.transact(run)
         if begun is None:
             raise ApiError("AlreadyExistsException", f"Stack [{name}] already exists")
-        context.start(begun.root)
-        return {"StackId": begun.arn}
+        if begun.id == stack.id:
+            context.start(begun.root)
+        return said(begun)
 
     async def update(self, caller: Caller, params: Params) -> Params:
         """UpdateStack."""
         refuse(params, _REFUSED)
+        check_topics(params)
+        repeated = await self._repeated(caller, "UpdateStack", params)
+        if repeated is not None:
+            return said(repeated)
         found = await self.find_updatable(caller, params["StackName"])
         during = params.get("StackPolicyDuringUpdateBody")
         policy = await self._policy(caller, params)
@@ -73,15 +83,16 @@ class OperatingUseCases:
         if not changes and not self.has_other_changes(prepared, found):
             raise invalid(NO_UPDATES)
         check_changes(check_policy(during) if during else found.stack.policy, changes)
-        operation = self._context.operation(params, on_failure_of(params))
+        operation = self._context.operation("UPDATE_STACK", params, on_failure_of(params))
         stack = dataclasses.replace(
             found.stack,
             caller=self._context.acting(caller, prepared.deployment.role_arn),
             policy=policy or found.stack.policy,
             disable_rollback=params.get("DisableRollback", False),
         )
+        stack = requested(stack, "UpdateStack", params)
         await self.begin_update(stack, prepared, operation)
-        return {"StackId": stack.arn}
+        return {"StackId": stack.arn, "OperationId": operation.token}
 
     async def delete(self, caller: Caller, params: Params) -> Params:
         """DeleteStack. A stack that does not exist is deleted already."""
@@ -98,6 +109,8 @@ class OperatingUseCases:
                 return None
             rows.lock(stack.root)
             stack = require_stack(rows, scope, stack.arn)
+            if is_repeated(stack, "DeleteStack", params):
+                return None
             if stack.is_protected:
                 raise invalid(
                     f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
@@ -114,10 +127,12 @@ class OperatingUseCases:
                     f"Invalid operation on stack [{stack.arn}]. Specify RetainResources only for a"
                     " stack in DELETE_FAILED state."
                 )
-            operation = dataclasses.replace(context.operation(params), retained=list(retained))
+            operation = context.operation("DELETE_STACK", params)
+            operation = dataclasses.replace(operation, retained=list(retained))
             stack = dataclasses.replace(
                 stack, caller=context.acting(caller, role_arn or stack.role_arn)
             )
+            stack = requested(stack, "DeleteStack", params)
             return context.begin(rows, stack, "DELETE_IN_PROGRESS", operation)
 
         begun = await context.store.transact(run)
@@ -128,20 +143,25 @@ class OperatingUseCases:
     async def cancel_update(self, caller: Caller, params: Params) -> Params:
         """CancelUpdateStack."""
 
-        def run(tx: Transaction) -> Stack:
+        def run(tx: Transaction) -> Stack | None:
             rows = StackRows(tx)
             stack = require_stack(rows, caller.scope, params["StackName"])
             rows.lock(stack.root)
             stack = require_stack(rows, caller.scope, stack.arn)
+            if is_repeated(stack, "CancelUpdateStack", params):
+                return None
             operation = self._context.require_own(rows, stack)
             if stack.status != "UPDATE_IN_PROGRESS" or operation is None:
                 raise invalid(
                     f"CancelUpdateStack cannot be called from current stack status {stack.status}"
                 )
             rows.put_operation(stack.root, dataclasses.replace(operation, is_cancelled=True))
+            rows.put_stack(requested(stack, "CancelUpdateStack", params))
             return stack
 
-        self._context.start((await self._context.store.transact(run)).root)
+        cancelled = await self._context.store.transact(run)
+        if cancelled is not None:
+            self._context.start(cancelled.root)
         return {}
 
     async def continue_rollback(self, caller: Caller, params: Params) -> Params:
@@ -151,7 +171,9 @@ class OperatingUseCases:
         if nested:
             raise invalid(f"Lambent does not skip resources of nested stacks: {nested[0]}.")
         allowed = {"UPDATE_ROLLBACK_FAILED": "UPDATE_ROLLBACK_IN_PROGRESS"}
-        await self._go_back(caller, params, allowed, skipped)
+        await self._go_back(
+            "ContinueUpdateRollback", "CONTINUE_ROLLBACK", caller, params, allowed, skipped
+        )
         return {}
 
     async def roll_back(self, caller: Caller, params: Params) -> Params:
@@ -160,10 +182,13 @@ class OperatingUseCases:
             "CREATE_FAILED": "ROLLBACK_IN_PROGRESS",
             "UPDATE_FAILED": "UPDATE_ROLLBACK_IN_PROGRESS",
         }
-        return {"StackId": (await self._go_back(caller, params, allowed, ())).arn}
+        begun = await self._go_back("RollbackStack", "ROLLBACK", caller, params, allowed, ())
+        return said(begun)
 
     async def _go_back(
         self,
+        name: str,
+        kind: str,
         caller: Caller,
         params: Params,
         allowed: dict[str, str],
@@ -171,11 +196,13 @@ class OperatingUseCases:
     ) -> Stack:
         context = self._context
 
-        def run(tx: Transaction) -> Stack:
+        def run(tx: Transaction) -> tuple[Stack, bool]:
             rows = StackRows(tx)
             stack = require_stack(rows, caller.scope, params["StackName"])
             rows.lock(stack.root)
             stack = require_stack(rows, caller.scope, stack.arn)
+            if is_repeated(stack, name, params):
+                return stack, False
             if stack.status not in allowed:
                 raise invalid(
                     f"Stack:{stack.arn} is in {stack.status} state and can not be rolled back."
@@ -185,11 +212,13 @@ class OperatingUseCases:
                 raise invalid(f"Resources {sorted(unknown)} are not in the stack.")
             role_arn = params.get("RoleARN") or stack.role_arn
             stack = dataclasses.replace(stack, caller=context.acting(caller, role_arn))
-            operation = dataclasses.replace(context.operation(params), skipped=list(skipped))
-            return context.begin(rows, stack, allowed[stack.status], operation)
+            operation = dataclasses.replace(context.operation(kind, params), skipped=list(skipped))
+            stack, status = requested(stack, name, params), allowed[stack.status]
+            return context.begin(rows, stack, status, operation), True
 
-        begun = await context.store.transact(run)
-        context.start(begun.root)
+        begun, is_new = await context.store.transact(run)
+        if is_new:
+            context.start(begun.root)
         return begun
 
     # -- Also for change sets ----------------------------------------------------------------------
@@ -283,17 +312,19 @@ class OperatingUseCases:
         await context.store.transact(run)
         context.start(stack.root)
 
+    async def _repeated(self, caller: Caller, name: str, params: Params) -> Stack | None:
+        """The stack, if an operation on it is a repeated one."""
+
+        def run(tx: Transaction) -> Stack | None:
+            stack = find_stack(StackRows(tx), caller.scope, params["StackName"])
+            return stack if is_repeated(stack, name, params) else None
+
+        return await self._context.store.read(run)
+
     async def _policy(self, caller: Caller, params: Params) -> str:
         api = self._context.preparing.api
         text = await read_source(api, caller, params, "StackPolicyBody", "StackPolicyURL")
         return check_policy(text) if text else ""
-
-
-def refuse(params: Params, members: tuple[str, ...]) -> None:
-    """Refuse what is not offered."""
-    for member in members:
-        if params.get(member):
-            raise invalid(f"Lambent does not support {member}.")
 
 
 def _not_updatable(stack: Stack) -> ApiError:

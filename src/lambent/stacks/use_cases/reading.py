@@ -2,14 +2,15 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
 from lambent.identity.authorizer import Caller
-from lambent.model.document import Body
+from lambent.stacks.hiding import hide, secrets_of
 from lambent.stacks.planning import check_policy
-from lambent.stacks.records import DEPLOYED, WANTED, Deployment, Resource, Stack, StackRows
+from lambent.stacks.records import DEPLOYED, WANTED, Deployment, Resource, Stack
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid, read_source
 from lambent.stacks.use_cases.context import Params, UseCaseContext
 from lambent.stacks.use_cases.finding import find_stack, require_change_set, require_stack
@@ -51,23 +52,6 @@ class ReadingUseCases:
         stacks, token = page(chosen, params, size=_PAGE)
         return {"StackSummaries": [_summary(stack) for stack in stacks], **token}
 
-    async def describe_events(self, caller: Caller, params: Params) -> Params:
-        """DescribeStackEvents: the newest first."""
-        after = params.get("NextToken", "")
-        if after and not (after.isascii() and after.isdecimal() and len(after) == 12):
-            raise invalid("Invalid NextToken. Use the one of a previous response.")
-
-        def run(tx: Transaction) -> tuple[Stack, Sequence[tuple[str, Body]]]:
-            rows = StackRows(tx)
-            stack = require_stack(rows, caller.scope, params["StackName"])
-            return stack, rows.events(stack.root, after=after, limit=_PAGE + 1)
-
-        stack, found = await self._context.store.read(run)
-        shown: dict[str, Any] = {"StackEvents": [_event(stack, body) for _, body in found[:_PAGE]]}
-        if len(found) > _PAGE:
-            shown["NextToken"] = found[_PAGE - 1][0]
-        return shown
-
     async def describe_resource(self, caller: Caller, params: Params) -> Params:
         """DescribeStackResource."""
         stack, resources = await self._resources(caller, params["StackName"])
@@ -81,15 +65,20 @@ class ReadingUseCases:
             **_resource(resource, "LastUpdatedTimestamp"),
         }
         if resource.current is not None and resource.current.metadata is not None:
-            shown["Metadata"] = json.dumps(resource.current.metadata)
+            secrets = await self._context.store.read(lambda tx: _secrets(StackRows(tx), stack))
+            shown["Metadata"] = hide(json.dumps(resource.current.metadata), secrets)
         return {"StackResourceDetail": shown}
 
     async def describe_resources(self, caller: Caller, params: Params) -> Params:
         """DescribeStackResources: at most 100."""
-        name = params.get("StackName")
-        if name is None or "PhysicalResourceId" in params:
-            raise invalid("Lambent finds resources by StackName, and not by PhysicalResourceId.")
-        stack, resources = await self._resources(caller, name)
+        name, physical_id = params.get("StackName"), params.get("PhysicalResourceId")
+        if name is not None and physical_id is not None:
+            raise invalid("Both StackName and PhysicalResourceId cannot be specified.")
+        if name is None and physical_id is None:
+            raise invalid("Either StackName or PhysicalResourceId must be specified.")
+        if physical_id is not None:
+            name = await self._owner(caller, physical_id)
+        stack, resources = await self._resources(caller, str(name))
         logical_id = params.get("LogicalResourceId")
         found = [r for r in resources.values() if logical_id in (None, r.logical_id)]
         if logical_id is not None and not found:
@@ -99,6 +88,15 @@ class ReadingUseCases:
             for resource in found[:_PAGE]
         ]
         return {"StackResources": shown}
+
+    async def _owner(self, caller: Caller, physical_id: str) -> str:
+        """The ARN of the stack that has a physical resource."""
+        found = await self._context.store.read(
+            lambda tx: StackRows(tx).owning(caller.scope, physical_id)
+        )
+        if found is None:
+            raise invalid(f"Stack for {physical_id} does not exist")
+        return found[0].arn
 
     async def list_resources(self, caller: Caller, params: Params) -> Params:
         """ListStackResources."""
@@ -196,6 +194,11 @@ class ReadingUseCases:
         return await self._context.store.read(run)
 
 
+def _secrets(rows: StackRows, stack: Stack) -> Set[str]:
+    deployments = [rows.deployment(stack.root, which) for which in (DEPLOYED, WANTED)]
+    return secrets_of(deployments, rows.resources(stack.root).values())
+
+
 def _shown(stack: Stack) -> Params:
     shown = {
         **_summary(stack),
@@ -211,6 +214,7 @@ def _shown(stack: Stack) -> Params:
         "Tags": [{"Key": key, "Value": value} for key, value in stack.tags.items()],
         "EnableTerminationProtection": stack.is_protected,
         "ChangeSetId": stack.change_set_id or None,
+        "LastOperations": list(stack.operations) or None,
     }
     del shown["TemplateDescription"]
     return _present(shown)
@@ -233,27 +237,6 @@ def _summary(stack: Stack) -> dict[str, Any]:
                 "DriftInformation": _NO_DRIFT,
             }
         )
-    )
-
-
-def _event(stack: Stack, body: Body) -> Params:
-    moment = datetime.fromtimestamp(body["time"], UTC)
-    logical_id, status = body["logical_id"], body["status"]
-    text = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-    return _present(
-        {
-            "StackId": stack.arn,
-            "StackName": stack.name,
-            "EventId": f"{logical_id}-{status}-{text}-{body['number']}",
-            "LogicalResourceId": logical_id,
-            "PhysicalResourceId": body.get("physical_id", ""),
-            "ResourceType": body.get("type"),
-            "Timestamp": moment,
-            "ResourceStatus": status,
-            "ResourceStatusReason": body.get("reason"),
-            "ResourceProperties": body.get("properties"),
-            "ClientRequestToken": body.get("client_token"),
-        }
     )
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from lambent.identity.authorizer import Caller
 from lambent.stacks.blueprint import read_large
-from lambent.stacks.records import DEPLOYED, WANTED, Deployment, StackRows
+from lambent.stacks.records import DEPLOYED, WANTED, Deployment
+from lambent.stacks.rows import StackRows
 from lambent.stacks.sources import invalid
 from lambent.stacks.template.parts import Parameter
 from lambent.stacks.template.summary import Summary, summary

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lambent.gateway.models import load_model
 from lambent.model.errors import ApiError
 from lambent.stacks.cloud_control.failures import at_once, code_of
 from lambent.stacks.cloud_control.identifiers import (
@@ -13,6 +14,7 @@ from lambent.stacks.cloud_control.identifiers import (
     known_of,
     physical_of,
 )
+from lambent.stacks.cloud_control.listing import LISTINGS
 from lambent.stacks.cloud_control.models import properties_of, shown
 from lambent.stacks.resources.expressions import Values
 from lambent.stacks.resources.facts import facts_of
@@ -66,6 +68,22 @@ def test_what_is_no_identifier_is_refused(type: str, identifier: str) -> None:
     with pytest.raises(ApiError) as refused:
         known_of(ROWS[type], identifier, STEP)
     assert refused.value.code == "InvalidRequestException"
+
+
+@pytest.mark.parametrize("type", sorted(LISTINGS))
+def test_lists_are_those_of_the_models(type: str) -> None:
+    """The operation exists, takes the parent, and returns what identifies a resource."""
+    row, listing = ROWS[type], LISTINGS[type]
+    operation = load_model(row.service).operation_model(listing.operation)
+    taken = {*listing.members} | ({listing.parent[1]} if listing.parent else set())
+    assert taken <= set(operation.input_shape.members)
+    item = operation.output_shape.members[listing.items].member
+    for name in listing.identifier.split(".") if listing.identifier else ():
+        item = item.members[name]
+    assert item.type_name == "string"
+    assert len(facts_of(type).primary) == 1
+    if listing.parent is not None:
+        assert listing.parent[0] in facts_of(type).properties
 
 
 @pytest.mark.parametrize("type", sorted(name for name, row in ROWS.items() if not row.is_stored))

@@ -164,7 +164,8 @@ async def test_a_failure_is_shown_with_its_code(store: Store) -> None:
         world.api.roles["r"] = {"RoleName": "r"}
         ended = await world.ended(await world.create("r"))
         assert (ended["OperationStatus"], ended["ErrorCode"]) == ("FAILED", "AlreadyExists")
-        assert "There is one." in ended["StatusMessage"]
+        assert "with identifier 'r' already exists" in ended["StatusMessage"]
+        assert world.api.roles["r"] == {"RoleName": "r"}
 
 
 @pytest.mark.parametrize(

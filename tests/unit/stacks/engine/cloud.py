@@ -25,11 +25,11 @@ from lambent.stacks.records import (
     Operation,
     Resource,
     Stack,
-    StackRows,
     State,
     stored_principal,
 )
 from lambent.stacks.resources.resource_type import Made, Properties, Step, Unfinished
+from lambent.stacks.rows import StackRows
 from lambent.store.store import Store, Transaction
 
 T = TypeVar("T")
@@ -90,9 +90,16 @@ class FakeType:
         name = properties.get("Name")
         return name if isinstance(name, str) else None
 
+    async def exists(self, step: Step, properties: Properties) -> bool:
+        await self._cloud.point()
+        name = properties.get("Name")
+        return any(thing.properties.get("Name") == name for thing in self._cloud.things.values())
+
     async def create(self, step: Step, properties: Properties) -> Made:
         await self._call("create", step, properties)
         found = await self.find(step, properties)
+        if found is not None and not step.is_repeated:
+            raise ApiError("AlreadyExists", "There is one.", status=409)
         if found is None:
             id = f"{step.logical_id}-{uuid.uuid4().hex[:6]}"
             self._cloud.things[id] = Thing(self.name, step.token, dict(properties))
@@ -104,7 +111,8 @@ class FakeType:
 
     async def find(self, step: Step, properties: Properties) -> Made | None:
         for id, thing in self._cloud.things.items():
-            if thing.token == step.token:
+            has_name = "Name" in properties and properties["Name"] == thing.properties.get("Name")
+            if thing.token == step.token or has_name:
                 return Made(id, {"Arn": f"arn:{id}"})
         return None
 
@@ -208,8 +216,8 @@ class World:
         async def make_blueprint(_: Stack, deployment: Deployment, __: Any) -> FakeBlueprint:
             return FakeBlueprint(json.loads(deployment.template))
 
-        async def resolve(value: Any, _: Caller) -> Any:
-            return value
+        async def resolve(value: Any, _: Caller) -> tuple[Any, frozenset[str]]:
+            return value, frozenset()
 
         self.context = EngineContext(
             store=killable,
@@ -217,6 +225,7 @@ class World:
             find_type=lambda name: FakeType(self.cloud, name, self.clock),
             make_blueprint=make_blueprint,
             resolve=resolve,
+            notify=lambda stack: None,
         )
 
     async def begin(

@@ -1,16 +1,17 @@
 """Operations on stacks, from their beginning to their end."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from lambent.stacks.engine import graph
-from lambent.stacks.records import Event, StackRows
+from lambent.stacks.records import Event
+from lambent.stacks.rows import StackRows
 from lambent.store.store import Store, Transaction
 
-from .cloud import SCOPE, World
+from .cloud import SCOPE, Thing, World
 
 QUEUE: dict[str, Any] = {"properties": {"Delay": 1}}
 READER: dict[str, Any] = {"properties": {"Queue": {"Ref": "Queue"}}}
@@ -56,7 +57,7 @@ async def test_later_events_have_later_times(world: World) -> None:
             stack = rows.stack(world.root)
             assert stack is not None
             event = Event("Queue", "queue", "AWS::SQS::Queue", "CREATE_COMPLETE")
-            rows.put_stack(rows.add_events(stack, [event, event], now))
+            rows.put_stack(rows.add_events(stack, [event, event], now, None))
             return [body["time"] for _, body in rows.events(world.root, limit=2)]
 
         rounds.append(await world.store.transact(add))
@@ -270,8 +271,49 @@ async def test_a_killed_creation_that_fails_leaves_nothing(store: Store) -> None
         assert world.existing() == {}
 
 
+async def test_a_killed_creation_takes_no_resource_of_another(store: Store) -> None:
+    """A name of the template's that another resource has fails the stack, wherever it is killed,
+    and the other resource stays. What the stack has made itself is known by its name."""
+    named = changed(Own={"properties": {"Name": "own"}}, Taken={"properties": {"Name": "n"}})
+
+    def prepare(world: World) -> None:
+        world.cloud.things["Other-1"] = Thing("Thing", "other", {"Name": "n"})
+
+    async for world in killed(store, None, named, step=3, prepare=prepare):
+        assert (await world.stack()).status == "ROLLBACK_COMPLETE"
+        assert world.cloud.things.keys() == {"Other-1"}
+        assert any("with identifier 'n' already exists" in each for each in await world.reasons())
+
+
+async def test_what_a_kill_interrupts_before_a_rollback_is_cancelled(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resource has failed, another was being made: its events say how that has ended."""
+    monkeypatch.setattr(graph, "GRACE_S", 0.02)
+    bad, slow = {"properties": {"Fail": "create"}}, {"properties": {"Slow": 9_000}}
+    for at in range(14):
+        world = World(store, f"app{at}")
+        await world.begin("CREATE_IN_PROGRESS", changed(Bad=bad, Slow=slow))
+        await world.run_killed(at)
+        await world.run()
+        assert (await world.stack()).status == "ROLLBACK_COMPLETE"
+        begun = set()
+        for event in await world.events():
+            logical_id, status = event.split()
+            if status == "CREATE_IN_PROGRESS":
+                begun.add(logical_id)
+            elif status.startswith("CREATE"):
+                begun.discard(logical_id)
+            assert status != "ROLLBACK_IN_PROGRESS" or not begun
+        assert not begun
+
+
 async def killed(
-    store: Store, before: dict[str, Any] | None, wanted: dict[str, Any], step: int
+    store: Store,
+    before: dict[str, Any] | None,
+    wanted: dict[str, Any],
+    step: int,
+    prepare: Callable[[World], None] = lambda _: None,
 ) -> AsyncIterator[World]:
     """Worlds that were killed in the middle and have gone on to the end: each at a later step."""
     at = random.randrange(step)
@@ -279,6 +321,7 @@ async def killed(
         world = World(store, f"app{at}")
         if before is not None:
             await world.create(before)
+        prepare(world)
         status = "CREATE_IN_PROGRESS" if before is None else "UPDATE_IN_PROGRESS"
         await world.begin(status, wanted)
         if not await world.run_killed(at):

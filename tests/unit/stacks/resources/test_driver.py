@@ -253,3 +253,24 @@ async def test_names_are_as_long_as_the_type_allows() -> None:
     (name,) = (made["QueueName"] for made in fifo.inputs("CreateQueue"))
     assert (len(name), name[-18:]) == (80, "-ABCDEFGHIJKL.fifo")
     assert type_of("AWS::SQS::Queue", fifo).custom_name({"QueueName": UNKNOWN}) is None
+
+
+async def test_whether_a_name_is_taken() -> None:
+    """Only the template's names are asked for; generated ones are unique."""
+    role: dict[str, Any] = {"AssumeRolePolicyDocument": {"Statement": []}}
+    there, gone = FakeApi({"GetRole": {"Role": {"Arn": "a"}}}), FakeApi({"GetRole": GONE})
+    assert await type_of("AWS::IAM::Role", there).exists(STEP, {**role, "RoleName": "r"})
+    assert not await type_of("AWS::IAM::Role", gone).exists(STEP, {**role, "RoleName": "r"})
+    assert not await type_of("AWS::IAM::Role", there).exists(STEP, role)
+    assert there.operations == ["GetRole"]
+
+
+async def test_what_properties_name_is_not_taken_from_another() -> None:
+    """A resource without a name of its own, such as a domain, is not the step's if it was there."""
+    domain = {"Domain": "d", "UserPoolId": "p"}
+    with refused("taken"):
+        await type_of(
+            "AWS::Cognito::UserPoolDomain", FakeApi({"CreateUserPoolDomain": TAKEN})
+        ).create(STEP, domain)
+    api = FakeApi({"CreateUserPoolDomain": TAKEN})
+    assert (await type_of("AWS::Cognito::UserPoolDomain", api).create(AGAIN, domain)).physical_id

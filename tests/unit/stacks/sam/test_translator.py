@@ -1,9 +1,13 @@
 """Templates of the Serverless Application Model, translated by AWS's own translator."""
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from lambent.stacks.sam import program
 from lambent.stacks.sam import translator as module
 from lambent.stacks.sam.translator import SamTranslator
 from lambent.stacks.template.errors import TemplateError
@@ -24,6 +28,15 @@ def serverless(**properties: Any) -> dict[str, Any]:
         "Parameters": {"Every": {"Type": "String", "Default": "5 minutes"}},
         "Resources": {"F": {"Type": "AWS::Serverless::Function", "Properties": properties}},
     }
+
+
+def respond(template: dict[str, Any]) -> dict[str, Any]:
+    """The program's response, without its process."""
+    request = {"template": template, "parameters": {}, "region": "eu-west-1"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(program.sys, "addaudithook", lambda _: None)
+        response: dict[str, Any] = json.loads(program.respond(json.dumps(request)))
+    return response
 
 
 async def test_a_template_becomes_one_without_serverless_resources() -> None:
@@ -57,6 +70,79 @@ async def test_a_template_that_aws_refuses() -> None:
         " Specification document. Number of errors found: 1. Resource with id [F] is invalid."
         " Only one of 'InlineCode' or 'CodeUri' can be set."
     )
+
+
+@pytest.mark.parametrize(
+    "globals_",
+    [
+        {"Nonsense": {}},
+        {"Function": {"Nonsense": 1}},
+        {"Function": [1]},
+        [1],
+        "x",
+        {"Api": {"x": 1}},
+    ],
+)
+def test_globals_that_are_none(globals_: Any) -> None:
+    """Are refused in the translator's words."""
+    response = respond({**serverless(**FUNCTION), "Globals": globals_})
+    assert "'Globals' section is invalid" in " ".join(response["errors"])
+
+
+APPLICATION = {
+    "Type": "AWS::Serverless::Application",
+    "Properties": {"Location": {"ApplicationId": "a", "SemanticVersion": "1.0.0"}},
+}
+
+
+def test_an_application_of_the_repository() -> None:
+    """Would need a connection to AWS."""
+    response = respond({"Resources": {"A": APPLICATION}})
+    assert "Serverless Application Repository are not offered" in response["errors"][0]
+
+
+JUNK = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.sampled_from(["x", "Api", "F", "get", "a.b"])
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(
+                ["Type", "Properties", "Ref", "Fn::Sub", "Path", "Method", "Events", "Id", "x"]
+            ),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=6,
+)
+PROPERTIES = st.dictionaries(
+    st.sampled_from(
+        [
+            *("Events", "Policies", "Environment", "AutoPublishAlias", "Layers", "Tags", "Auth"),
+            *("DeploymentPreference", "DefinitionBody", "Cors", "Domain", "StageName", "Role"),
+            *("EventInvokeConfig", "FunctionUrlConfig", "Connectors", "ContentUri", "Location"),
+        ]
+    ),
+    JUNK,
+    max_size=4,
+)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(
+        ["Function", "Api", "HttpApi", "StateMachine", "LayerVersion", "SimpleTable", "Connector"]
+    ),
+    PROPERTIES,
+    JUNK,
+)
+def test_any_template(type: str, properties: dict[str, Any], other: Any) -> None:
+    """The program has a response, whatever the template says."""
+    resource = {"Type": f"AWS::Serverless::{type}", "Properties": {**FUNCTION, **properties}}
+    template = {"Globals": {type: other}, "Resources": {"F": resource, "G": other}}
+    assert respond(template).keys() & {"template", "errors"}
 
 
 async def test_a_template_without_resources() -> None:

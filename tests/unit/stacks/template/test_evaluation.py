@@ -259,7 +259,6 @@ def test_what_is_known(written: str, meant: Any) -> None:
         ("!Contains [[a], b]", "Template error: Fn::Contains cannot be used here"),
         ("{'Fn::Nonsense': a}", "Template error: Fn::Nonsense cannot be used here"),
         ("{'Fn::Join': ['', [a]], b: c}", "Template error: Fn::Join cannot be used here, or not"),
-        ("!Transform {Name: M}", "Template error: Fn::Transform cannot be used here"),
     ],
 )
 def test_what_cannot_be_evaluated(written: str, message: str) -> None:

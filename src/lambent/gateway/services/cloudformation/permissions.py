@@ -88,8 +88,8 @@ PERMISSIONS: Mapping[str, Needs] = {
         (
             *("CancelUpdateStack", "DescribeStackEvents", "DescribeStackResource"),
             *("DescribeStackResources", "DescribeStacks", "GetStackPolicy", "GetTemplate"),
-            *("GetTemplateSummary", "ListChangeSets", "ListStackResources"),
-            "UpdateTerminationProtection",
+            *("GetTemplateSummary", "ListChangeSets", "ListStackResources", "SignalResource"),
+            *("DescribeEvents", "UpdateTerminationProtection"),
         ),
         _STACK,
     ),
@@ -120,6 +120,12 @@ DIFFERENCES = (
         "key cloudformation:ImportResourceTypes",
         False,
         "Resources cannot be imported.",
+    ),
+    Difference(
+        "resource changeset",
+        False,
+        "The events of a change set are those of its stack.",
+        ("cloudformation:DescribeEvents",),
     ),
     Difference("resource stackset", False, "Stack sets are not offered."),
 )

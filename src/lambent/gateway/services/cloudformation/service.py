@@ -19,14 +19,12 @@ CLOUDFORMATION: ServiceDefinition[Stacks] = ServiceDefinition(
     differences=DIFFERENCES,
     resource_names=RESOURCE_NAMES,
     coverage=Coverage(
-        note="Stacks, change sets, exports and stack policies, and the transforms"
-        " AWS::Serverless-2016-10-31 and AWS::LanguageExtensions. Stack sets, macros, hooks, the"
-        " registry, drift, imports and refactoring are refused. A change that a stack policy denies"
-        " is refused before the update begins, where AWS lets the update fail.",
+        note="Stacks, change sets, exports, stack policies, macros, and the transforms"
+        " AWS::Serverless-2016-10-31, AWS::LanguageExtensions and AWS::Include. Stack sets, hooks,"
+        " the registry, drift, imports and refactoring are refused. A change that a stack policy"
+        " denies is refused before the update begins, where AWS lets the update fail.",
         stored={
-            "CreateStack": ("NotificationARNs",),
-            "UpdateStack": ("NotificationARNs",),
-            "CreateChangeSet": ("NotificationARNs", "IncludeNestedStacks"),
+            "CreateChangeSet": ("IncludeNestedStacks",),
         },
         refused={
             "CreateStack": _TEMPLATES,
@@ -37,7 +35,6 @@ CLOUDFORMATION: ServiceDefinition[Stacks] = ServiceDefinition(
                 "ChangeSetType=IMPORT",
             ),
             "DeleteStack": ("DeletionMode=FORCE_DELETE_STACK",),
-            "DescribeStackResources": ("PhysicalResourceId",),
             "GetTemplateSummary": ("StackSetName",),
         },
     ),

@@ -1,13 +1,17 @@
-"""Operations on users, roles, policies and keys."""
+"""Operations on users, groups, roles, policies and keys: here their use cases are only named."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from lambent.control.identities import Identities, Kind, own_name
+from lambent.control.groups import Groups
+from lambent.control.identities import Identities, own_name
 from lambent.control.managed_policies import ManagedPolicies
 from lambent.gateway.call import Call, Members
 from lambent.gateway.definitions import Operation
+from lambent.model.arn import Scope
+from lambent.model.identity import Kind
+from lambent.model.principal import Principal
 
 
 class IamRooms(NamedTuple):
@@ -15,138 +19,40 @@ class IamRooms(NamedTuple):
 
     identities: Identities
     managed: ManagedPolicies
+    groups: Groups
 
 
-async def _create(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.create(call.scope, call.params, kind)
+_Result = Awaitable[Members]
+_OfKind = Callable[[Scope, Members, Kind], _Result]
+_OfKeys = Callable[[Scope, Members, Principal], _Result]
 
 
-async def _get(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    params = dict(call.params)
-    if kind == "user" and "UserName" not in params:
-        params["UserName"] = own_name(call.caller.principal)
-    return await rooms.identities.get(call.scope, params, kind)
+async def _of_kind(
+    find: Callable[[IamRooms], _OfKind], kind: Kind, rooms: IamRooms, call: Call
+) -> Members:
+    return await find(rooms)(call.scope, call.params, kind)
 
 
-async def _list_all(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.list(call.scope, call.params, kind)
+async def _of_keys(find: Callable[[IamRooms], _OfKeys], rooms: IamRooms, call: Call) -> Members:
+    return await find(rooms)(call.scope, call.params, call.caller.principal)
 
 
-async def _delete(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.delete(call.scope, call.params, kind)
+async def _plain(
+    find: Callable[[IamRooms], Callable[[Scope, Members], _Result]], rooms: IamRooms, call: Call
+) -> Members:
+    return await find(rooms)(call.scope, call.params)
 
 
-async def _put_policy(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.put_policy(call.scope, call.params, kind)
-
-
-async def _get_policy(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.get_policy(call.scope, call.params, kind)
-
-
-async def _list_policies(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.list_policies(call.scope, call.params, kind)
-
-
-async def _delete_policy(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.delete_policy(call.scope, call.params, kind)
-
-
-async def _tag(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.tag(call.scope, call.params, kind)
-
-
-async def _list_tags(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.list_tags(call.scope, call.params, kind)
-
-
-async def _attach(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.attach(call.scope, call.params, kind)
-
-
-async def _detach(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.detach(call.scope, call.params, kind)
-
-
-async def _list_attached(kind: Kind, rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.list_attached(call.scope, call.params, kind)
-
-
-async def _create_managed(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.create(call.scope, call.params)
-
-
-async def _get_managed(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.get(call.scope, call.params)
-
-
-async def _delete_managed(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.delete(call.scope, call.params)
-
-
-async def _list_managed(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.list(call.scope, call.params)
-
-
-async def _create_version(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.create_version(call.scope, call.params)
-
-
-async def _get_version(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.get_version(call.scope, call.params)
-
-
-async def _list_versions(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.list_versions(call.scope, call.params)
-
-
-async def _delete_version(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.delete_version(call.scope, call.params)
-
-
-async def _set_default_version(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.set_default_version(call.scope, call.params)
-
-
-async def _list_entities(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.list_entities(call.scope, call.params)
-
-
-async def _tag_managed(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.tag(call.scope, call.params)
-
-
-async def _list_managed_tags(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.managed.list_tags(call.scope, call.params)
+async def _get_user(rooms: IamRooms, call: Call) -> Members:
+    """Without a name, the caller is meant."""
+    named = {"UserName": call.params.get("UserName") or own_name(call.caller.principal)}
+    return await rooms.identities.get(call.scope, {**call.params, **named}, "user")
 
 
 async def _update_role(rooms: IamRooms, call: Call) -> Members:
+    """As UpdateRoleDescription, which returns the role."""
     await rooms.identities.update_role(call.scope, call.params)
     return {}
-
-
-async def _update_description(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.update_role(call.scope, call.params)
-
-
-async def _update_trust(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.set_trust(call.scope, call.params)
-
-
-async def _create_key(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.create_key(call.scope, call.params, call.caller.principal)
-
-
-async def _list_keys(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.list_keys(call.scope, call.params, call.caller.principal)
-
-
-async def _update_key(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.update_key(call.scope, call.params, call.caller.principal)
-
-
-async def _delete_key(rooms: IamRooms, call: Call) -> Members:
-    return await rooms.identities.delete_key(call.scope, call.params, call.caller.principal)
 
 
 async def _list_instance_profiles(_rooms: IamRooms, _call: Call) -> Members:
@@ -154,49 +60,66 @@ async def _list_instance_profiles(_rooms: IamRooms, _call: Call) -> Members:
     return {"InstanceProfiles": [], "IsTruncated": False}
 
 
-_OF_EACH_KIND = {
-    "Create{}": _create,
-    "Get{}": _get,
-    "List{}s": _list_all,
-    "Delete{}": _delete,
-    "Put{}Policy": _put_policy,
-    "Get{}Policy": _get_policy,
-    "List{}Policies": _list_policies,
-    "Delete{}Policy": _delete_policy,
-    "Attach{}Policy": _attach,
-    "Detach{}Policy": _detach,
-    "ListAttached{}Policies": _list_attached,
-    "Tag{}": _tag,
-    "Untag{}": _tag,
-    "List{}Tags": _list_tags,
+_OF_EACH_KIND: Mapping[str, Callable[[IamRooms], _OfKind]] = {
+    "Create{}": lambda rooms: rooms.identities.create,
+    "List{}s": lambda rooms: rooms.identities.list,
+    "Delete{}": lambda rooms: rooms.identities.delete,
+    "Put{}Policy": lambda rooms: rooms.identities.put_policy,
+    "Get{}Policy": lambda rooms: rooms.identities.get_policy,
+    "List{}Policies": lambda rooms: rooms.identities.list_policies,
+    "Delete{}Policy": lambda rooms: rooms.identities.delete_policy,
+    "Attach{}Policy": lambda rooms: rooms.managed.attach,
+    "Detach{}Policy": lambda rooms: rooms.managed.detach,
+    "ListAttached{}Policies": lambda rooms: rooms.managed.list_attached,
 }
-_KINDS: tuple[Kind, ...] = ("user", "role")
+_OF_USERS_AND_ROLES: Mapping[str, Callable[[IamRooms], _OfKind]] = {
+    "Get{}": lambda rooms: rooms.identities.get,
+    "Tag{}": lambda rooms: rooms.identities.tag,
+    "Untag{}": lambda rooms: rooms.identities.tag,
+    "List{}Tags": lambda rooms: rooms.identities.list_tags,
+}
+_PLAIN: Mapping[str, Callable[[IamRooms], Callable[[Scope, Members], _Result]]] = {
+    "GetGroup": lambda rooms: rooms.groups.get,
+    "AddUserToGroup": lambda rooms: rooms.groups.add,
+    "RemoveUserFromGroup": lambda rooms: rooms.groups.remove,
+    "ListGroupsForUser": lambda rooms: rooms.groups.list_of_user,
+    "UpdateRoleDescription": lambda rooms: rooms.identities.update_role,
+    "UpdateAssumeRolePolicy": lambda rooms: rooms.identities.set_trust,
+    "CreatePolicy": lambda rooms: rooms.managed.create,
+    "GetPolicy": lambda rooms: rooms.managed.get,
+    "DeletePolicy": lambda rooms: rooms.managed.delete,
+    "ListPolicies": lambda rooms: rooms.managed.list,
+    "CreatePolicyVersion": lambda rooms: rooms.managed.create_version,
+    "GetPolicyVersion": lambda rooms: rooms.managed.get_version,
+    "ListPolicyVersions": lambda rooms: rooms.managed.list_versions,
+    "DeletePolicyVersion": lambda rooms: rooms.managed.delete_version,
+    "SetDefaultPolicyVersion": lambda rooms: rooms.managed.set_default_version,
+    "ListEntitiesForPolicy": lambda rooms: rooms.managed.list_entities,
+    "TagPolicy": lambda rooms: rooms.managed.tag,
+    "UntagPolicy": lambda rooms: rooms.managed.tag,
+    "ListPolicyTags": lambda rooms: rooms.managed.list_tags,
+}
+_OF_KEYS: Mapping[str, Callable[[IamRooms], _OfKeys]] = {
+    "CreateAccessKey": lambda rooms: rooms.identities.create_key,
+    "ListAccessKeys": lambda rooms: rooms.identities.list_keys,
+    "UpdateAccessKey": lambda rooms: rooms.identities.update_key,
+    "DeleteAccessKey": lambda rooms: rooms.identities.delete_key,
+}
+_KINDS: Mapping[Kind, Mapping[str, Callable[[IamRooms], _OfKind]]] = {
+    "user": {**_OF_EACH_KIND, **_OF_USERS_AND_ROLES},
+    "role": {**_OF_EACH_KIND, **_OF_USERS_AND_ROLES},
+    "group": _OF_EACH_KIND,
+}
 
 OPERATIONS: Mapping[str, Operation[IamRooms]] = {
-    "CreatePolicy": _create_managed,
-    "GetPolicy": _get_managed,
-    "DeletePolicy": _delete_managed,
-    "ListPolicies": _list_managed,
-    "CreatePolicyVersion": _create_version,
-    "GetPolicyVersion": _get_version,
-    "ListPolicyVersions": _list_versions,
-    "DeletePolicyVersion": _delete_version,
-    "SetDefaultPolicyVersion": _set_default_version,
-    "ListEntitiesForPolicy": _list_entities,
-    "TagPolicy": _tag_managed,
-    "UntagPolicy": _tag_managed,
-    "ListPolicyTags": _list_managed_tags,
-    "UpdateRole": _update_role,
-    "UpdateRoleDescription": _update_description,
-    "UpdateAssumeRolePolicy": _update_trust,
-    "CreateAccessKey": _create_key,
-    "ListAccessKeys": _list_keys,
-    "UpdateAccessKey": _update_key,
-    "DeleteAccessKey": _delete_key,
-    "ListInstanceProfilesForRole": _list_instance_profiles,
     **{
-        name.format(kind.title()): partial(operation, kind)
-        for kind in _KINDS
-        for name, operation in _OF_EACH_KIND.items()
+        name.format(kind.title()): partial(_of_kind, find, kind)
+        for kind, found in _KINDS.items()
+        for name, find in found.items()
     },
+    **{name: partial(_plain, find) for name, find in _PLAIN.items()},
+    **{name: partial(_of_keys, find) for name, find in _OF_KEYS.items()},
+    "GetUser": _get_user,
+    "UpdateRole": _update_role,
+    "ListInstanceProfilesForRole": _list_instance_profiles,
 }

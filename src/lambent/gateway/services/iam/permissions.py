@@ -16,15 +16,15 @@ from lambent.gateway.permissions.needs import (
     each,
 )
 from lambent.model.errors import ApiError
-from lambent.model.identity import IdentityKey
+from lambent.model.identity import IdentityKey, Kind
 from lambent.model.managed_policy import AWS, parse_policy_arn
 from lambent.model.resources import IdentityName
 
 Find = Callable[[Asked], Awaitable[Sequence[Target]]]
 
 
-def _identity(kind: str) -> Find:
-    """A user or role by name, with the path it really has."""
+def _identity(kind: Kind) -> Find:
+    """A user, role or group by name, with the path it really has."""
     member = f"{kind.title()}Name"
 
     async def find(asked: Asked) -> Sequence[Target]:
@@ -33,7 +33,7 @@ def _identity(kind: str) -> Find:
         if name is None:
             # Without a name, the caller is meant.
             return [Target(principal.arn, account)]
-        key = IdentityKey(account, "user" if kind == "user" else "role", name)
+        key = IdentityKey(account, kind, name)
         found = await asked.lookups.identity(key)
         arn = IdentityName(account, kind, "/", name).arn if found is None else found.arn
         return [Target(arn, account)]
@@ -41,7 +41,7 @@ def _identity(kind: str) -> Find:
     return find
 
 
-def _new_identity(kind: str) -> Find:
+def _new_identity(kind: Kind) -> Find:
     member = f"{kind.title()}Name"
 
     async def find(asked: Asked) -> Sequence[Target]:
@@ -76,12 +76,14 @@ _NEW_POLICY = Resource(("policy",), _new_policy)
 _ATTACHED = Key("iam:PolicyARN", _policy_arn)
 _USER = Resource(("user",), _identity("user"))
 _ROLE = Resource(("role",), _identity("role"))
+_GROUP = Resource(("group",), _identity("group"))
+_NEW_GROUP = Resource(("group",), _new_identity("group"))
 _NEW_USER = Resource(("user",), _new_identity("user"))
 _NEW_ROLE = Resource(("role",), _new_identity("role"))
 
 _OF_USERS = (
     *("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys", "UpdateAccessKey"),
-    *("DeleteUser", "GetUser", "ListAttachedUserPolicies", "ListUserTags"),
+    *("DeleteUser", "GetUser", "ListAttachedUserPolicies", "ListGroupsForUser", "ListUserTags"),
     *("DeleteUserPolicy", "GetUserPolicy", "ListUserPolicies", "PutUserPolicy"),
 )
 _OF_ROLES = (
@@ -94,14 +96,22 @@ _OF_POLICIES = (
     *("DeletePolicy", "GetPolicy", "ListEntitiesForPolicy", "ListPolicyTags"),
     "SetDefaultPolicyVersion",
 )
+_OF_GROUPS = (
+    *("AddUserToGroup", "DeleteGroup", "GetGroup", "ListAttachedGroupPolicies"),
+    *("DeleteGroupPolicy", "GetGroupPolicy", "ListGroupPolicies", "PutGroupPolicy"),
+    "RemoveUserFromGroup",
+)
 
 PERMISSIONS: Mapping[str, Needs] = {
     **each("iam", _OF_USERS, _USER),
     **each("iam", _OF_ROLES, _ROLE),
     **each("iam", _OF_POLICIES, _POLICY),
+    **each("iam", _OF_GROUPS, _GROUP),
+    **each("iam", ("CreateGroup",), _NEW_GROUP),
+    **each("iam", ("AttachGroupPolicy", "DetachGroupPolicy"), _GROUP, _ATTACHED),
     **each("iam", ("AttachUserPolicy", "DetachUserPolicy"), _USER, _ATTACHED),
     **each("iam", ("AttachRolePolicy", "DetachRolePolicy"), _ROLE, _ATTACHED),
-    **each("iam", ("ListPolicies", "ListRoles", "ListUsers"), NOTHING),
+    **each("iam", ("ListGroups", "ListPolicies", "ListRoles", "ListUsers"), NOTHING),
     **each("iam", ("TagPolicy",), _POLICY, *TAGS),
     **each("iam", ("UntagPolicy",), _POLICY, TAG_KEYS),
     "CreatePolicy": (
@@ -131,5 +141,6 @@ DIFFERENCES = (
 )
 RESOURCE_NAMES = (
     ("user, role", "`arn:aws:iam::ACCOUNT:user/PATH/NAME`, `arn:aws:iam::ACCOUNT:role/PATH/NAME`"),
+    ("group", "`arn:aws:iam::ACCOUNT:group/PATH/NAME`"),
     ("policy", "`arn:aws:iam::ACCOUNT:policy/PATH/NAME`, `arn:aws:iam::aws:policy/PATH/NAME`"),
 )

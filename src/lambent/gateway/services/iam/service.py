@@ -1,4 +1,4 @@
-"""AWS Identity and Access Management: users, roles, their policies and keys."""
+"""AWS Identity and Access Management: users, groups, roles, their policies and keys."""
 
 from lambent.gateway.definitions import Coverage, ServiceDefinition
 from lambent.gateway.services.iam.operations import OPERATIONS, IamRooms
@@ -12,8 +12,8 @@ IAM: ServiceDefinition[IamRooms] = ServiceDefinition(
     differences=DIFFERENCES,
     resource_names=RESOURCE_NAMES,
     coverage=Coverage(
-        note="Users and roles with inline and managed policies and tags, and users' keys: the"
-        " parts that control access to this platform. Groups, permissions boundaries, instance"
+        note="Users, groups and roles with inline and managed policies and tags, and users' keys:"
+        " the parts that control access to this platform. Permissions boundaries, instance"
         " profiles (the list of a role's is empty) and service-linked roles are refused."
     ),
 )

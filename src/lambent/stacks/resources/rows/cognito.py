@@ -64,6 +64,7 @@ USER_POOL_CLIENT = Row(
         "ClientSecret": "{.UserPoolClient.ClientSecret}",
         "Name": "{.UserPoolClient.ClientName}",
     },
+    secrets=("ClientSecret",),
 )
 
 USER_POOL_DOMAIN = Row(
@@ -88,6 +89,26 @@ USER_POOL_GROUP = Row(
     update=(op("UpdateGroup"),),
     delete=only("DeleteGroup"),
     defaults={"Description": ""},
+)
+
+USER_POOL_USER = Row(
+    name="AWS::Cognito::UserPoolUser",
+    service=_SERVICE,
+    named=Name("Username", 128, parent="UserPoolId"),
+    create=op("AdminCreateUser"),
+    physical="{Username}",
+    keys={"UserPoolId": "{UserPoolId}", "Username": "{$id}"},
+    read=only("AdminGetUser"),
+    delete=only("AdminDeleteUser"),
+)
+
+MEMBERSHIP = Row(
+    name="AWS::Cognito::UserPoolUserToGroupAttachment",
+    service=_SERVICE,
+    create=op("AdminAddUserToGroup"),
+    physical="{UserPoolId}|{GroupName}|{Username}",
+    keys={"UserPoolId": "{UserPoolId}", "GroupName": "{GroupName}", "Username": "{Username}"},
+    delete=only("AdminRemoveUserFromGroup"),
 )
 
 RESOURCE_SERVER = Row(
@@ -168,6 +189,8 @@ ROWS = (
     USER_POOL_CLIENT,
     USER_POOL_DOMAIN,
     USER_POOL_GROUP,
+    USER_POOL_USER,
+    MEMBERSHIP,
     RESOURCE_SERVER,
     IDENTITY_PROVIDER,
     IDENTITY_POOL,

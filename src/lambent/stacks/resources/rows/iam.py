@@ -7,7 +7,7 @@ from lambent.stacks.resources.row_type import Call, Name, Part, Retag, Row, only
 
 
 def _policies(kind: str) -> tuple[Part, Part]:
-    """The inline and the attached policies of a role or a user."""
+    """The inline and the attached policies of a role, a user or a group."""
     return (
         Part(
             of=("Policies",),
@@ -28,7 +28,7 @@ def _policies(kind: str) -> tuple[Part, Part]:
 
 
 def _inline(kind: str, names: str) -> Part:
-    """An inline policy of each of the roles or users."""
+    """An inline policy of each of the roles, users or groups."""
     return Part(
         of=(names,),
         with_=("PolicyDocument",),
@@ -45,7 +45,7 @@ def _inline(kind: str, names: str) -> Part:
 
 
 def _attached(kind: str, names: str) -> Part:
-    """A managed policy at each of the roles or users."""
+    """A managed policy at each of the roles, users or groups."""
     return Part(
         of=(names,),
         is_each=True,
@@ -56,7 +56,7 @@ def _attached(kind: str, names: str) -> Part:
 
 
 def _own_policy(name: str, kind: str) -> Row:
-    """An inline policy of a role or a user that is a resource of its own."""
+    """An inline policy of a role, a user or a group that is a resource of its own."""
     return Row(
         name=name,
         service="iam",
@@ -117,7 +117,7 @@ POLICY = Row(
     service="iam",
     create=None,
     physical="{$name}",
-    parts=(_inline("Role", "Roles"), _inline("User", "Users")),
+    parts=(_inline("Role", "Roles"), _inline("User", "Users"), _inline("Group", "Groups")),
     attributes={"Id": "{$id}"},
     replacing=frozenset({"PolicyName"}),
 )
@@ -143,7 +143,7 @@ MANAGED_POLICY = Row(
         "AttachmentCount": "{.Policy.AttachmentCount}",
         "IsAttachable": "{.Policy.IsAttachable}",
     },
-    parts=(_attached("Role", "Roles"), _attached("User", "Users")),
+    parts=(_attached("Role", "Roles"), _attached("User", "Users"), _attached("Group", "Groups")),
 )
 
 USER = Row(
@@ -166,8 +166,47 @@ USER = Row(
             put=only("PutUserPermissionsBoundary", PermissionsBoundary="{PermissionsBoundary}"),
             remove=only("DeleteUserPermissionsBoundary"),
         ),
+        Part(
+            of=("Groups",),
+            is_each=True,
+            put=only("AddUserToGroup", GroupName="{*}"),
+            remove=only("RemoveUserFromGroup", GroupName="{*}"),
+            is_deleted_first=True,
+        ),
     ),
     replacing=frozenset({"Path"}),
+)
+
+GROUP = Row(
+    name="AWS::IAM::Group",
+    service="iam",
+    named=Name("GroupName", 128),
+    create=op("CreateGroup"),
+    physical="{GroupName}",
+    keys={"GroupName": "{$id}"},
+    read=only("GetGroup"),
+    delete=only("DeleteGroup"),
+    attributes={"Arn": "{.Group.Arn}"},
+    parts=_policies("Group"),
+    replacing=frozenset({"Path"}),
+)
+
+MEMBERSHIP = Row(
+    name="AWS::IAM::UserToGroupAddition",
+    service="iam",
+    create=None,
+    physical="{$name}",
+    attributes={"Id": "{$id}"},
+    parts=(
+        Part(
+            of=("Users",),
+            is_each=True,
+            put=only("AddUserToGroup", GroupName="{GroupName}", UserName="{*}"),
+            remove=only("RemoveUserFromGroup", GroupName="{GroupName}", UserName="{*}"),
+            is_deleted_first=True,
+        ),
+    ),
+    replacing=frozenset({"GroupName"}),
 )
 
 ACCESS_KEY = Row(
@@ -178,6 +217,7 @@ ACCESS_KEY = Row(
     keys={"UserName": "{UserName}", "AccessKeyId": "{$id}"},
     delete=only("DeleteAccessKey"),
     created={"SecretAccessKey": "{.AccessKey.SecretAccessKey}"},
+    secrets=("SecretAccessKey",),
     attributes={"Id": "{.AccessKey.AccessKeyId}"},
     parts=(
         Part(
@@ -195,7 +235,10 @@ ROWS = (
     POLICY,
     MANAGED_POLICY,
     USER,
+    GROUP,
+    MEMBERSHIP,
     ACCESS_KEY,
     _own_policy("AWS::IAM::RolePolicy", "Role"),
     _own_policy("AWS::IAM::UserPolicy", "User"),
+    _own_policy("AWS::IAM::GroupPolicy", "Group"),
 )

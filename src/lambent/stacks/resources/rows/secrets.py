@@ -94,6 +94,19 @@ RESOURCE_POLICY = Row(
 )
 
 
+ROTATION = Row(
+    name="AWS::SecretsManager::RotationSchedule",
+    service="secretsmanager",
+    renamed={"RotateImmediatelyOnUpdate": "RotateImmediately"},
+    create=op("RotateSecret"),
+    physical="{SecretId}",
+    keys={"SecretId": "{SecretId}"},
+    update=(op("RotateSecret"),),
+    delete=only("CancelRotateSecret"),
+    attributes={"Id": "{$id}"},
+)
+
+
 def _flags(properties: Properties, _step: Step) -> dict[str, Any]:
     """Flags that have operations of their own exist, or do not."""
     made = dict(properties)
@@ -151,4 +164,4 @@ ALIAS = Row(
     delete=only("DeleteAlias"),
 )
 
-ROWS = (PARAMETER, SECRET, RESOURCE_POLICY, KEY, ALIAS)
+ROWS = (PARAMETER, SECRET, RESOURCE_POLICY, ROTATION, KEY, ALIAS)

@@ -5,7 +5,7 @@ from typing import Any
 from lambent.stacks.resources.bodies import fetch_object
 from lambent.stacks.resources.conversion import as_text
 from lambent.stacks.resources.resource_type import Properties, Step
-from lambent.stacks.resources.row_type import Call, Name, Retag, Row, only, op
+from lambent.stacks.resources.row_type import Call, Find, Name, Retag, Row, only, op
 
 
 async def _fetch(call: Call, properties: Properties, _before: Properties | None) -> dict[str, Any]:
@@ -58,4 +58,50 @@ STATE_MACHINE = Row(
     retag=Retag("TagResource", "UntagResource", {"resourceArn": "{$id}"}),
 )
 
-ROWS = (STATE_MACHINE,)
+STATE_MACHINE_VERSION = Row(
+    name="AWS::StepFunctions::StateMachineVersion",
+    service="stepfunctions",
+    renamed={"StateMachineRevisionId": "revisionId"},
+    create=op("PublishStateMachineVersion"),
+    physical="{.stateMachineVersionArn}",
+    delete=only("DeleteStateMachineVersion", stateMachineVersionArn="{$id}"),
+    attributes={"Arn": "{$id}"},
+)
+
+STATE_MACHINE_ALIAS = Row(
+    name="AWS::StepFunctions::StateMachineAlias",
+    service="stepfunctions",
+    named=Name("Name", 80),
+    create=op("CreateStateMachineAlias"),
+    # The version that it routes to is the state machine's ARN with a number.
+    physical="{.stateMachineAliasArn}",
+    find=Find(
+        only("ListStateMachineAliases", stateMachineArn="{StateMachineArn}"),
+        "stateMachineAliases",
+        {"stateMachineAliasArn": "{StateMachineArn}:{Name}"},
+    ),
+    keys={"stateMachineAliasArn": "{$id}"},
+    read=only("DescribeStateMachineAlias"),
+    update=(op("UpdateStateMachineAlias"),),
+    delete=only("DeleteStateMachineAlias"),
+    uses=frozenset({"StateMachineArn"}),
+    attributes={"Arn": "{.stateMachineAliasArn}"},
+    defaults={"Description": ""},
+)
+
+ACTIVITY = Row(
+    name="AWS::StepFunctions::Activity",
+    service="stepfunctions",
+    named=Name("Name", 80),
+    create=op("CreateActivity"),
+    is_idempotent=True,
+    physical="arn:aws:states:{$region}:{$account}:activity:{Name}",
+    keys={"activityArn": "{$id}"},
+    read=only("DescribeActivity"),
+    delete=only("DeleteActivity"),
+    attributes={"Arn": "{.activityArn}"},
+    tags="tags",
+    retag=Retag("TagResource", "UntagResource", {"resourceArn": "{$id}"}),
+)
+
+ROWS = (STATE_MACHINE, STATE_MACHINE_VERSION, STATE_MACHINE_ALIAS, ACTIVITY)

@@ -31,6 +31,13 @@ ROWS = (
     _stored("AWS::CloudWatch::Alarm", "{AlarmName}", "AlarmName", Arn=_ALARM),
     _stored("AWS::CloudWatch::CompositeAlarm", "{AlarmName}", "AlarmName", Arn=_ALARM),
     _stored("AWS::CloudWatch::Dashboard", "{DashboardName}", "DashboardName"),
+    _stored("AWS::CodeDeploy::Application", "{ApplicationName}", "ApplicationName"),
+    _stored(
+        "AWS::CodeDeploy::DeploymentGroup",
+        "{DeploymentGroupName}",
+        "DeploymentGroupName",
+        Id="{ApplicationName}|{DeploymentGroupName}",
+    ),
     _stored("AWS::WAFv2::WebACLAssociation", "{ResourceArn}|{WebACLArn}"),
     _stored(
         "AWS::XRay::Group", GroupARN="arn:aws:xray:{$region}:{$account}:group/{GroupName}/{$name}"
