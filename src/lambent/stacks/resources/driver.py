@@ -107,6 +107,8 @@ class Driver:
             elif row.patch is not None:
                 paths = well_formed(row, row.patch.on_create, wanted)
                 await self._patch(values, patches({}, paths))
+            if row.after_create is not None:
+                await row.after_create(self._caller(step), physical_id, wanted)
             return await self._made(values, more, created)
         except ApiError as error:
             raise Unfinished(error, Made(physical_id, more, hidden=row.secrets)) from error

@@ -9,6 +9,7 @@ from lambent.stacks.resources.row_type import Row
 from lambent.stacks.resources.rows import (
     apigateway,
     apigatewayv2,
+    cloudfront,
     cognito,
     dynamodb,
     ecr,
@@ -28,7 +29,19 @@ from lambent.stacks.resources.rows import (
 from lambent.stacks.resources.stability import Stability
 
 _MODULES = (
-    *(apigateway, apigatewayv2, cognito, dynamodb, ecr, events, functions, iam, kinesis, lambda_),
+    *(
+        apigateway,
+        apigatewayv2,
+        cloudfront,
+        cognito,
+        dynamodb,
+        ecr,
+        events,
+        functions,
+        iam,
+        kinesis,
+        lambda_,
+    ),
     *(logs, s3, secrets, sns, sqs, states, stored),
 )
 

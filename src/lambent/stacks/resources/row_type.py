@@ -205,6 +205,7 @@ class Row:
     """Properties of a part that sets other properties, too: these are set again after it."""
     is_remade: bool = False
     """Whether an update deletes the resource and makes it again, with the same physical id."""
+    after_create: "Hook | None" = None
     before_delete: "Hook | None" = None
     after_update: "Hook | None" = None
     uses: frozenset[str] = frozenset()
