@@ -78,6 +78,7 @@ bench: setup ## Measure how fast functions are called, here and by others on thi
 
 docs: setup ## Write docs/reference from the code
 	@$(PYTHON) -m lambent.cli.settings_reference >docs/reference/settings.md
+	@$(PYTHON) -m lambent.cli.project_reference >docs/reference/project-file.md
 	@$(PYTHON) -m lambent.gateway.coverage >docs/reference/api-coverage.md
 	@$(PYTHON) -m lambent.gateway.permissions_reference >docs/reference/permissions.md
 	@$(PYTHON) -m lambent.sandbox.system_calls_reference >docs/reference/system-calls.md

@@ -19,6 +19,7 @@ from bench.apis import measure_apis
 from bench.asynchronous import measure_asynchronous
 from bench.control_plane import measure_control_plane
 from bench.environment import measure_environment
+from bench.events import measure_events
 from bench.fairness import measure_fairness
 from bench.mappings import measure_mappings
 from bench.own import Bench, Row, running_platform
@@ -32,6 +33,7 @@ _OF_THEIR_OWN = {
     "environment": measure_environment,
     "asynchronous": measure_asynchronous,
     "http-apis": measure_apis,
+    "event-buses": measure_events,
     "fairness": measure_fairness,
     "mappings": measure_mappings,
 }

@@ -2,7 +2,6 @@
 the first, and mappings that have nothing to do."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,7 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from bench.own import NO_OP, Report, Row, deploy, lambda_client, running_platform
+from bench.own import (
+    NO_OP,
+    Report,
+    Row,
+    deploy,
+    lambda_client,
+    pid_of,
+    processor_s,
+    running_platform,
+)
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from tests.servers.kafka import Tansu
@@ -204,7 +212,7 @@ def _measure_first(server: Ministack, endpoint: str, trials: int, report: Report
 def _measure_idle(server: Ministack, endpoint: str, scale: float, report: Report) -> Row:
     """Mappings of empty queues."""
     count = max(int(_IDLE * scale), 10)
-    pid = _pid(endpoint)
+    pid = pid_of(endpoint)
     report("settling")
     time.sleep(5)  # noqa: TID251 - another process is measured, on the wall clock
     before_mb = _memory_mb(pid)
@@ -212,9 +220,9 @@ def _measure_idle(server: Ministack, endpoint: str, scale: float, report: Report
         _map(endpoint, _new_queue(server, f"idle-{number}"))
     report(f"{count} idle mappings")
     time.sleep(25)  # noqa: TID251 - for what was only to begin with
-    began, used_s = time.perf_counter(), _cpu_s(pid)
+    began, used_s = time.perf_counter(), processor_s(pid)
     time.sleep(_WATCHED_S * min(scale, 1.0))  # noqa: TID251
-    share = (_cpu_s(pid) - used_s) / (time.perf_counter() - began)
+    share = (processor_s(pid) - used_s) / (time.perf_counter() - began)
     return {
         "measurement": f"{count} idle mappings",
         "count": count,
@@ -278,20 +286,6 @@ def _wait(condition: Callable[[], bool], deadline_s: float = 600) -> None:
         if time.perf_counter() > give_up_at:
             raise SystemExit("the platform does not get there")
         time.sleep(0.005)  # noqa: TID251 - another process is measured, on the wall clock
-
-
-def _pid(endpoint: str) -> int:
-    """The platform's, by the port it listens on."""
-    port = endpoint.rpartition(":")[2]
-    found = subprocess.check_output(["ss", "-ltnpH", f"sport = :{port}"], text=True)
-    match = re.search(r"pid=(\d+)", found)
-    assert match is not None, found
-    return int(match[1])
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory_mb(pid: int) -> int:

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -90,6 +91,21 @@ def deploy(client: Any, name: str, files: Mapping[str, str | bytes], **more: Any
     client.get_waiter("function_active_v2").wait(
         FunctionName=name, WaiterConfig={"Delay": 0.02, "MaxAttempts": 1000}
     )
+
+
+def pid_of(endpoint: str) -> int:
+    """The process that listens at an endpoint."""
+    port = endpoint.rpartition(":")[2]
+    found = subprocess.check_output(["ss", "-ltnpH", f"sport = :{port}"], text=True)
+    match = re.search(r"pid=(\d+)", found)
+    assert match is not None, found
+    return int(match[1])
+
+
+def processor_s(pid: int) -> float:
+    """Processor time of all threads of a process, in seconds."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 def row(title: str, sample: load.Sample, **more: Any) -> Row:

@@ -1,6 +1,8 @@
 """Shared by every kind of test: fixtures, time limits, and the order of a whole run."""
 
+import gc
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from tests.servers.activemq import activemq
 from tests.servers.kafka import mock_kafka, secured_kafka, tansu
 from tests.servers.kinesis import kinesis
 from tests.servers.ministack import ministack
+from tests.servers.mosquitto import mosquitto
+from tests.servers.nats import nats_server
 from tests.servers.rabbitmq import rabbitmq
 
 __all__ = [
@@ -22,6 +26,8 @@ __all__ = [
     "migrated",
     "ministack",
     "mock_kafka",
+    "mosquitto",
+    "nats_server",
     "own_postgresql",
     "postgresql",
     "pytest_collection_modifyitems",
@@ -41,6 +47,18 @@ def pytest_configure() -> None:
     too."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """No garbage collection looks at what stays to the end: modules and ten thousand tests. It
+    would be half of the collection's work, and again part of each test's."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture

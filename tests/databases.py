@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -76,8 +77,13 @@ class PostgreSql:
     def empty(self, url: str) -> None:
         """Remove all rows of a database with our tables, even if clients are connected."""
         self.end_connections(url)
-        tables = ", ".join(f'"{name}"' for name in metadata.tables)
-        self._execute(f"TRUNCATE {tables} RESTART IDENTITY", name_in(url))
+        # Only those with rows: to truncate a table makes a new file for it and each of its indexes.
+        filled = " UNION ALL ".join(
+            f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")" for name in metadata.tables
+        )
+        if rows := self._execute(filled, name_in(url)).fetchall():
+            tables = ", ".join(f'"{name}"' for (name,) in rows)
+            self._execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE", name_in(url))
 
     def end_connections(self, url: str) -> None:
         """End all connections to a database, as the server's operator may."""
@@ -93,7 +99,7 @@ class PostgreSql:
             "pg_ctl", "stop", "-t", "240", "-m", "immediate", "-D", str(self._directory / "data")
         )
 
-    def _execute(self, statement: str, database: str) -> None:
+    def _execute(self, statement: str, database: str) -> psycopg.Cursor[Any]:
         with psycopg.connect(
             host=str(self._directory),
             port=self._port,
@@ -101,7 +107,7 @@ class PostgreSql:
             dbname=database,
             autocommit=True,
         ) as connection:
-            connection.execute(statement.encode())
+            return connection.execute(statement.encode())
 
     def _run(self, program: str, *arguments: str) -> None:
         """PostgreSQL refuses to run as root."""

@@ -41,6 +41,20 @@ _WAIT_S = 60
 """Seconds for anything else there."""
 
 
+def client_at(endpoint: str, service: str, **more: Any) -> Any:
+    """A boto3 client of the platform at an endpoint, without retries."""
+    options: dict[str, Any] = {
+        "region_name": "us-east-1",
+        "endpoint_url": endpoint,
+        "aws_access_key_id": ACCOUNT,
+        "aws_secret_access_key": "secret",
+        "config": Config(
+            retries={"total_max_attempts": 1}, read_timeout=120, parameter_validation=False
+        ),
+    }
+    return boto3.client(service, **{**options, **more})
+
+
 class Platform:
     """A running `lambent up`."""
 
@@ -120,16 +134,7 @@ class Platform:
 
     def client(self, service: str, **more: Any) -> Any:
         """A boto3 client like a user's, but without retries."""
-        options: dict[str, Any] = {
-            "region_name": "us-east-1",
-            "endpoint_url": self.endpoint,
-            "aws_access_key_id": ACCOUNT,
-            "aws_secret_access_key": "secret",
-            "config": Config(
-                retries={"total_max_attempts": 1}, read_timeout=120, parameter_validation=False
-            ),
-        }
-        return boto3.client(service, **{**options, **more})
+        return client_at(self.endpoint, service, **more)
 
     @functools.cached_property
     def logs(self) -> Any:

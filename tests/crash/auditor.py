@@ -7,6 +7,7 @@ It knows what was accepted with 202, what has arrived at the destination, which 
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,9 @@ class Left:
 class Auditor:
     """Asserts, after every kill, the meaning of at-least-once."""
 
-    def __init__(self, queue: Any, database: sa.Engine, witness: Path) -> None:
-        self._queue = queue
-        self._url = queue.get_queue_url(QueueName="records")["QueueUrl"]
+    def __init__(self, take: Callable[[], list[bytes]], database: sa.Engine, witness: Path) -> None:
+        """`take` returns the records that have arrived since its last call."""
+        self._take = take
         self._database = database
         self._witness = witness
         self._read_to = 0
@@ -68,14 +69,8 @@ class Auditor:
 
     def receive(self) -> None:
         """Note what has arrived."""
-        while messages := self._queue.receive_message(
-            QueueUrl=self._url, MaxNumberOfMessages=10
-        ).get("Messages"):
-            for message in messages:
-                self._note_arrival(json.loads(message["Body"]))
-                self._queue.delete_message(
-                    QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"]
-                )
+        for record in self._take():
+            self._note_arrival(json.loads(record))
 
     def _note_arrival(self, record: Any) -> None:
         context = record["requestContext"]

@@ -1,5 +1,6 @@
 """Sources whose server or connection can be broken while records flow: one class each."""
 
+import asyncio
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -9,13 +10,18 @@ from typing import Any, Self
 
 import aio_pika
 import anyio
+import nats
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests.platforms import wait_for
 from tests.scenario.mappings.broker_platforms import Secret, broker_arn
+from tests.scenario.mappings.test_mqtt import send as send_mqtt
 from tests.servers.kafka import ONE_PER_BATCH, Tansu
 from tests.servers.kinesis import Kinesis
 from tests.servers.ministack import ACCOUNT, Ministack
+from tests.servers.mosquitto import Mosquitto
+from tests.servers.nats import Nats
 from tests.servers.processes import free_port
 from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitMq
@@ -272,10 +278,84 @@ class RabbitFlow(Flow):
         self._proxy.cut()
 
 
+class NatsFlow(Flow):
+    """A stream of NATS JetStream. The server is stopped: after a kill it may not know what was
+    acknowledged in its last moments."""
+
+    def open(self, stack: ExitStack) -> None:
+        self._server = stack.enter_context(Nats(is_open=True))
+        self._proxy = stack.enter_context(Proxy(self._server.port))
+        anyio.run(self._publish, [])
+
+    @property
+    def options(self) -> list[str]:
+        return ["--set", f"polling.brokers={_NATS_ARN}=nats://127.0.0.1:{self._proxy.port}"]
+
+    @property
+    def mapping(self) -> dict[str, Any]:
+        return {"EventSourceArn": _NATS_ARN, "BatchSize": 5}
+
+    def send(self, names: Sequence[str]) -> None:
+        try:
+            anyio.run(self._publish, names)
+        except asyncio.CancelledError as error:  # The library's way to say so.
+            raise ConnectionError("the connection has ended") from error
+
+    async def _publish(self, names: Sequence[str]) -> None:
+        with anyio.fail_after(30):
+            client = await nats.connect(self._server.url)
+            try:
+                jetstream = client.jetstream(timeout=20)
+                await jetstream.add_stream(name="crashes", subjects=["crashes"])
+                for name in names:
+                    await jetstream.publish("crashes", name.encode())
+            finally:
+                await client.close()
+
+    def break_server(self) -> None:
+        self._server.stop()
+        self._server.start()
+
+    def cut(self) -> None:
+        self._proxy.cut()
+
+
+class MqttFlow(Flow):
+    """A topic of MQTT. The broker is stopped: after a kill it would not know what it has
+    acknowledged."""
+
+    def open(self, stack: ExitStack) -> None:
+        self._server = stack.enter_context(Mosquitto())
+        self._proxy = stack.enter_context(Proxy(self._server.open_port))
+
+    @property
+    def options(self) -> list[str]:
+        return ["--set", f"polling.brokers={_MQTT_ARN}=mqtt://127.0.0.1:{self._proxy.port}"]
+
+    @property
+    def mapping(self) -> dict[str, Any]:
+        return {"EventSourceArn": _MQTT_ARN, "Queues": ["crashes"], "BatchSize": 5}
+
+    def send(self, names: Sequence[str]) -> None:
+        wait_for(lambda: " 1 crashes" in self._server.log, "the mapping has subscribed")
+        send_mqtt(self._server, "crashes", *names)
+
+    def break_server(self) -> None:
+        self._server.stop()
+        self._server.start()
+
+    def cut(self) -> None:
+        self._proxy.cut()
+
+
+_NATS_ARN = "arn:aws:nats:us-east-1:000000000000:stream/crashes"
+_MQTT_ARN = "arn:aws:mqtt:us-east-1:000000000000:broker/crashes"
 FLOWS: dict[str, type[Flow]] = {
     "sqs": SqsFlow,
     "fifo": FifoFlow,
     "kinesis": KinesisFlow,
     "kafka": KafkaFlow,
     "rabbitmq": RabbitFlow,
+    "nats": NatsFlow,
+    "mqtt": MqttFlow,
 }

@@ -3,25 +3,22 @@ interrupted: see `auditor.py`. `make crash` kills more often."""
 
 import http.client
 import json
-import logging
 import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from lambent.store.database import connect
 from lambent.store.settings import StoreSettings
 from tests.crash.auditor import RETRIES, Auditor
 from tests.crash.failpoints import ANY_TIME, POINTS
 from tests.crash.lives import Life
+from tests.crash.queue_server import QueueServer
 from tests.platforms import ACCOUNT, Platform, deploy, wait_for
 
 KILLS = os.environ.get("CRASH_KILLS")
@@ -32,22 +29,6 @@ def handler(event, context):
     if event["fails"]:
         raise ValueError("as asked")
 """
-
-
-@pytest.fixture
-def queue() -> Iterator[Any]:
-    """The destination of records: a queue in a server that is not killed."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    client = boto3.client(
-        "sqs", endpoint_url=f"http://{host}:{port}", region_name="us-east-1",
-        aws_access_key_id=ACCOUNT, aws_secret_access_key="x",
-    )  # fmt: skip
-    client.create_queue(QueueName="records")
-    yield client
-    server.stop()
 
 
 def enqueue(endpoint: str, auditor: Auditor, numbers: random.Random) -> None:
@@ -104,7 +85,7 @@ def prepare(data: Path, options: list[str]) -> None:
 
 @pytest.mark.timeout(120 + 10 * int(KILLS or 20))
 def test_nothing_accepted_is_lost(
-    tmp_path: Path, queue: Any, database: Callable[..., StoreSettings]
+    tmp_path: Path, queue: QueueServer, database: Callable[..., StoreSettings]
 ) -> None:
     """Killed at chosen points and at any time, while clients send events. SQLite flushes to disk,
     the tests' PostgreSQL does not: only the platform is killed, not the database."""
@@ -114,13 +95,13 @@ def test_nothing_accepted_is_lost(
     data = tmp_path / "data"
     settings = database()
     kills = int(KILLS or (1 if settings.url else 2) * (len(POINTS) + 1))
-    options = ["--set", f"aws.sqs.endpoint_url={queue.meta.endpoint_url}"]
+    options = ["--set", f"aws.sqs.endpoint_url={queue.url}"]
     options += ["--set", "asynchronous.retry_s=0.05", "--set", "asynchronous.backoff_s=0.1"]
     if settings.url:
         options += ["--set", f"store.url={settings.url}"]
     prepare(data, options)
     engine = connect(settings, data / "state")
-    auditor = Auditor(queue, engine, tmp_path / "witness")
+    auditor = Auditor(queue.take, engine, tmp_path / "witness")
     for turn in range(kills):
         point = (*POINTS, ANY_TIME)[turn % (len(POINTS) + 1)]
         within_s = numbers.uniform(0.05, 1.0) if point == ANY_TIME else 5.0

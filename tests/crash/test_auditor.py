@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,22 +17,16 @@ class Crashed:
     def __init__(self, directory: Path) -> None:
         self.engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
         metadata.create_all(self.engine)
-        self.messages: list[Any] = []
+        self.messages: list[bytes] = []
         self.witness = directory / "witness"
         self.witness.touch()
-        self.auditor = Auditor(self, self.engine, self.witness)
+        self.auditor = Auditor(self.take, self.engine, self.witness)
         self.auditor.accepted["e"] = False
 
-    # -- the queue, as the auditor uses it ---------------------------------------------------
-
-    def get_queue_url(self, **_: Any) -> Any:
-        return {"QueueUrl": "q"}
-
-    def receive_message(self, **_: Any) -> Any:
-        return {"Messages": [self.messages.pop()]} if self.messages else {}
-
-    def delete_message(self, **_: Any) -> None:
-        pass
+    def take(self) -> list[bytes]:
+        """The records that have arrived, as the auditor takes them."""
+        taken, self.messages = self.messages, []
+        return taken
 
     # -- what happened -----------------------------------------------------------------------
 
@@ -72,7 +65,7 @@ class Crashed:
             connection.execute(sa.insert(deliveries), [values])
 
     def arrive(self, fails: bool = False) -> None:
-        self.messages.append({"Body": self.record(fails), "ReceiptHandle": "h"})
+        self.messages.append(self.record(fails))
 
     def forget(self) -> None:
         with self.engine.begin() as connection:

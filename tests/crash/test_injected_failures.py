@@ -5,7 +5,9 @@ destinations of all kinds, while a function is called continuously.
 """
 
 import base64
+import contextlib
 import json
+import socket
 import threading
 import time
 import urllib.error
@@ -420,6 +422,37 @@ def _listen(world: World, site: str) -> None:
     assert invoke(world.lambdas, "listened", 2)[0] == 2
 
 
+def _debug(world: World, site: str) -> None:
+    """The debugger of one call is cut off; the call itself ends when its client leaves."""
+    name, port = f"debugged-{uuid.uuid4().hex[:8]}", _free_port()
+    code = {"app.js": "exports.handler = async () => 1;"}
+    deploy(world.lambdas, name, code, Runtime="nodejs20.x")
+    parts = urlsplit(world.platform.endpoint)
+    head = f"POST /_lambent/debug/{name}?port={port} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+    with socket.create_connection((parts.hostname, parts.port), 60) as call:
+        call.sendall(f"{head}Content-Length: 2\r\n\r\n{{}}".encode())
+        with contextlib.closing(wait_for(partial(_connected, port), "the port", 60)) as debugger:
+            debugger.sendall(b"GET /json/version HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert debugger.recv(100).startswith(b"HTTP/1.")
+            with world.platform.failing(site, "now"):
+                pass
+    assert invoke(world.lambdas, name, 1)[0] == 1
+
+
+def _free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        found: int = bound.getsockname()[1]
+        return found
+
+
+def _connected(port: int) -> socket.socket | None:
+    try:
+        return socket.create_connection(("127.0.0.1", port), 60)
+    except ConnectionRefusedError:
+        return None
+
+
 def _publish_to_topic(world: World) -> None:
     sns = world.platform.client("sns")
     topic = sns.create_topic(Name=f"t-{uuid.uuid4().hex}")["TopicArn"]
@@ -631,6 +664,9 @@ REACH: dict[str, Reach] = {
     "assembly/platform.py:keep_log_short": _runs(),
     "assembly/storage.py:keep_trash_short": _runs(),
     "node/environment/attempt.py:subscription.run": _listen,
+    "node/environment/debug_port.py:_from_box": _debug,
+    "node/environment/debug_port.py:_to_box": _debug,
+    "node/environment/open_box.py:debug_port.run": _debug,
     "node/node.py:environment.live": _fails(_invoke_new),
 }
 """How each site is reached in `world`."""

@@ -16,10 +16,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.packages import INSTALLED
+
 ROOT = Path(__file__).parents[2]
 _READY_S = 120
 _BARE = ("tests.crash.failing_tasks", "tests.forking.mirror")
 """Programs that change Lambent before it is imported, or look at what is."""
+_APART = {"samcli": INSTALLED / "sam"}
+"""Programs with libraries of their own."""
 _COMMAND = """#!{python} -IS
 import json, os, signal, socket, sys
 read, write = os.pipe()
@@ -46,6 +50,8 @@ os._exit(code)
 
 def _kind(module: str) -> str:
     """The kind of server for a module, as `server.LOADED` names it."""
+    if module in _APART:
+        return module
     return "bare" if module in _BARE else "lambent"
 
 
@@ -58,6 +64,7 @@ def _server(kind: str) -> Path:
         [sys.executable, "-m", "tests.forking.server", str(path), kind],
         stdin=subprocess.PIPE,
         cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(_APART[kind])} if kind in _APART else None,
     )
 
     def end() -> None:

@@ -46,9 +46,16 @@ LOADED = {
     "lambent": (*_LIBRARIES, "lambent.assembly.platform", "lambent.cli.app"),
     "bare": _LIBRARIES,
     "aws": ("awscli.clidriver", "awscli.handlers"),
+    "samcli": (
+        "samcli.cli.main",
+        *(f"samcli.commands.{name}.command" for name in ("deploy", "delete", "logs")),
+        "samcli.commands.list.resources.command",
+        "samcli.commands.remote.invoke.cli",
+    ),
 }
 """What each kind of server loads: for Lambent and programs of the tests that run it; for those of
-them that change Lambent before it is imported; for the AWS CLI, which has its own botocore."""
+them that change Lambent before it is imported; for the AWS CLI, which has its own botocore; for the
+SAM CLI, which has libraries of its own."""
 REQUEST_BYTES_MAX = 200_000
 
 

@@ -76,12 +76,12 @@ def test_from_deploy_to_delete(platform: Platform, code: Path) -> None:
 
 
 def test_a_function_whose_runtime_is_not_here(platform: Platform, code: Path) -> None:
-    """It is deployed, and the missing runtime is reported at once rather than at the first call."""
+    """It is refused before anything is uploaded, with what to install."""
     deployed = run(
         platform, "deploy", str(code), "--name", "early", "--runtime", "dotnet8", "--handler", "a.b"
     )
     assert deployed.returncode == 1
-    assert "early" in deployed.stdout
+    assert run(platform, "invoke", "early").returncode == 1
     assert "dotnet8 does not run on the platform's machine yet" in deployed.stderr
 
 
@@ -116,6 +116,23 @@ def test_logs(platform: Platform, code: Path) -> None:
     events = json.loads(run(platform, "logs", "chatty", "--filter", '"got two"', "--json").stdout)
     assert [event["message"].strip() for event in events] == ["got two"]
     assert run(platform, "logs", "nobody").returncode == 1
+
+
+def test_completion(platform: Platform, code: Path) -> None:
+    """Names of functions come from the running platform."""
+    run(platform, "deploy", str(code), "--name", "completed-one")
+    done = forking.run(
+        [sys.executable, "-m", "lambent"],
+        timeout=60,
+        env={
+            "PATH": os.environ["PATH"],
+            "LAMBENT_ENDPOINT": platform.endpoint,
+            "_LAMBENT_COMPLETE": "complete_bash",
+            "COMP_WORDS": "lambent invoke completed-",
+            "COMP_CWORD": "2",
+        },
+    )
+    assert done.stdout.split() == ["completed-one"]
 
 
 def test_following_a_log(platform: Platform, code: Path) -> None:

@@ -85,6 +85,119 @@ def test_a_rule_sends_what_matches_to_a_function(platform: Platform) -> None:
     events.delete_event_bus(Name="shop")
 
 
+def test_a_rule_sends_events_to_another_bus(platform: Platform) -> None:
+    """The event stays as it is, and goes to no third bus: buses that send to each other end."""
+    client, events = platform.client("lambda"), platform.client("events")
+    function = deploy(client, "second-bus", {"app.py": PRINTS})["FunctionArn"]
+    buses = [events.create_event_bus(Name=f"chain-{n}")["EventBusArn"] for n in range(2)]
+    for here, there in (buses, reversed(buses)):
+        events.put_rule(Name="all", EventBusName=here, EventPattern='{"source": ["chained"]}')
+        targets = [{"Id": "f", "Arn": function}, {"Id": "bus", "Arn": there}]
+        events.put_targets(Rule="all", EventBusName=here, Targets=targets)
+    entry = {"Source": "chained", "DetailType": "d", "Detail": "{}", "EventBusName": buses[0]}
+    answer = events.put_events(Entries=[entry])
+    got = wait_for(
+        lambda: len(found := received(platform, "second-bus")) >= 2 and found, "both buses"
+    )
+    events.put_events(Entries=[{**entry, "DetailType": "last"}])
+    wait_for(lambda: len(received(platform, "second-bus")) >= 4, "both buses")
+    got = received(platform, "second-bus")
+    assert len(got) == 4
+    first = [event for event in got if event["detail-type"] == "d"]
+    assert first[0] == first[1]
+    assert first[0]["id"] == answer["Entries"][0]["EventId"]
+    with pytest.raises(ClientError, match="for an event bus cannot be changed"):
+        events.put_targets(
+            Rule="all", EventBusName=buses[0], Targets=[{"Id": "x", "Arn": buses[1], "Input": "{}"}]
+        )
+
+
+def test_a_schedule_puts_an_event_on_a_bus_and_a_rule_logs_it(platform: Platform) -> None:
+    """The event is a line of the log group, or what a template makes of it."""
+    events, logs = platform.client("events"), platform.client("logs")
+    group = "/aws/events/lines"
+    logs.create_log_group(logGroupName=group)
+    log_arn = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{group}"
+    bus = events.create_event_bus(Name="lines")["EventBusArn"]
+    events.put_rule(Name="lines", EventBusName=bus, EventPattern='{"source": ["clock"]}')
+    transformer = {
+        "InputPathsMap": {"at": "$.detail.at"},
+        "InputTemplate": '{"timestamp": 1700000000000, "message": "at <at>"}',
+    }
+    targets = [
+        {"Id": "whole", "Arn": log_arn},
+        {"Id": "part", "Arn": f"{log_arn}:*", "InputTransformer": transformer},
+    ]
+    events.put_targets(Rule="lines", EventBusName=bus, Targets=targets)
+    moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)
+    platform.client("scheduler").create_schedule(
+        Name="puts",
+        ScheduleExpression=f"at({moment:%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": bus,
+            "RoleArn": ROLE,
+            "EventBridgeParameters": {"Source": "clock", "DetailType": "tick"},
+            "Input": '{"at": "<aws.scheduler.scheduled-time>"}',
+        },
+    )
+
+    def lines() -> Any:
+        found = logs.filter_log_events(logGroupName=group)["events"]
+        return len(found) >= 2 and found
+
+    part, whole = sorted(wait_for(lines, "the lines"), key=lambda line: line["timestamp"])
+    at = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    assert (part["timestamp"], part["message"].strip()) == (1_700_000_000_000, f"at {at}")
+    event = json.loads(whole["message"])
+    assert (event["source"], event["detail-type"], event["detail"]) == ("clock", "tick", {"at": at})
+
+
+def test_a_rule_sends_to_no_address_of_the_host(platform: Platform) -> None:
+    """An API destination reaches what `[egress]` allows. Its connection shows no secret."""
+    events = platform.client("events")
+    made = events.create_connection(
+        Name="inside",
+        AuthorizationType="BASIC",
+        AuthParameters={"BasicAuthParameters": {"Username": "u", "Password": "never-shown"}},
+    )
+    shown = events.describe_connection(Name="inside")
+    assert shown["AuthParameters"] == {"BasicAuthParameters": {"Username": "u"}}
+    assert "never-shown" not in str(shown) + str(events.list_connections())
+    destination = events.create_api_destination(
+        Name="inside",
+        ConnectionArn=made["ConnectionArn"],
+        InvocationEndpoint=platform.endpoint,
+        HttpMethod="POST",
+    )["ApiDestinationArn"]
+    events.put_rule(Name="inside", EventPattern='{"source": ["inside"]}')
+    target = {"Id": "1", "Arn": destination, "RetryPolicy": {"MaximumRetryAttempts": 0}}
+    with pytest.raises(ClientError, match="RoleArn is required"):
+        events.put_targets(Rule="inside", Targets=[target])
+    events.put_targets(Rule="inside", Targets=[{**target, "RoleArn": ROLE}])
+    entry = {"Source": "inside", "DetailType": "d", "Detail": "{}"}
+    assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+    now = datetime.datetime.now(datetime.UTC)
+
+    def failures() -> Any:
+        found = platform.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Events",
+            MetricName="FailedInvocations",
+            Dimensions=[{"Name": "RuleName", "Value": "inside"}],
+            Period=3600,
+            Statistics=["Sum"],
+            StartTime=now - datetime.timedelta(hours=2),
+            EndTime=now + datetime.timedelta(hours=2),
+        )["Datapoints"]
+        return [point["Sum"] for point in found]
+
+    assert wait_for(failures, "the refusal") == [1.0]
+    events.remove_targets(Rule="inside", Ids=["1"])
+    events.delete_rule(Name="inside")
+    events.delete_api_destination(Name="inside")
+    events.delete_connection(Name="inside")
+
+
 def test_a_schedule_calls_a_function_once(platform: Platform) -> None:
     """`at(…)` runs at its second, with the placeholders of its input, and is gone afterwards."""
     client, scheduler = platform.client("lambda"), platform.client("scheduler")
@@ -107,6 +220,30 @@ def test_a_schedule_calls_a_function_once(platform: Platform) -> None:
     expected = {"at": f"{moment:%Y-%m-%dT%H:%M:%SZ}", "of": arn}
     assert wait_for(lambda: received(platform, "scheduled"), "the tick") == [expected]
     assert scheduler.list_schedules(NamePrefix="once")["Schedules"] == []
+
+
+def test_a_schedule_performs_an_operation(platform: Platform) -> None:
+    """Universal targets: an operation of the platform, and Invoke, which is asynchronous."""
+    deploy(platform.client("lambda"), "universal", {"app.py": PRINTS})
+    scheduler, logs = platform.client("scheduler"), platform.client("logs")
+    invocation = {"FunctionName": "universal", "Payload": '{"by": "universal"}'}
+    for action, given in (
+        ("cloudwatchlogs:createLogGroup", {"logGroupName": "/made/by/schedule"}),
+        ("lambda:invoke", invocation),
+    ):
+        scheduler.create_schedule(
+            Name=action.replace(":", "-"),
+            ScheduleExpression="rate(1 hour)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={
+                "Arn": f"arn:aws:scheduler:::aws-sdk:{action}",
+                "RoleArn": ROLE,
+                "Input": json.dumps(given),
+            },
+        )
+    assert wait_for(lambda: received(platform, "universal"), "the call") == [{"by": "universal"}]
+    prefix = {"logGroupNamePrefix": "/made/by"}
+    wait_for(lambda: logs.describe_log_groups(**prefix)["logGroups"], "the log group")
 
 
 def test_a_rate_without_a_start_begins_at_once(platform: Platform) -> None:
@@ -140,6 +277,23 @@ def test_a_stack_has_rules_and_schedules(platform: Platform) -> None:
             {"ScheduleExpression": "rate(1 hour)", "Targets": [{"Id": "a", "Arn": arn}]},
         ),
         "Bus": ("AWS::Events::EventBus", {"Name": "stacked"}),
+        "Connection": (
+            "AWS::Events::Connection",
+            {
+                "AuthorizationType": "API_KEY",
+                "AuthParameters": {
+                    "ApiKeyAuthParameters": {"ApiKeyName": "X-Key", "ApiKeyValue": "hidden"}
+                },
+            },
+        ),
+        "Destination": (
+            "AWS::Events::ApiDestination",
+            {
+                "ConnectionArn": {"Fn::GetAtt": ["Connection", "Arn"]},
+                "InvocationEndpoint": "https://example.com/in",
+                "HttpMethod": "POST",
+            },
+        ),
         "Policy": ("AWS::Events::EventBusPolicy", {"EventBusName": {"Ref": "Bus"}, **policy}),
         "Group": ("AWS::Scheduler::ScheduleGroup", {"Name": "stacked"}),
         "Schedule": (
@@ -230,8 +384,27 @@ def test_a_stack_has_rules_and_schedules(platform: Platform) -> None:
                 Target={"Arn": "arn:aws:scheduler:::aws-sdk:s3:listBuckets", "RoleArn": ROLE},
             ),
             "ValidationException",
-            "Universal targets are not offered: name the function, queue, topic, stream or state"
-            " machine itself.",
+            "arn:aws:scheduler:::aws-sdk:s3:listBuckets is a read-only operation, which cannot be a"
+            " target.",
+        ),
+        (
+            lambda _, scheduler: scheduler.create_schedule(
+                Name="s",
+                ScheduleExpression="rate(5 minutes)",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                Target={"Arn": "arn:aws:scheduler:::aws-sdk:rds:stopDBCluster", "RoleArn": ROLE},
+            ),
+            "ValidationException",
+            "rds is not a supported service for a target.",
+        ),
+        (
+            lambda events, _: events.put_targets(
+                Rule="r",
+                Targets=[{"Id": "1", "Arn": "arn:aws:scheduler:::aws-sdk:sqs:sendMessage"}],
+            ),
+            "ValidationException",
+            "Parameter arn:aws:scheduler:::aws-sdk:sqs:sendMessage is not valid. Reason: It can be"
+            " the target of a schedule only.",
         ),
     ],
 )

@@ -161,6 +161,42 @@ def test_policies_decide(strict: Strict) -> None:
     )
 
 
+def test_who_may_debug(strict: Strict) -> None:
+    """All of Lambda is not enough: debugging is a permission of its own."""
+    name = "debugged-strictly"
+    code = {"app.js": "exports.handler = async () => 1;"}
+    deploy(strict.client("lambda"), name, code, Runtime="nodejs20.x")
+    statement = {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}
+    keys = strict.user("carl", statement)
+    denied = debug(strict, name, keys)
+    assert denied.returncode == 1
+    assert "is not authorized to perform: lambent:DebugFunction" in denied.stderr
+    more = {"Effect": "Allow", "Action": "lambent:DebugFunction", "Resource": "*"}
+    # The port is taken, so an allowed call ends at once.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        bound.listen()
+        keys = strict.user("dora", statement, more)
+        allowed = debug(strict, name, keys, bound.getsockname()[1])
+    assert "in use" in allowed.stderr
+
+
+def debug(
+    strict: Strict, name: str, keys: dict[str, str], port: int = 5678
+) -> "subprocess.CompletedProcess[str]":
+    """`lambent invoke --debug` with the keys of a user."""
+    variables = {key.upper(): value for key, value in keys.items()}
+    return forking.run(
+        [sys.executable, "-m", "lambent", "invoke", name, "--debug", "--debug-port", str(port)],
+        timeout=60,
+        env={
+            "PATH": os.environ["PATH"],
+            "LAMBENT_ENDPOINT": strict.platform.endpoint,
+            **variables,
+        },
+    )
+
+
 def test_resource_policies_decide_too(strict: Strict) -> None:
     """A function's permissions apply at once, on the warm path as well, and so does their
     removal."""

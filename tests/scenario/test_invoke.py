@@ -307,8 +307,8 @@ def handler(event, context):
     return [json.load(answer["Payload"])["event"],
             boto3.client("sts").get_caller_identity()["Account"]]
 """
-    deploy(lambda_client, "caller", {"app.py": code}, MemorySize=1024)
-    assert invoke(lambda_client, "caller", {"x": 1})[0] == [{"x": 1}, ACCOUNT]
+    deploy(lambda_client, "sdk-caller", {"app.py": code}, MemorySize=1024)
+    assert invoke(lambda_client, "sdk-caller", {"x": 1})[0] == [{"x": 1}, ACCOUNT]
 
 
 def test_idle_environments_are_frozen(lambda_client: Any) -> None:

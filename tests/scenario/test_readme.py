@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.forking import commands
-from tests.scenario.conftest import Platform
+from tests.scenario.conftest import PYTHON, Platform
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,7 +70,14 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
         ("metrics", ['"MetricName": "Orders"', '"Sum": 3.0']),
         ("websocket-apis", ['{"you said": "hello"}', "DISCONNECT"]),
         ("names-and-tls", ["/world"]),
-        ("schedules-and-events", ["Scheduled Event", "MON-FRI", "nightly", "hourly", "a7"]),
+        (
+            "developing",
+            ["Hello you", "ServerlessHttpApi", "/pets/1 in dev", "running by hand"],
+        ),
+        (
+            "schedules-and-events",
+            ["Scheduled Event", "MON-FRI", "nightly", "hourly", "a7", "order-paid"],
+        ),
     ],
 )
 def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: list[str]) -> None:
@@ -142,17 +149,30 @@ def test_examples_of_a_service(platform: Platform, tmp_path: Path) -> None:
     assert str(tmp_path / "data/state/lambent.db") in printed
 
 
-def run_page(page: str, platform: Platform, directory: Path, **variables: str) -> str:
-    """Run a page's examples, with further variables; returns their output."""
+def run_page(
+    page: str,
+    platform: Platform,
+    directory: Path,
+    *,
+    group: str = "",
+    deadline_s: float = 150,
+    **variables: str,
+) -> str:
+    """Run a page's examples, with further variables; returns their output. Blocks that are marked
+    `tested: GROUP, …` run with their group."""
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", text, re.DOTALL)
+    marked = re.findall(r"<!-- tested(?:: ([\w, ]+))? -->\n```sh\n(.*?)```", text, re.DOTALL)
+    blocks = [block for groups, block in marked if group in groups.split(", ")]
     assert blocks
+    # Pages name a runtime that not every machine has.
+    examples = "\n".join(blocks).replace("python3.12", PYTHON)
     programs = f"{commands()}:{Path(sys.executable).parent}"
     done = subprocess.run(
-        ["bash", "-c", "set -euo pipefail\n" + "\n".join(blocks)],
+        ["bash", "-c", f"set -euo pipefail\n{examples}"],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=deadline_s,
         cwd=directory,
         env={
             "PATH": f"{programs}:{os.environ['PATH']}",

@@ -165,6 +165,53 @@ def test_an_object_tells_a_function(platform: Platform) -> None:
     assert any("async_events_received" in line and teller.name in line for line in lines), lines
 
 
+def test_an_object_tells_an_event_bus(platform: Platform) -> None:
+    """A bucket with EventBridge enabled and a state machine put their events on the platform's own
+    default bus, whose rules send them on."""
+    teller = Teller(platform, "on-bus")
+    s3, events = platform.client("s3"), platform.client("events")
+    s3.create_bucket(Bucket="watched")
+    s3.put_bucket_notification_configuration(
+        Bucket="watched", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    pattern = {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": ["watched"]}, "object": {"key": [{"prefix": "in/"}]}},
+    }
+    events.put_rule(Name="watched", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="watched", Targets=[{"Id": "1", "Arn": teller.arn}])
+    s3.put_object(Bucket="watched", Key="out/a.txt", Body=b"hello")
+    s3.put_object(Bucket="watched", Key="in/a.txt", Body=b"hello")
+    event = teller.received("the event")["event"]
+    assert (event["source"], event["account"]) == ("aws.s3", ACCOUNT)
+    assert event["resources"] == ["arn:aws:s3:::watched"]
+    assert event["detail"]["object"]["key"] == "in/a.txt"
+    assert event["detail"]["object"]["size"] == 5
+
+    pattern = {"source": ["shop", "aws.states"], "detail-type": ["order", {"suffix": "Change"}]}
+    events.put_rule(Name="machines", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="machines", Targets=[{"Id": "1", "Arn": teller.arn}])
+    put = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::events:putEvents",
+        "Parameters": {"Entries": [{"Source": "shop", "DetailType": "order", "Detail": "{}"}]},
+        "End": True,
+    }
+    states = platform.client("stepfunctions")
+    machine = states.create_state_machine(
+        name="puts",
+        definition=json.dumps({"StartAt": "A", "States": {"A": put}}),
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/r",
+    )["stateMachineArn"]
+    states.start_execution(stateMachineArn=machine)
+    seen = {}
+    while len(seen) < 3:
+        event = teller.received("the events of the state machine")["event"]
+        seen[event["source"], event["detail"].get("status", "")] = event
+    assert set(seen) == {("aws.states", "RUNNING"), ("shop", ""), ("aws.states", "SUCCEEDED")}
+
+
 def test_a_topic_tells_a_function(platform: Platform) -> None:
     """SNS's event has the names that functions know; the platform retries a failure."""
     teller = Teller(platform, "on-topic")

@@ -12,6 +12,7 @@ from lambent.assembly.api import Api
 from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.storage import Storage
+from lambent.control.events.connections import open_sealing
 from lambent.gateway.fronts import Front
 from lambent.gateway.server import Gateway
 from lambent.identity.service_roles import ServiceRoles
@@ -25,6 +26,7 @@ from lambent.model.api_paths import (
     PATH_PREFIX,
     USER_REQUEST,
 )
+from lambent.model.events.targets import API_DESTINATION
 from lambent.model.limits import REQUEST_BYTES_MAX
 from lambent.sandbox.egress_policy import EgressSettings
 from lambent.settings import Settings
@@ -43,6 +45,7 @@ from lambent.triggers.apis.rest.trials import Trials
 from lambent.triggers.apis.rest.usage import UsagePlans
 from lambent.triggers.apis.rest.usage_counts import open_usage_counts
 from lambent.triggers.apis.throttling import Throttles
+from lambent.triggers.events.api_destinations import ApiDestinationTargets
 
 _NO_NAME = re.compile(
     r"(?:[\d.]{1,15}|\[[0-9a-f:.]{2,45}\]|(?:.{1,190}\.)?localhost)?(?::\d{1,5})?"
@@ -66,7 +69,8 @@ class Apis:
 async def open_apis(
     settings: Settings, storage: Storage, api: Api, execution: Execution, events: Events
 ) -> AsyncIterator[Apis]:
-    """Serve APIs: open what they need, and register the ways in and the kinds of APIs."""
+    """Serve APIs: open what they need, and register the ways in and the kinds of APIs. API
+    destinations of rules use the same connections to the outside."""
     directory, clock = ApiDirectory(storage.store), storage.clock
     roles = ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict)
     async with (
@@ -100,6 +104,9 @@ async def open_apis(
         add_fronts(api.gateway, front, storage.tasks)
         await storage.store.follow(directory)
         await directory.domains()
+        sealing = await open_sealing(storage.store)
+        destinations = ApiDestinationTargets(storage.store, outbound, sealing, clock)
+        events.targets.register(API_DESTINATION, destinations.take)
         yield Apis(directory, context, Trials(context, storage.store, settings.gateway.url_domain))
 
 

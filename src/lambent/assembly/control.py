@@ -12,7 +12,9 @@ from lambent.control.apis.v1.operations import RestApis
 from lambent.control.apis.v2.room import ApisV2
 from lambent.control.buckets.reader import OwnBucketsFirst
 from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
+from lambent.control.events.api_destinations import ApiDestinations
 from lambent.control.events.buses import Buses
+from lambent.control.events.connections import Connections, open_sealing
 from lambent.control.events.rules import Rules
 from lambent.control.events.tags import Tags
 from lambent.control.groups import Groups as UserGroups
@@ -122,7 +124,7 @@ async def open_control_plane(
         rest_apis = RestApis(storage.store, storage.clock, settings.gateway.url_domain)
         rest_rooms = RestApiRooms(rest_apis, ports.trials)
         gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))
-        _register_events(storage, api, ports.events)
+        await _register_events(storage, api, ports.events)
         if has_buckets:
             _register_buckets(storage, gateway, control)
         if SSM.signing_name in gateway.signing_names:
@@ -134,13 +136,20 @@ async def open_control_plane(
         yield control
 
 
-def _register_events(storage: Storage, api: Api, events: PutEvents | None) -> None:
+async def _register_events(storage: Storage, api: Api, events: PutEvents | None) -> None:
     """Register schedules, and event buses unless the settings name another server for them."""
     store, clock = storage.store, storage.clock
     schedules = SchedulerRooms(Groups(store, clock), Schedules(store, clock))
     api.gateway.register(SCHEDULER, SCHEDULER.bind(schedules))
     if EVENTS.signing_name in api.gateway.signing_names:
-        rooms = EventsRooms(Buses(store, clock), Rules(store, clock), Tags(store), events)
+        rooms = EventsRooms(
+            Buses(store, clock),
+            Rules(store, clock),
+            Connections(store, clock, await open_sealing(store)),
+            ApiDestinations(store, clock),
+            Tags(store),
+            events,
+        )
         api.gateway.register(EVENTS, EVENTS.bind(rooms))
 
 

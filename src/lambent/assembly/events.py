@@ -1,28 +1,37 @@
 """Events: clients of other AWS services, the asynchronous queue, event source mappings."""
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
 
 from lambent.assembly.api import Api
 from lambent.assembly.execution import Execution
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.storage import Storage
+from lambent.asynchronous.event_targets import EventTargets
 from lambent.asynchronous.queue import AsyncQueue
 from lambent.asynchronous.room import open_asynchronous
 from lambent.aws.client import AwsClient, open_aws_calls
 from lambent.aws.clients import AwsClients
+from lambent.identity.authorizer import Caller
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.tasks import start_loop
+from lambent.model.arn import Scope
+from lambent.model.events.targets import BUS, LOG_GROUP
+from lambent.model.principal import root_of
 from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
 from lambent.polling.room import open_polling
 from lambent.polling.source_checks import SourceChecks
 from lambent.services.endpoints import aws_clients
 from lambent.services.local_services import LocalServices
 from lambent.settings import Settings
+from lambent.telemetry.event_metrics import EventMetrics
 from lambent.telemetry.invocation_metrics import InvocationMetrics
 from lambent.telemetry.metrics import Metrics
 from lambent.triggers.events.buses import EventBuses
+from lambent.triggers.events.log_groups import LogGroupTargets
 from lambent.triggers.events.ticker import Ticker
 
 
@@ -39,6 +48,8 @@ class Events:
     mappings: MappingSupervisor
     source_checks: SourceChecks
     buses: EventBuses
+    targets: EventTargets
+    """Of rules and schedules."""
 
 
 @asynccontextmanager
@@ -62,6 +73,8 @@ async def open_events(
         of_calls = InvocationMetrics(metrics)
         storage.metrics.add_source(of_calls.take)
         execution.invoker.on_ended(of_calls.note)
+        event_metrics = EventMetrics(storage.clock)
+        storage.metrics.add_source(event_metrics.take)
         calls = await stack.enter_async_context(open_aws_calls(aws))
         asynchronous = await open_asynchronous(
             settings.asynchronous,
@@ -69,6 +82,7 @@ async def open_events(
             invoker=execution.invoker,
             payloads=storage.payloads,
             metrics=metrics,
+            event_metrics=event_metrics,
             clients=aws,
             aws=calls,
             authorizer=api.authorizer,
@@ -78,11 +92,16 @@ async def open_events(
             tasks=storage.tasks,
             flush_logs=storage.logs.settle,
         )
-        buses = EventBuses(storage.store, asynchronous.event_dispatcher, storage.clock)
-        await storage.store.follow(buses)
+        # Before the first wait: what was left may be for these targets.
+        to_targets = asynchronous.event_dispatcher
+        buses = EventBuses(storage.store, to_targets, storage.clock, event_metrics)
         if "events" in api.gateway.signing_names:
             calls.serve("events", "PutEvents", buses.put_events)
-        ticker = Ticker(storage.store, asynchronous.event_dispatcher, storage.clock)
+            asynchronous.event_targets.register(BUS, buses.take)
+        asynchronous.event_targets.register(LOG_GROUP, LogGroupTargets(storage.logs).take)
+        _serve_own(calls, api)
+        await storage.store.follow(buses)
+        ticker = Ticker(storage.store, to_targets, storage.clock, event_metrics)
         await storage.store.follow(ticker)
         start_loop(storage.tasks, storage.clock, ticker.run)
         context = PollingContext(
@@ -105,4 +124,24 @@ async def open_events(
             mappings=await stack.enter_async_context(open_polling(context)),
             source_checks=SourceChecks(calls, api.roles),
             buses=buses,
+            targets=asynchronous.event_targets,
         )
+
+
+_OWN = (("secretsmanager", "GetSecretValue"), ("s3", "PutObject"))
+"""What mappings and destinations call, of services that the platform may offer itself."""
+
+
+def _serve_own(calls: AwsClient, api: Api) -> None:
+    """Have the platform's own services serve calls that the rooms make. Those rooms have checked
+    the role on whose behalf they call."""
+
+    async def call(service: str, operation: str, scope: Scope, params: Mapping[str, Any]) -> Any:
+        owner = Caller(
+            principal=root_of(scope.account), scope=scope, service=None, access_key_id=None
+        )
+        return await api.gateway.dispatcher.dispatch(service, operation, params, owner)
+
+    for service, operation in _OWN:
+        if service in api.gateway.signing_names:
+            calls.serve(service, operation, partial(call, service, operation))

@@ -16,7 +16,9 @@ from lambent.asynchronous.operations import QueueOperations
 from lambent.control.log_groups import LogGroups
 from lambent.control.room import Control
 from lambent.gateway.admin_api import PATHS, AdminApi
-from lambent.gateway.fronts import Front
+from lambent.gateway.debug_page import PATH as DEBUG
+from lambent.gateway.debug_page import DebugPage
+from lambent.gateway.fronts import SMALL_BODY_BYTES_MAX, Front
 from lambent.gateway.models import runtime_identifiers
 from lambent.gateway.services.lambda_.invoke import (
     INVOKE,
@@ -26,10 +28,10 @@ from lambent.gateway.services.lambda_.invoke import (
 )
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.instance.operator_socket import Operations, open_operator_socket
+from lambent.invocation.debugging import DebugCalls
 from lambent.kit.tasks import start_loop
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
-from lambent.node.languages.runtimes import Runtimes
 from lambent.polling.operations import MappingOperations
 from lambent.services.forwarder import open_forwarder
 from lambent.services.local_services import environment_of
@@ -53,18 +55,32 @@ def register_invocations(storage: Storage, api: Api, execution: Execution, event
         api.gateway.register_direct(LAMBDA, name, operation.handle)
 
 
-def register_admin_api(storage: Storage, api: Api, events: Events, runtimes: Runtimes) -> None:
+def register_admin_api(
+    storage: Storage,
+    api: Api,
+    execution: Execution,
+    control: Control,
+    events: Events,
+    privileged: Privileged,
+) -> None:
     """Register the pages that the command line reads."""
+    runtimes = privileged.runtimes
+    is_isolated = privileged.launcher.tier != "process"
+    calls = DebugCalls(execution.invoker, execution.node, is_isolated=is_isolated)
     pages = AdminApi(
         api.authorizer,
         QueueOperations(storage.store, storage.payloads, storage.clock),
         MappingOperations(storage.store, events.mappings.statuses),
         events.metrics,
         {name: runtimes.hint(name) for name in runtime_identifiers()},
+        DebugPage(api.authorizer, calls, control.layers.get_by_arn),
         storage.tasks,
     )
     for path in PATHS:
-        api.gateway.fronts.add_path(path, Front(handle=pages.handle))
+        # A debugged call has an event.
+        limit = SYNCHRONOUS_EVENT_BYTES_MAX if path == DEBUG else SMALL_BODY_BYTES_MAX
+        front = Front(handle=pages.handle, body_bytes_max=limit)
+        api.gateway.fronts.add_path(path, front)
 
 
 async def register_function_urls(
@@ -111,6 +127,7 @@ async def open_other_services(
             deliveries = LocalServiceCalls(
                 execution.invoker,
                 events.queue,
+                events.buses,
                 api.authorizer,
                 storage.tasks,
                 local_services.token,

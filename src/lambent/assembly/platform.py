@@ -78,7 +78,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         )
         control = await enter(open_control_plane(settings, storage, api, ports))
         register_invocations(storage, api, execution, events)
-        register_admin_api(storage, api, events, privileged.runtimes)
+        register_admin_api(storage, api, execution, control, events, privileged)
         await register_function_urls(storage, api, execution, control)
         dispatcher = api.gateway.dispatcher
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
@@ -95,8 +95,9 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         await enter(open_operator_commands(settings, privileged, storage, execution))
         start_loop(tasks, clock, manager.show_life, clock)
         start_loop(tasks, clock, keep_log_short, data.state, clock)
-        # What is loaded by now stays: the garbage collector need not look at it again.
-        gc.collect()
+        # What is loaded by now stays: the garbage collector, which `lambent up` has disabled, need
+        # not look at it.
         gc.freeze()
+        gc.enable()
         await serve_until_stopped(settings, privileged, storage, api, execution, names, manager)
     raise_cause_of_end(privileged, storage, execution)

@@ -15,12 +15,14 @@ from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
 from lambent.gateway.services.s3.writing import with_whole_objects
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.tasks import start_task
+from lambent.model.events.targets import UNIVERSAL
 from lambent.services.any_service import AnyService
 from lambent.settings import Settings
 from lambent.stacks.custom_resources import Taken
 from lambent.stacks.room import Stacks, open_stacks
 from lambent.stacks.sealing import SECRET
 from lambent.triggers.custom_resources.front import Respond, Verdict
+from lambent.triggers.events.universal import UniversalTargets
 
 
 async def register_stacks(
@@ -31,9 +33,9 @@ async def register_stacks(
     execution: Execution,
     events: Events,
 ) -> None:
-    """Register the operations and the way in for responses of custom resources, and take up what
-    the last platform has left under way. The other operations are there already. Links to the
-    platform begin with `url`."""
+    """Register the operations, the universal targets of schedules and the way in for responses of
+    custom resources, and take up what the last platform has left under way. The other operations
+    are there already. Links to the platform begin with `url`."""
     dispatch = partial(api.gateway.dispatcher.dispatch, endpoint=url)
     served = api.gateway.signing_names
     aws_api = AnyService(
@@ -45,6 +47,8 @@ async def register_stacks(
         events.local_services,
         url,
     )
+    targets = events.targets
+    targets.register(UNIVERSAL, UniversalTargets(aws_api, targets).take)
     stacks: Stacks
 
     def take(key: str, document: bytes | None, respond: Respond) -> None:

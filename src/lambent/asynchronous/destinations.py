@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import anyio
@@ -70,7 +71,6 @@ class Destinations:
         send = {
             "sqs": self._send_message,
             "sns": self._publish,
-            "s3": self._put_object,
         }.get(service_of(delivery.target))
         try:
             await self._roles.require_delivery(
@@ -78,6 +78,8 @@ class Destinations:
             )
             if service_of(delivery.target) == "events":
                 await self._put_event(delivery)
+            elif service_of(delivery.target) == "s3":
+                await self._put_object(delivery)
             elif send is None:
                 await self._invoke(delivery.target, delivery.body, delivery.trace_id)
             else:
@@ -154,16 +156,23 @@ class Destinations:
                     f"{code}: {result.get('ErrorMessage', '')}", is_permanent=code in _PERMANENT
                 )
 
-    def _put_object(self, delivery: Delivery) -> None:
+    async def _put_object(self, delivery: Delivery) -> None:
         moment = datetime.fromtimestamp(delivery.created_at, UTC)
         # The same for each attempt, so that one that was made twice leaves one object.
         name = uuid.uuid5(_LAMBDA_NAMESPACE, f"{delivery.id}")
-        self._client(delivery, "s3").put_object(
-            Bucket=Arn.parse(delivery.target).resource,
-            Key=f"{delivery.object_prefix}{moment:%Y/%m/%d}/{moment:%Y-%m-%dT%H.%M.%S}-{name}",
-            Body=delivery.body,
-            ContentType="application/json",
-        )
+        params = {
+            "Bucket": Arn.parse(delivery.target).resource,
+            "Key": f"{delivery.object_prefix}{moment:%Y/%m/%d}/{moment:%Y-%m-%dT%H.%M.%S}-{name}",
+            "Body": delivery.body,
+            "ContentType": "application/json",
+        }
+        if self._aws.has_own("s3", "PutObject"):
+            key = delivery.key
+            await self._aws.call("s3", "PutObject", params, region=key.region, account=key.account)
+            return
+        # botocore finds the address of a bucket, in a thread.
+        put = partial(self._client(delivery, "s3").put_object, **params)
+        await anyio.to_thread.run_sync(put, limiter=self._limiter)
 
 
 def _text(body: bytes) -> str:

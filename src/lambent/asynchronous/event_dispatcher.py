@@ -15,16 +15,17 @@ import anyio.abc
 
 from lambent.asynchronous.claimed_queue import ClaimedQueue
 from lambent.asynchronous.dispatcher import Dispatcher
-from lambent.asynchronous.event_targets import EventTargets, NotHandedOver
+from lambent.asynchronous.event_targets import EventTargets
 from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.lanes import Lanes
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_task
 from lambent.model.async_event import AsyncEvent
-from lambent.model.events.delivery import EventDelivery, dead_letter_of
+from lambent.model.events.delivery import EventDelivery, Next, NotHandedOver, dead_letter_of
 from lambent.store.event_deliveries import EventDeliveryRows
 from lambent.store.store import Store, Transaction
+from lambent.telemetry.event_metrics import EventMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +38,7 @@ class HandOver:
     """An attempt that is over."""
 
     delivery: EventDelivery
-    event: AsyncEvent | None
-    """What its function is to get."""
+    next: Next
     failure: NotHandedOver | None
 
 
@@ -56,6 +56,7 @@ class EventDispatcher(ClaimedQueue[str, EventDelivery, HandOver]):
         tasks: anyio.abc.TaskGroup,
         *,
         ids: Iterator[int],
+        metrics: EventMetrics,
     ) -> None:
         lanes = Lanes[str, EventDelivery](held_max=_HELD_MAX, in_flight_max=_IN_FLIGHT_MAX)
         super().__init__(store, group_commit, clock, tasks, lanes)
@@ -63,6 +64,7 @@ class EventDispatcher(ClaimedQueue[str, EventDelivery, HandOver]):
         self._functions = functions
         self._settings = settings
         self._ids = ids
+        self._metrics = metrics
 
     def table(self, tx: Transaction) -> EventDeliveryRows:
         """See `ClaimedQueue`."""
@@ -95,17 +97,17 @@ class EventDispatcher(ClaimedQueue[str, EventDelivery, HandOver]):
         start_task(self._tasks, None, self._hand_over, delivery)
 
     async def _hand_over(self, delivery: EventDelivery) -> None:
-        event: AsyncEvent | None = None
+        following = Next()
         failure: NotHandedOver | None = None
         try:
-            event = await self._targets.hand_over(delivery, self._clock.now())
+            following = await self._targets.hand_over(delivery, self._clock.now())
         except NotHandedOver as error:
             failure = error
         except Exception as error:
             logger.exception("cannot send an event to %s", delivery.target)
             text = f"{type(error).__name__}: {error}"
             failure = NotHandedOver("SDK_CLIENT_ERROR", text, is_permanent=False)
-        self.end(delivery.target, HandOver(delivery, event, failure), ran=failure is None)
+        self.end(delivery.target, HandOver(delivery, following, failure), ran=failure is None)
 
     def conclude(
         self,
@@ -118,14 +120,14 @@ class EventDispatcher(ClaimedQueue[str, EventDelivery, HandOver]):
         over: list[int] = []
         again: list[tuple[EventDelivery, float]] = []
         events: list[AsyncEvent] = []
-        dead: list[EventDelivery] = []
+        new: list[EventDelivery] = []
         given_up: list[HandOver] = []
         for attempt in ended:
             delivery, failure = attempt.delivery, attempt.failure
             if failure is None:
                 over.append(delivery.id)
-                if attempt.event is not None:
-                    events.append(dataclasses.replace(attempt.event, id=next(self._ids)))
+                events += attempt.next.events
+                new += attempt.next.deliveries
                 continue
             failed = dataclasses.replace(delivery, attempts=delivery.attempts + 1)
             delay_s = self._settings.backoff_s * 2 ** min(failed.attempts - 1, 32)
@@ -138,18 +140,26 @@ class EventDispatcher(ClaimedQueue[str, EventDelivery, HandOver]):
             given_up.append(attempt)
             if failed.dead_letter:
                 condition = "" if failure.is_permanent else exhausted
-                dead.append(dead_letter_of(failed, failure.code, failure.message, condition, now))
-        dead = list(self.numbered(dead))
+                new.append(dead_letter_of(failed, failure.code, failure.message, condition, now))
+        new = list(self.numbered(new))
+        events = [dataclasses.replace(event, id=next(self._ids)) for event in events]
         tx.event_deliveries.claims.forget(over)
         tx.event_deliveries.reschedule(again)
-        tx.event_deliveries.add(dead)
+        tx.event_deliveries.add(new)
         tx.async_events.add((event, None) for event in events)
 
         def after_commit() -> Iterable[tuple[str, float]]:
+            gone = set(over)
+            for attempt in ended:
+                self._metrics.note_attempt(
+                    attempt.delivery,
+                    has_failed=attempt.failure is not None,
+                    is_over=attempt.delivery.id in gone,
+                )
             for attempt in given_up:
                 _warn(attempt)
             self._functions.accept((event, event.key, False) for event in events)
-            waiting = [(delivery.target, delivery.due_at) for delivery in dead]
+            waiting = [(delivery.target, delivery.due_at) for delivery in new]
             return [*waiting, *((delivery.target, due_at) for delivery, due_at in again)]
 
         return after_commit

@@ -1,17 +1,18 @@
 """Hands an event of a rule or schedule over to its target, once.
 
 A function's event goes into the queue of asynchronous invocations, where the function's own
-configuration decides about retries. Everything else is one request to another service.
+configuration decides about retries. Other targets of this platform are registered by kind.
+Everything else is one request to another service.
 
 The service itself is the caller of a function, whose policy has to allow it, unless the target
 names a role. A relaxed platform asks no policy within an account.
 """
 
-import json
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from lambent.asynchronous.event_requests import EventRequests
 from lambent.asynchronous.retries import AGE_S_MIN
 from lambent.aws.client import AwsClient, AwsUnreachable, error_code
 from lambent.aws.errors import ClientError
@@ -19,12 +20,12 @@ from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.identity.service_roles import ServiceRoles
 from lambent.invocation.checks import tenant_error
 from lambent.invocation.invoker import Invoker
-from lambent.kit.strict_json import fault_of
-from lambent.model.arn import AccountId, Arn, Region
+from lambent.kit.strict_json import fault_of, parse_plain
+from lambent.model.arn import Arn
 from lambent.model.async_event import AsyncEvent
 from lambent.model.errors import ApiError
-from lambent.model.events.delivery import EventDelivery
-from lambent.model.events.targets import SERVICES
+from lambent.model.events.delivery import EventDelivery, Next, NotHandedOver
+from lambent.model.events.targets import ACTIONS, BUS, EVENTS, UNIVERSAL, kind_of, resource_of
 from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.names import parse_function_name
 from lambent.model.principal import service
@@ -34,16 +35,8 @@ _PASSING = frozenset({"InternalError", "ServiceUnavailable", "ThrottlingExceptio
 """Codes of refusals with a status below 500 that retrying may change."""
 
 
-class NotHandedOver(Exception):
-    """One attempt that failed."""
-
-    def __init__(self, code: str, message: str, *, is_permanent: bool) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        """As dead-letter queues have it: `NO_PERMISSIONS`, `SDK_CLIENT_ERROR`, …"""
-        self.message = message
-        self.is_permanent = is_permanent
-        """Whether it would fail again."""
+Send = Callable[[EventDelivery, float], Awaitable[Next]]
+"""Sends an event to a target of one kind, at a moment. Raises `ApiError` and `NotHandedOver`."""
 
 
 class EventTargets:
@@ -56,21 +49,25 @@ class EventTargets:
         self._invoker = invoker
         self._authorizer = authorizer
         self._roles = roles
-        self._senders: Mapping[str, Callable[[EventDelivery], Awaitable[None]]] = {
-            "sqs": self._send_message,
-            "sns": self._publish,
-            "kinesis": self._put_record,
-            "states": self._start_execution,
-        }
+        self._requests = EventRequests(aws)
+        self._own: dict[str, Send] = {"lambda": self._event_for_function}
+        """By kind: targets of this platform."""
 
-    async def hand_over(self, delivery: EventDelivery, now: float) -> AsyncEvent | None:
-        """Make one attempt. Returns what is to be put into the queue of asynchronous invocations,
-        with no id yet, if the target is a function. Raises `NotHandedOver`."""
+    def register(self, kind: str, send: Send) -> None:
+        """From now on, events for targets of a kind stay on this platform."""
+        self._own[kind] = send
+
+    async def hand_over(self, delivery: EventDelivery, now: float) -> Next:
+        """Make one attempt. Raises `NotHandedOver`."""
+        kind = kind_of(Arn.parse(delivery.target)) or ""
         try:
-            await self._authorize(delivery)
-            if delivery.target_service == "lambda":
-                return await self._event_for_function(delivery, now)
-            await self._senders[delivery.target_service](delivery)
+            if kind != UNIVERSAL:  # The service that performs the operation authorizes it.
+                await self._authorize(delivery, kind)
+            if kind in self._own:
+                return await self._own[kind](delivery, now)
+            if kind not in self._requests.senders:
+                raise NotHandedOver("SDK_CLIENT_ERROR", "not ready yet", is_permanent=False)
+            await self._requests.senders[kind](delivery)
         except ApiError as error:
             raise NotHandedOver(
                 _code_for(error),
@@ -88,20 +85,28 @@ class EventTargets:
             ) from error
         except AwsUnreachable as error:
             raise NotHandedOver("SDK_CLIENT_ERROR", str(error), is_permanent=False) from error
-        return None
+        return Next()
 
-    async def _authorize(self, delivery: EventDelivery) -> None:
+    def assume_role(self, delivery: EventDelivery) -> Caller:
+        """The sender as a session of the target's role. Raises `ApiError`."""
+        return self._roles.assume(
+            delivery.role,
+            delivery.service,
+            delivery.scope,
+            uuid.uuid4().hex,
+            source_arn=delivery.source_of_role,
+        )
+
+    async def _authorize(self, delivery: EventDelivery, kind: str) -> None:
         """Raise `AccessDeniedException` unless the sender may send there. Who named a target
         without a role was allowed to send there when it was configured."""
         arn = Arn.parse(delivery.target)
         owner = arn.account or delivery.scope.account
-        is_function = arn.service == "lambda"
+        is_function = kind == "lambda"
         if not self._authorizer.is_strict and owner == delivery.scope.account:
             return
         if delivery.role:
-            caller = self._roles.assume(
-                delivery.role, delivery.service, delivery.scope, uuid.uuid4().hex
-            )
+            caller = self.assume_role(delivery)
         elif is_function:
             principal = service(delivery.service)
             caller = Caller(
@@ -115,18 +120,18 @@ class EventTargets:
             )
         else:
             return
-        context = (
+        context: list[tuple[str, tuple[str, ...]]] = [
             ("aws:sourcearn", (delivery.source_arn,)),
             ("aws:sourceaccount", (delivery.scope.account,)),
-        )
-        resource = delivery.target
+        ]
+        if kind == BUS:
+            context += about_event(delivery)
+        resource = resource_of(delivery.target, delivery.source_arn)
         if is_function:
             resource = parse_function_name(delivery.target, delivery.scope).arn
-        await self._authorizer.check(
-            caller, Access(SERVICES[arn.service], resource, owner, context)
-        )
+        await self._authorizer.check(caller, Access(ACTIONS[kind], resource, owner, tuple(context)))
 
-    async def _event_for_function(self, delivery: EventDelivery, now: float) -> AsyncEvent:
+    async def _event_for_function(self, delivery: EventDelivery, now: float) -> Next:
         if len(delivery.body) > ASYNCHRONOUS_EVENT_BYTES_MAX:
             raise ApiError("RequestTooLargeException", "The event is too large.", status=413)
         fault = fault_of(delivery.body)
@@ -137,7 +142,7 @@ class EventTargets:
         error = tenant_error(function, "")
         if error is not None:
             raise error
-        return AsyncEvent(
+        event = AsyncEvent(
             request_id=str(uuid.uuid4()),
             key=reference.key,
             qualifier=reference.qualifier,
@@ -147,65 +152,19 @@ class EventTargets:
             due_at=now,
             expires_at=now + AGE_S_MIN,
         )
-
-    async def _send_message(self, delivery: EventDelivery) -> None:
-        queue = Arn.parse(delivery.target)
-        found = await self._call(
-            delivery,
-            "sqs",
-            "GetQueueUrl",
-            {"QueueName": queue.resource, "QueueOwnerAWSAccountId": queue.account},
-        )
-        message: dict[str, Any] = {
-            "QueueUrl": found["QueueUrl"],
-            "MessageBody": _text(delivery),
-            **delivery.parameters,
-        }
-        if delivery.attributes:
-            message["MessageAttributes"] = {
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in delivery.attributes.items()
-            }
-        await self._call(delivery, "sqs", "SendMessage", message)
-
-    async def _publish(self, delivery: EventDelivery) -> None:
-        message = {"TopicArn": delivery.target, "Message": _text(delivery)}
-        await self._call(delivery, "sns", "Publish", message)
-
-    async def _put_record(self, delivery: EventDelivery) -> None:
-        record = {
-            "StreamARN": delivery.target,
-            "Data": delivery.body,
-            "PartitionKey": str(delivery.id),
-            **delivery.parameters,
-        }
-        await self._call(delivery, "kinesis", "PutRecord", record)
-
-    async def _start_execution(self, delivery: EventDelivery) -> None:
-        # The same name for each attempt: one that was made twice starts one execution.
-        name = f"{uuid.uuid5(uuid.NAMESPACE_OID, f'{delivery.source_arn} {delivery.id}')}"
-        execution = {"stateMachineArn": delivery.target, "input": _text(delivery), "name": name}
-        await self._call(delivery, "stepfunctions", "StartExecution", execution)
-
-    async def _call(
-        self, delivery: EventDelivery, name: str, operation: str, params: Mapping[str, Any]
-    ) -> Any:
-        account, region = Arn.parse(delivery.target).scope
-        return await self._aws.call(
-            name,
-            operation,
-            params,
-            region=Region(region or delivery.scope.region),
-            account=AccountId(account or delivery.scope.account),
-        )
+        return Next(events=(event,))
 
 
-def _text(delivery: EventDelivery) -> str:
-    """The event as a text; one that is a JSON text loses its quotes, as in AWS."""
-    text = delivery.body.decode(errors="replace")
-    if text.startswith('"') and fault_of(delivery.body) is None:
-        return str(json.JSONDecoder().decode(text))
-    return text
+def about_event(delivery: EventDelivery) -> list[tuple[str, tuple[str, ...]]]:
+    """What policies of buses ask about an event."""
+    event: Any = delivery.parameters
+    names = (("events:source", "Source"), ("events:detail-type", "DetailType"))
+    if not event:
+        event = parse_plain(delivery.body.decode(errors="replace"))
+        names = (("events:source", "source"), ("events:detail-type", "detail-type"))
+    found = [(key, (str(event[name]),)) for key, name in names if event.get(name)]
+    is_from_bus = "true" if delivery.service == EVENTS else "false"
+    return [*found, ("events:eventbusinvocation", (is_from_bus,))]
 
 
 def _code_for(error: ApiError) -> str:

@@ -25,6 +25,7 @@ from lambent.model.arn import Arn
 from lambent.model.names import parse_function_name
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store
+from lambent.telemetry.event_metrics import EventMetrics
 from lambent.telemetry.metrics import Metrics
 
 
@@ -38,6 +39,7 @@ class Asynchronous:
     """For what is to be delivered elsewhere."""
     event_dispatcher: EventDispatcher
     """For events of rules and schedules."""
+    event_targets: EventTargets
 
 
 async def open_asynchronous(
@@ -52,6 +54,7 @@ async def open_asynchronous(
     roles: ExecutionRoles,
     service_roles: ServiceRoles,
     metrics: Metrics,
+    event_metrics: EventMetrics,
     clock: Clock,
     tasks: anyio.abc.TaskGroup,
     flush_logs: Callable[[], Awaitable[None]],
@@ -77,13 +80,12 @@ async def open_asynchronous(
         metrics=metrics,
         on_deliveries=destination_dispatcher.note_new,
     )
+    event_targets = EventTargets(aws, invoker, authorizer, service_roles)
     event_dispatcher = EventDispatcher(
-        store,
-        group_commit,
-        EventTargets(aws, invoker, authorizer, service_roles),
-        dispatcher,
+        *(store, group_commit, event_targets, dispatcher),
         *(settings, clock, tasks),
         ids=ids,
+        metrics=event_metrics,
     )
     queue = AsyncQueue(
         *(group_commit, dispatcher, payloads, settings, clock, tasks), ids=ids, metrics=metrics
@@ -96,4 +98,4 @@ async def open_asynchronous(
     start_loop(tasks, clock, dispatcher.run)
     start_loop(tasks, clock, destination_dispatcher.run)
     start_loop(tasks, clock, event_dispatcher.run)
-    return Asynchronous(queue, destination_dispatcher, event_dispatcher)
+    return Asynchronous(queue, destination_dispatcher, event_dispatcher, event_targets)

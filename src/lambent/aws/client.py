@@ -38,6 +38,10 @@ class AwsClient:
         """From now on, calls of an operation stay on this platform."""
         self._own[service, operation] = own
 
+    def has_own(self, service: str, operation: str) -> bool:
+        """Whether calls of an operation stay on this platform."""
+        return (service, operation) in self._own
+
     async def call(
         self,
         service: str,

@@ -22,14 +22,11 @@ def http_and_websocket_apis(v2: Any) -> Iterator[dict[str, Any]]:
             item["IntegrationId"]: item for item in _all(v2, "get_integrations", **named)
         }
         authorizers = {item["AuthorizerId"]: item for item in _all(v2, "get_authorizers", **named)}
-        stages = [stage["StageName"] for stage in _all(v2, "get_stages", **named)]
         yield {
             "id": api["ApiId"],
             "name": api["Name"],
             "type": api["ProtocolType"],
-            "endpoints": [
-                f"{api['ApiEndpoint']}/{'' if stage == '$default' else stage}" for stage in stages
-            ],
+            "endpoints": v2_endpoints(v2, api),
             "routes": [
                 _route(route, integrations, authorizers)
                 for route in _all(v2, "get_routes", **named)
@@ -70,14 +67,25 @@ def rest_apis(v1: Any, endpoint: str) -> Iterator[dict[str, Any]]:
                         "authorizer": name or (None if kind == "NONE" else kind),
                     }
                 )
-        stages = [stage["stageName"] for stage in v1.get_stages(**named).get("item", [])]
         yield {
             "id": api["id"],
             "name": api["name"],
             "type": "REST",
-            "endpoints": [f"{endpoint.rstrip('/')}{PATH}{api['id']}/{stage}" for stage in stages],
+            "endpoints": rest_api_endpoints(v1, api["id"], endpoint),
             "routes": routes,
         }
+
+
+def v2_endpoints(v2: Any, api: Mapping[str, Any]) -> list[str]:
+    """The addresses of an HTTP or WebSocket API, one for each stage."""
+    stages = (stage["StageName"] for stage in _all(v2, "get_stages", ApiId=api["ApiId"]))
+    return [f"{api['ApiEndpoint']}/{'' if stage == '$default' else stage}" for stage in stages]
+
+
+def rest_api_endpoints(v1: Any, api_id: str, endpoint: str) -> list[str]:
+    """The addresses of a REST API, one for each stage."""
+    stages = v1.get_stages(restApiId=api_id).get("item", [])
+    return [f"{endpoint.rstrip('/')}{PATH}{api_id}/{stage['stageName']}" for stage in stages]
 
 
 def is_not_offered(error: botocore.exceptions.ClientError) -> bool:

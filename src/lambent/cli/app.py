@@ -11,8 +11,10 @@ import typer
 
 from lambent.cli import (
     api_commands,
+    deploy_commands,
     event_commands,
     function_commands,
+    init_commands,
     key_commands,
     schedule_commands,
     server_commands,
@@ -28,13 +30,14 @@ app = typer.Typer(
     help="AWS Lambda on machines you own. `lambent up` starts the platform; the other commands,"
     " and every AWS client, talk to it.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for commands in (
     server_commands,
+    deploy_commands,
     function_commands,
+    init_commands,
     trigger_commands,
     event_commands,
     api_commands,

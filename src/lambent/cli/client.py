@@ -31,7 +31,7 @@ _READ_TIMEOUT_S = 930
 def open_client(service: str, endpoint: str) -> Iterator[Any]:
     """A client of a service; errors of botocore become a `CliError`."""
     try:
-        yield _create(service, endpoint)
+        yield make_client(service, endpoint)
     except botocore.exceptions.ClientError as error:
         raise CliError(_describe(error)) from error
     except botocore.exceptions.ParamValidationError as error:
@@ -59,7 +59,9 @@ def is_missing(error: botocore.exceptions.ClientError) -> bool:
     return code == "ResourceNotFoundException"
 
 
-def _create(service: str, endpoint: str) -> Any:
+def make_client(service: str, endpoint: str, *, timeout_s: float | None = None) -> Any:
+    """A client of a service, whose errors are botocore's. With `timeout_s` it waits no longer for a
+    connection or an answer. Raises `UsageError`."""
     parts = urlsplit(endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"cannot use {endpoint!r} as an endpoint: try {DEFAULT_ENDPOINT}")
@@ -83,8 +85,8 @@ def _create(service: str, endpoint: str) -> Any:
             aws_session_token=os.environ.get("AWS_SESSION_TOKEN"),
             config=Config(
                 retries={"total_max_attempts": 1},
-                connect_timeout=5,
-                read_timeout=_READ_TIMEOUT_S,
+                connect_timeout=timeout_s or 5,
+                read_timeout=timeout_s or _READ_TIMEOUT_S,
                 proxies={} if parts.hostname in _LOOPBACK else None,
                 s3={"addressing_style": "path"},
             ),

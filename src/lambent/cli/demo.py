@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from lambent.cli.bucket import open_bucket
 from lambent.cli.client import open_client
 from lambent.cli.deploy import deploy, find_function
 from lambent.cli.function_file import FUNCTION_FILE, FunctionFile, complete, read_function_file
@@ -104,8 +105,7 @@ def _show(examples: Path, endpoint: str) -> None:
 def _deploy_if_missing(client: Any, endpoint: str, directory: Path, wanted: FunctionFile) -> None:
     assert wanted.name is not None
     if find_function(client, wanted.name) is None:
-        open_s3 = partial(open_client, "s3", endpoint)
-        deploy(client, open_s3, directory, wanted, lambda _: None)
+        deploy(client, partial(open_bucket, endpoint), directory, wanted, lambda _: None)
         print(f"deployed {wanted.name} from {directory}", flush=True)
 
 

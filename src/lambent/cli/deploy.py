@@ -4,32 +4,30 @@ import base64
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
 
+from lambent.cli.bucket import OpenBucket
+from lambent.cli.build import Source, make_package
 from lambent.cli.client import is_missing
 from lambent.cli.function_file import FunctionFile
 from lambent.cli.output import CliError
-from lambent.cli.package import pack
 
 ROLE = "arn:aws:iam::000000000000:role/lambent"
 """For functions without a role in their file: the API requires one, and a relaxed platform does not
 use it."""
 DIRECT_BYTES_MAX = 50 << 20
 """Maximum size of a package in a request, as in AWS; a larger one is uploaded to a bucket."""
-BUCKET = "lambent-deployments"
-OpenS3 = Callable[[], AbstractContextManager[Any]]
-"""Opens a client of the platform's S3."""
 _WAIT_S = 120
 _POLL_S = 0.1
 
 
 def deploy(
     client: Any,
-    open_s3: OpenS3,
+    open_bucket: OpenBucket,
     directory: Path,
     wanted: FunctionFile,
     progress: Callable[[str], None],
@@ -37,23 +35,23 @@ def deploy(
     """Create or update a function and wait until it is active. Returns its configuration.
 
     `wanted` has a name, a runtime and a handler; other members that are None stay unchanged. A
-    package that is too large for a request is uploaded to S3. Raises `CliError` and botocore's
-    errors.
+    package that is too large for a request is uploaded to S3. Raises `UsageError` if the package
+    has no such handler, `CliError` and botocore's errors.
     """
     assert wanted.name is not None
     progress("packing")
-    package = pack(directory)
+    package = make_package(source_of(directory, wanted), progress)
     existing = find_function(client, wanted.name)
     if existing is None:
         progress(f"creating {wanted.name} ({len(package):,} bytes)")
         members = {"Role": ROLE, **wanted.configuration()}
-        with sent(open_s3, wanted.name, package) as code:
+        with sent(open_bucket, wanted.name, package) as code:
             client.create_function(FunctionName=wanted.name, Code=code, **members)
         return _ready(client, wanted.name, progress)
     existing = _settle(client, wanted.name, progress)
     if existing["CodeSha256"] != base64.b64encode(hashlib.sha256(package).digest()).decode():
         progress(f"updating the code of {wanted.name} ({len(package):,} bytes)")
-        with sent(open_s3, wanted.name, package) as code:
+        with sent(open_bucket, wanted.name, package) as code:
             client.update_function_code(FunctionName=wanted.name, **code)
         existing = _ready(client, wanted.name, progress)
     if changed := _changed(existing, wanted):
@@ -62,28 +60,25 @@ def deploy(
     return _ready(client, wanted.name, progress)
 
 
+def source_of(directory: Path, wanted: FunctionFile) -> Source:
+    """What is packed for a function."""
+    return Source(wanted.name or "", directory, wanted.runtime or "", wanted.handler or "")
+
+
 @contextmanager
-def sent(open_s3: OpenS3, name: str, package: bytes) -> Iterator[dict[str, Any]]:
+def sent(open_bucket: OpenBucket, name: str, package: bytes) -> Iterator[dict[str, Any]]:
     """The `Code` member of a request: the bytes themselves, or an object in S3 that exists for the
     duration of the request. Raises `CliError` if the object cannot be written."""
     if len(package) <= DIRECT_BYTES_MAX:
         yield {"ZipFile": package}
         return
     key = f"{name}-{hashlib.sha256(package).hexdigest()}.zip"
-    with open_s3() as s3:
+    with open_bucket() as bucket:
+        uploaded = bucket.upload(key, package)
         try:
-            s3.create_bucket(Bucket=BUCKET)
-            s3.put_object(Bucket=BUCKET, Key=key, Body=package)
-        except botocore.exceptions.ClientError as error:
-            raise CliError(
-                f"cannot deploy a package of {len(package):,} bytes: more than"
-                f" {DIRECT_BYTES_MAX:,} must come from S3. Start the platform with --services, or"
-                f" leave files out with .lambentignore ({error})"
-            ) from error
-        try:
-            yield {"S3Bucket": BUCKET, "S3Key": key}
+            yield {"S3Bucket": uploaded, "S3Key": key}
         finally:
-            s3.delete_object(Bucket=BUCKET, Key=key)
+            bucket.remove(key)
 
 
 def find_function(client: Any, name: str) -> dict[str, Any] | None:

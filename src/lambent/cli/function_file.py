@@ -2,18 +2,17 @@
 
 import ast
 import dataclasses
-import difflib
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lambent.cli.output import UsageError
-from lambent.cli.package import IGNORE_FILE, left_out
+from lambent.cli.tables import read_table
 
 FUNCTION_FILE = "function.toml"
 _PYTHON_FILES = ("app.py", "lambda_function.py", "main.py", "handler.py", "index.py")
@@ -23,30 +22,31 @@ _RUBY_HANDLER = re.compile(r"^\s*def (?:self\.)?(lambda_handler|handler)\b", re.
 _NODE_FILES = tuple(
     f"{stem}.{suffix}" for stem in ("index", "app", "handler") for suffix in ("mjs", "js", "cjs")
 )
+_TYPESCRIPT_FILES = ("index.ts", "app.ts", "handler.ts")
 _NODE_DEFAULT = 22
-_SUFFIXES = {
-    "python": (".py", ""),
-    "nodejs": (".js", ".mjs", ".cjs", ""),
-    "ruby": (".rb",),
-}
-"""What the file of a handler may be called; none stands for a directory."""
 _DEFAULT_RUNTIMES = {"ruby": "ruby3.4", "java": "java21"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionFile:
-    """The wanted configuration of a function. None means: do not change it."""
+    """What is not said stays unchanged in an update. Flags of `lambent deploy` override it."""
 
     name: str | None = None
+    """The name of the function."""
     runtime: str | None = None
+    """The runtime, such as `python3.12`; by default the files say it."""
     handler: str | None = None
+    """The handler, such as `app.handler`; by default the files say it."""
     role: str | None = None
+    """ARN of the execution role."""
     memory: int | None = None
     """Megabytes."""
     timeout: int | None = None
     """Seconds."""
     description: str | None = None
+    """Description of the function."""
     environment: Mapping[str, str] | None = None
+    """Environment variables."""
     event: Any = None
     """An example event."""
 
@@ -64,29 +64,29 @@ class FunctionFile:
         return {name: value for name, value in members.items() if value is not None}
 
 
+File = TypeVar("File", bound=FunctionFile)
+
+
 def read_function_file(directory: Path) -> FunctionFile:
     """The directory's `function.toml`; all None without one. Raises `UsageError`."""
     path = directory / FUNCTION_FILE
+    return read_table(FunctionFile, read_toml(path) or {}, str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any] | None:
+    """The content of a file; None if there is none. Raises `UsageError`."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return FunctionFile()
+        return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from error
-    known = [field.name for field in dataclasses.fields(FunctionFile)]
-    for key, value in content.items():
-        if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
-            hint = f" Did you mean {close[0]}?" if close else f" Known are {', '.join(known)}."
-            raise UsageError(f"cannot use {key} in {path}: there is no such key.{hint}")
-        if not _CHECKS.get(key, _is_text)(value):
-            raise UsageError(f"cannot use {key} = {value!r} in {path}: it has the wrong type")
-    return FunctionFile(**content)
 
 
-def complete(wanted: FunctionFile, directory: Path) -> FunctionFile:
+def complete(wanted: File, directory: Path, *, default_name: str = "") -> File:
     """Fill in name, runtime and handler from the directory. Raises `UsageError`."""
-    name = wanted.name or re.sub(r"[^A-Za-z0-9_-]+", "-", directory.resolve().name).strip("-")
+    default_name = default_name or directory.resolve().name
+    name = wanted.name or re.sub(r"[^A-Za-z0-9_-]+", "-", default_name).strip("-")
     if not name:
         raise UsageError(f"cannot make a name from {directory}: give one with --name")
     runtime, handler = wanted.runtime, wanted.handler
@@ -98,7 +98,8 @@ def complete(wanted: FunctionFile, directory: Path) -> FunctionFile:
 
 def _guess(directory: Path, runtime: str | None) -> tuple[str, str]:
     family = re.sub(r"[\d.].*", "", runtime or "")
-    if (directory / "bootstrap").is_file() and family in ("", "provided"):
+    is_compiled = any((directory / name).is_file() for name in ("bootstrap", "go.mod"))
+    if is_compiled and family in ("", "provided"):
         return "provided.al2023", "bootstrap"
     if family in ("", "python"):
         for name in _PYTHON_FILES:
@@ -106,7 +107,7 @@ def _guess(directory: Path, runtime: str | None) -> tuple[str, str]:
                 version = f"python{sys.version_info.major}.{sys.version_info.minor}"
                 return version, f"{Path(name).stem}.{function}"
     if family in ("", "nodejs"):
-        for name in _NODE_FILES:
+        for name in (*_NODE_FILES, *_TYPESCRIPT_FILES):
             if (directory / name).is_file():
                 return f"nodejs{_node_major()}.x", f"{Path(name).stem}.handler"
     if family in ("", "ruby"):
@@ -123,11 +124,6 @@ def _cannot_guess(directory: Path, runtime: str | None) -> str:
             f"cannot tell the handler of {runtime} from the files in {directory}: give --handler,"
             f" {where}"
         )
-    if any(directory.glob("*.ts")):
-        return (
-            f"cannot deploy {directory}: it has TypeScript, which Node.js functions are compiled"
-            " from: build it, and deploy the directory with the JavaScript"
-        )
     if any(directory.glob("lib/*.jar")) or any(directory.rglob("*.class")):
         return (
             f"cannot tell the handler of the Java function in {directory}: give --runtime, such as"
@@ -137,35 +133,6 @@ def _cannot_guess(directory: Path, runtime: str | None) -> str:
         f"cannot tell runtime and handler from the files in {directory}: give --runtime and"
         f" --handler, or write them into {FUNCTION_FILE}"
     )
-
-
-def likely_mistakes(directory: Path, wanted: FunctionFile) -> list[str]:
-    """Sentences that name what will probably be missing when the function runs."""
-    found = [
-        f"left out {name}, which may hold secrets; `!{name}` in {IGNORE_FILE} packs it"
-        for name in left_out(directory)
-    ]
-    if (directory / "requirements.txt").is_file() and not any(directory.rglob("*.dist-info")):
-        found.append(
-            "requirements.txt is not installed by deploying: run"
-            f" `pip install -r {directory}/requirements.txt -t {directory}` first"
-        )
-    if (
-        '"dependencies"' in _text_of(directory / "package.json")
-        and not (directory / "node_modules").exists()
-    ):
-        found.append(
-            "the dependencies in package.json are not installed by deploying: run"
-            f" `npm install --prefix {directory}` first"
-        )
-    module = (wanted.handler or "").partition(".")[0]
-    suffixes = _SUFFIXES.get(re.sub(r"[\d.].*", "", wanted.runtime or ""), ())
-    if suffixes and not any((directory / f"{module}{suffix}").exists() for suffix in suffixes):
-        found.append(
-            f"{directory} has no {module}{suffixes[0]}: the handler {wanted.handler} must come from"
-            " a layer"
-        )
-    return found
 
 
 def _text_of(path: Path) -> str:
@@ -193,23 +160,3 @@ def _node_major() -> int:
     done = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10)
     found = re.match(r"v(\d+)\.", done.stdout)
     return int(found[1]) if found else _NODE_DEFAULT
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_text_table(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
-
-
-_CHECKS: Mapping[str, Callable[[Any], bool]] = {
-    "memory": _is_whole,
-    "timeout": _is_whole,
-    "environment": _is_text_table,
-    "event": lambda _: True,
-}

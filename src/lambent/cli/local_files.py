@@ -4,14 +4,17 @@ template names the objects in S3 instead, as `aws cloudformation package` does."
 import copy
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lambent.cli.build import Progress, build
+from lambent.cli.build import Source, make_package
+from lambent.cli.build_tools import Progress
+from lambent.cli.function_file import FUNCTION_FILE
 from lambent.cli.output import UsageError
 from lambent.cli.package import pack
+from lambent.cli.project_file import read_project
+from lambent.cli.project_template import project_template
 from lambent.stacks.template.errors import TemplateError
 from lambent.stacks.template.reading import read_template
 
@@ -49,25 +52,20 @@ class LocalFile(NamedTuple):
     logical_id: str
     kind: str
     path: Path
-    runtime: str
-    """Of a function; empty for other resources."""
-    metadata: Mapping[str, Any]
-
-    @property
-    def is_source(self) -> bool:
-        """Whether it is the source directory of a function."""
-        return self.kind in _FUNCTIONS and self.path.is_dir()
+    source: Source | None
+    """If it is the directory of a function's code."""
 
 
 def send_local_files(template: Path, upload: Upload, progress: Progress) -> str:
-    """The text of a template whose local files are in S3. Raises `UsageError` for files that do not
-    exist, `CliError` if a package cannot be built."""
-    document = _read(template)
+    """The text of a template whose local files are in S3. All packages are made and checked before
+    the first is uploaded. Raises `UsageError` for files that do not exist and for functions that
+    cannot work, `CliError` if a package cannot be built."""
+    document = read_document(template)
+    packages = [(file, _packed(file, progress)) for file in _local_files(template, document)]
     for _, resource in _resources(document):
         if resource.get("Type") == _NESTED:
             _send_nested(template, resource.setdefault("Properties", {}), upload, progress)
-    for file in _local_files(template, document):
-        content = _packed(file, progress)
+    for file, content in packages:
         suffix = file.path.suffix if file.path.is_file() else ".zip"
         key = f"{hashlib.sha256(content).hexdigest()}{suffix}"
         progress(f"uploading {file.logical_id} ({len(content):,} bytes)")
@@ -87,12 +85,17 @@ def upload_template(text: bytes, upload: Upload) -> str:
     return f"https://s3.amazonaws.com/{upload(key, text)}/{key}"
 
 
-def sources(template: Path) -> list[LocalFile]:
-    """The functions of a template whose source is a directory. Raises `UsageError`."""
-    return [file for file in _local_files(template, _read(template)) if file.is_source]
+def sources(template: Path) -> list[Source]:
+    """The functions of a template whose code is a directory. Raises `UsageError`."""
+    files = _local_files(template, read_document(template))
+    return [file.source for file in files if file.source is not None]
 
 
-def _read(template: Path) -> dict[str, Any]:
+def read_document(template: Path) -> dict[str, Any]:
+    """The document of a template, or of the template that a project stands for. Raises
+    `UsageError`."""
+    if template.name == FUNCTION_FILE:
+        return project_template(read_project(template))
     try:
         text = template.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -118,9 +121,23 @@ def _local_files(template: Path, document: Mapping[str, Any]) -> Iterator[LocalF
         path = (template.parent / named).resolve()
         if not path.exists():
             raise UsageError(f"{template}: {logical_id} names {named}, which does not exist")
-        runtime = properties.get("Runtime") or shared.get("Runtime") or ""
-        metadata = resource.get("Metadata") or {}
-        yield LocalFile(logical_id, kind, path, str(runtime), metadata)
+        source = None
+        if kind in _FUNCTIONS and path.is_dir():
+            said = {**shared, **properties}
+            source = Source(
+                logical_id,
+                path,
+                _text(said.get("Runtime")),
+                _text(said.get("Handler")),
+                resource.get("Metadata") or {},
+                bool(said.get("Layers")),
+            )
+        yield LocalFile(logical_id, kind, path, source)
+
+
+def _text(value: Any) -> str:
+    """A text of the template; empty for what only the platform evaluates."""
+    return value if isinstance(value, str) else ""
 
 
 def _send_nested(
@@ -136,18 +153,9 @@ def _send_nested(
 def _packed(file: LocalFile, progress: Progress) -> bytes:
     if file.path.is_file():
         return file.path.read_bytes()
-    if not file.is_source:
+    if file.source is None:
         return pack(file.path)
-    with tempfile.TemporaryDirectory(prefix="lambent-build-") as target:
-        build(
-            file.path,
-            Path(target),
-            logical_id=file.logical_id,
-            runtime=file.runtime,
-            metadata=file.metadata,
-            progress=progress,
-        )
-        return pack(Path(target))
+    return make_package(file.source, progress)
 
 
 def _resources(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -11,7 +11,8 @@ from lambent.cli.client import is_missing
 from lambent.cli.output import UsageError
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_POLL_S = 0.5
+POLL_S = 0.5
+"""Seconds between two requests for new events."""
 _OVERLAP_MS = 10_000
 """How far back each request goes: streams of one group do not arrive in one order."""
 
@@ -36,17 +37,31 @@ def follow_events(
     client: Any, function: str, *, since_s: float, pattern: str
 ) -> Iterator[dict[str, Any]]:
     """The same, then each new event, without end."""
-    start_ms = max(0, int((time.time() - since_s) * 1000))
-    seen: dict[str, int] = {}
+    log = FollowedLog(client, function, since_s=since_s, pattern=pattern)
     while True:
-        for event in _events(client, function, start_ms, pattern):
-            if event["eventId"] not in seen:
-                seen[event["eventId"]] = event["timestamp"]
+        yield from log.new_events()
+        time.sleep(POLL_S)  # noqa: TID251 - a poll of another process, on the wall clock
+
+
+class FollowedLog:
+    """A function's log, from which each event is read once."""
+
+    def __init__(self, client: Any, function: str, *, since_s: float, pattern: str = "") -> None:
+        self.function = function
+        self._client = client
+        self._pattern = pattern
+        self._start_ms = max(0, int((time.time() - since_s) * 1000))
+        self._seen: dict[str, int] = {}
+
+    def new_events(self) -> Iterator[dict[str, Any]]:
+        """Events that were not read before. Raises botocore's errors."""
+        for event in _events(self._client, self.function, self._start_ms, self._pattern):
+            if event["eventId"] not in self._seen:
+                self._seen[event["eventId"]] = event["timestamp"]
                 yield event
-        if seen:
-            start_ms = max(start_ms, max(seen.values()) - _OVERLAP_MS)
-            seen = {event: at for event, at in seen.items() if at >= start_ms}
-        time.sleep(_POLL_S)  # noqa: TID251 - a poll of another process, on the wall clock
+        if self._seen:
+            self._start_ms = max(self._start_ms, max(self._seen.values()) - _OVERLAP_MS)
+            self._seen = {key: at for key, at in self._seen.items() if at >= self._start_ms}
 
 
 def _events(client: Any, function: str, start_ms: int, pattern: str) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lambent.cli.completion import complete_function
 from lambent.cli.output import UsageError
 
 SWITCH = ""
@@ -18,7 +19,12 @@ Endpoint = Annotated[
 LOCAL = "http://127.0.0.1:5262"
 """The endpoint unless `--endpoint-url` or its variable says another."""
 Json = Annotated[bool, typer.Option("--json", metavar=SWITCH, help="Print one JSON document.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or ARN of the function.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="Name or ARN of the function.", autocompletion=complete_function
+    ),
+]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(

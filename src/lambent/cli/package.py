@@ -12,7 +12,8 @@ import os
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lambent.cli.output import UsageError
@@ -22,23 +23,31 @@ _ALWAYS_IGNORED = (
     *(".git", ".hg", ".svn", "__pycache__", "*.pyc", ".DS_Store", ".venv"),
     *(IGNORE_FILE, "function.toml"),
 )
-SECRETS = (".env", ".aws", ".ssh", ".netrc", ".npmrc", ".pypirc")
+SECRETS = (
+    *(".env", ".env.*", ".envrc", ".aws", ".ssh", ".gnupg", ".kube", ".docker", ".netrc", ".npmrc"),
+    *(".pypirc", ".git-credentials", "id_rsa", "id_ecdsa", "id_ed25519", "*.tfstate"),
+)
 """Probably credentials of the user: packed only if `.lambentignore` says `!NAME`."""
+UNZIPPED_BYTES_MAX = 250 << 20
+"""As in AWS."""
 State = dict[str, tuple[int, int]]
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
 
 
-def pack(directory: Path) -> bytes:
+def pack(directory: Path, *, rules: Path | None = None) -> bytes:
     """The zip of a directory's files.
 
     Left out are version control, Python's caches, `SECRETS` and what `.lambentignore` names: one
     pattern per line, matched against names and against paths from the directory. `!NAME` there
-    packs one of `SECRETS`. Raises `UsageError`.
+    packs one of `SECRETS`. The directory `rules` has the `.lambentignore`; by default the directory
+    itself. Raises `UsageError`.
     """
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for name, path in sorted(_packed_files(directory)):
+        files = sorted(_packed_files(directory, rules))
+        _check_size(directory, files)
+        for name, path in files:
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.create_system = 3  # Unix, so that the permissions below count
             if not path.exists():
@@ -76,20 +85,60 @@ def state_of(directory: Path) -> State:
     return found
 
 
+def is_ignored(directory: Path, name: str) -> bool:
+    """Whether `pack` leaves out a file of the directory."""
+    return _Rules(directory).leaves_out(name, name)
+
+
 def left_out(directory: Path) -> list[str]:
-    """The `SECRETS` that the directory holds and `pack` leaves out."""
-    return [name for name in _secrets(directory) if (directory / name).exists()]
+    """The files and directories of `SECRETS` that `pack` leaves out, as paths from the directory.
+    Those of installed packages are not named."""
+    rules = _Rules(directory)
+    for _ in _files(directory, "", rules, (directory.resolve(),)):
+        pass
+    return [path for path in sorted(rules.left_out) if not path.startswith("node_modules/")]
 
 
-def _packed_files(directory: Path) -> Iterator[tuple[str, Path]]:
+def _packed_files(directory: Path, rules: Path | None = None) -> Iterator[tuple[str, Path]]:
     """Names in the zip, and the files with their content."""
-    patterns = (*_ALWAYS_IGNORED, *_secrets(directory), *_ignore_patterns(directory))
-    return _files(directory, "", patterns, (directory.resolve(),))
+    return _files(directory, "", _Rules(rules or directory), (directory.resolve(),))
 
 
-def _secrets(directory: Path) -> list[str]:
-    wanted = _ignore_patterns(directory)
-    return [name for name in SECRETS if f"!{name}" not in wanted]
+class _Rules:
+    """What a directory's `.lambentignore` and the rules of every package leave out."""
+
+    def __init__(self, directory: Path) -> None:
+        lines = _ignore_patterns(directory)
+        self._ignored = (*_ALWAYS_IGNORED, *(line for line in lines if line[0] != "!"))
+        self._wanted = [line[1:] for line in lines if line[0] == "!"]
+        self.left_out: list[str] = []
+        """Paths that may hold secrets."""
+
+    def leaves_out(self, name: str, path: str) -> bool:
+        """Whether a file or directory stays out. `path` is its path from the directory."""
+        if _matches(name, self._ignored) or _matches(path, self._ignored):
+            return True
+        if _matches(name, SECRETS) and not _matches(name, self._wanted):
+            self.left_out.append(path)
+            return True
+        return False
+
+
+def _check_size(directory: Path, files: Sequence[tuple[str, Path]]) -> None:
+    sizes: Counter[str] = Counter()
+    for name, path in files:
+        sizes[name.partition("/")[0]] += path.stat().st_size if path.exists() else 0
+    if (total := sizes.total()) > UNZIPPED_BYTES_MAX:
+        largest = ", ".join(f"{name} ({size:,})" for name, size in sizes.most_common(3))
+        raise UsageError(
+            f"cannot deploy {directory}: {total:,} bytes unzipped are more than"
+            f" {UNZIPPED_BYTES_MAX:,}. The largest are {largest}; leave files out with"
+            f" {IGNORE_FILE}"
+        )
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
 
 
 def _ignore_patterns(directory: Path) -> list[str]:
@@ -101,7 +150,7 @@ def _ignore_patterns(directory: Path) -> list[str]:
 
 
 def _files(
-    directory: Path, prefix: str, patterns: Sequence[str], parents: Sequence[Path]
+    directory: Path, prefix: str, rules: _Rules, parents: Sequence[Path]
 ) -> Iterator[tuple[str, Path]]:
     try:
         entries = list(os.scandir(directory))
@@ -109,12 +158,12 @@ def _files(
         raise UsageError(f"cannot read {directory}: {error.strerror}") from error
     for entry in entries:
         name, path = prefix + entry.name, Path(entry.path)
-        if any(fnmatch.fnmatch(part, p) for part in (entry.name, name) for p in patterns):
+        if rules.leaves_out(entry.name, name):
             continue
         if entry.is_dir():
             real = path.resolve()
             if real in parents:
                 raise UsageError(f"cannot pack {path}: it links to a directory it is in")
-            yield from _files(path, name + "/", patterns, (*parents, real))
+            yield from _files(path, name + "/", rules, (*parents, real))
         elif entry.is_file() or entry.is_symlink():
             yield name, path

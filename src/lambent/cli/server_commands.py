@@ -1,5 +1,6 @@
 """Commands for the operator of a platform: up, status, down, gc, service."""
 
+import gc as garbage
 from pathlib import Path
 from typing import Annotated
 
@@ -77,6 +78,8 @@ def up(
     if detach:
         _start_detached(loaded.settings.server.data_dir, _arguments(flags, config, settings))
         return
+    # What loads now stays loaded. The platform starts garbage collection when it is ready.
+    garbage.disable()
     from lambent.assembly.platform import run
 
     run(loaded.settings)

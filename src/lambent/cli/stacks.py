@@ -14,7 +14,6 @@ from lambent.cli.output import CliError
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 BODY_BYTES_MAX = 51_200
 """Maximum size of a template in a request, as in AWS; a larger one is uploaded."""
-BUCKET = "lambent-deploy-{account}-{region}"
 _DEADLINE_S = 3600
 _POLL_S = 0.2
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
@@ -36,6 +35,19 @@ class Stack:
                 return None
             raise
         return dict(found[0])
+
+    def existing(self) -> dict[str, Any]:
+        """Its description. Raises `CliError` if there is no such stack."""
+        known = self.find()
+        if known is None:
+            raise CliError(f"no stack is called {self.name}; `lambent stacks` lists them")
+        return known
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Its resources that exist. Raises botocore's errors."""
+        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+        found = (each for page in pages for each in page["StackResourceSummaries"])
+        return [each for each in found if each["ResourceStatus"] != "DELETE_COMPLETE"]
 
     def propose(
         self, template: Mapping[str, str], parameters: Mapping[str, str]
@@ -109,9 +121,7 @@ class Stack:
 
     def delete(self, show: Callable[[dict[str, Any]], None]) -> None:
         """Delete the stack and show each event. Raises `CliError` if resources remain."""
-        known = self.find()
-        if known is None:
-            raise CliError(f"no stack is called {self.name}; `lambent stacks` lists them")
+        known = self.existing()
         seen = {event["EventId"] for event in self._events()}
         self._client.delete_stack(StackName=self.name)
         status = self._follow(known["StackId"], seen, show)
@@ -174,33 +184,3 @@ def template_argument(text: str, upload: Upload) -> dict[str, str]:
     if len(compact.encode()) <= BODY_BYTES_MAX:
         return {"TemplateBody": compact}
     return {"TemplateURL": upload_template(body, upload)}
-
-
-class Bucket:
-    """The bucket of artifacts, made when the first object is uploaded."""
-
-    def __init__(self, s3: Any, sts: Any) -> None:
-        self._s3 = s3
-        self._sts = sts
-        self._name = ""
-
-    def upload(self, key: str, content: bytes) -> str:
-        """Upload an object unless it is there; returns the bucket. Raises `CliError` if the
-        platform has no S3."""
-        try:
-            if not self._name:
-                account = self._sts.get_caller_identity()["Account"]
-                region = self._s3.meta.region_name
-                self._name = BUCKET.format(account=account, region=region)
-                with suppress(self._s3.exceptions.BucketAlreadyOwnedByYou):
-                    self._s3.create_bucket(Bucket=self._name)
-            try:
-                self._s3.head_object(Bucket=self._name, Key=key)
-            except botocore.exceptions.ClientError:
-                self._s3.put_object(Bucket=self._name, Key=key, Body=content)
-        except botocore.exceptions.ClientError as error:
-            raise CliError(
-                f"cannot upload what the template needs: {error}. A platform without S3 starts with"
-                " --services, or names one under [aws.s3]"
-            ) from error
-        return self._name

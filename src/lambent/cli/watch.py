@@ -4,86 +4,85 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import botocore.exceptions
 
-from lambent.cli.build import build
-from lambent.cli.deploy import OpenS3, sent
+from lambent.cli.bucket import OpenBucket
+from lambent.cli.build import DEPENDENCIES, Source, build, make_package, pack_built
+from lambent.cli.deploy import sent
 from lambent.cli.output import CliError
-from lambent.cli.package import State, copy_files, pack, state_of
+from lambent.cli.package import State, copy_files, state_of
 
 _POLL_S = 0.1
-_DEPENDENCIES = ("requirements.txt", "package.json", "package-lock.json", "Makefile")
-"""A change of these builds the package again; a change of another file is only copied."""
+_COPIED = ("python", "npm")
+"""Builders that leave the files as they are: a change of one that names no dependencies is only
+copied."""
 Show = Callable[[str], None]
 
 
-class Source(NamedTuple):
-    """What is watched."""
+class Watched(NamedTuple):
+    """A function and its source."""
 
     function: str
-    """The function's name."""
-    directory: Path
-    logical_id: str = ""
-    """Empty for a directory that is deployed as it is, without a build."""
-    runtime: str = ""
-    metadata: Mapping[str, Any] = {}
+    source: Source
 
 
-def watch(client: Any, open_s3: OpenS3, sources: Sequence[Source], show: Show) -> None:
-    """Update the code of functions whenever their files change, until the user interrupts it. An
-    update that fails is shown, and the next change is tried."""
+def watch(
+    client: Any,
+    open_bucket: OpenBucket,
+    watched: Sequence[Watched],
+    show: Show,
+    until: Callable[[], bool] = lambda: False,
+) -> None:
+    """Update the code of functions whenever their files change, until `until` says so. It is asked
+    about every tenth of a second. An update that fails is shown, and the next change is tried."""
     with contextlib.ExitStack() as stack:
-        packages = [stack.enter_context(_package(source)) for source in sources]
-        states = [state_of(source.directory) for source in sources]
-        show(f"watching {', '.join(source.function for source in sources)}; Ctrl-C ends it")
-        while True:
+        packages = [stack.enter_context(_package(each.source)) for each in watched]
+        states = [state_of(each.source.directory) for each in watched]
+        names = ", ".join(each.function for each in watched) or "the template"
+        show(f"watching {names}; Ctrl-C ends it")
+        while not until():
             time.sleep(_POLL_S)  # noqa: TID251 - files are watched on the wall clock
-            for number, source in enumerate(sources):
+            for number, (function, source) in enumerate(watched):
                 known, state = states[number], state_of(source.directory)
                 if state == known:
                     continue
                 states[number] = state
                 began = time.perf_counter()
                 try:
-                    _update(client, open_s3, source, packages[number](known, state))
+                    package = packages[number](known, state)
+                    with sent(open_bucket, function, package) as code:
+                        client.update_function_code(FunctionName=function, **code)
                 except (CliError, botocore.exceptions.ClientError) as error:
-                    show(f"{source.function}: {error}")
+                    show(f"{function}: {error}")
+                    if "ResourceConflictException" in str(error):
+                        states[number] = known  # The update before is not done: try again.
                 else:
-                    show(f"{source.function} is updated ({time.perf_counter() - began:.2f} s)")
+                    show(f"{function} is updated ({time.perf_counter() - began:.2f} s)")
 
 
 @contextmanager
 def _package(source: Source) -> Iterator[Callable[[State, State], bytes]]:
     """Makes the package of a source after a change, from the state before and the one after."""
-    if not source.logical_id:
-        yield lambda _, __: pack(source.directory)
-        return
     with tempfile.TemporaryDirectory(prefix="lambent-build-") as directory:
         built = Path(directory)
 
         def make(known: State, state: State) -> bytes:
+            if source.builder not in _COPIED:
+                return make_package(source, lambda _: None)
             changed = {name for name, value in state.items() if known.get(name) != value}
-            is_bundled = bool(source.metadata.get("BuildMethod"))
-            if is_bundled or not any(built.iterdir()) or changed & set(_DEPENDENCIES):
+            if not any(built.iterdir()) or changed & set(DEPENDENCIES):
                 _empty(built)
-                build(
-                    source.directory,
-                    built,
-                    logical_id=source.logical_id,
-                    runtime=source.runtime,
-                    metadata=source.metadata,
-                    progress=lambda _: None,
-                )
+                build(source, built, lambda _: None)
             else:
                 copy_files(source.directory, built)
                 for name in known.keys() - state.keys():
                     (built / name).unlink(missing_ok=True)
-            return pack(built)
+            return pack_built(source, built)
 
         yield make
 
@@ -94,8 +93,3 @@ def _empty(directory: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _update(client: Any, open_s3: OpenS3, source: Source, package: bytes) -> None:
-    with sent(open_s3, source.function, package) as code:
-        client.update_function_code(FunctionName=source.function, **code)

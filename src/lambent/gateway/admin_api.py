@@ -2,7 +2,7 @@
 
 Callers are authenticated and authorized as for the API, under the platform's own actions:
 `lambent:GetQueue` and `lambent:PurgeQueue` on functions, `lambent:ListMappings`,
-`lambent:GetMetrics`, `lambent:ListRuntimes`.
+`lambent:GetMetrics`, `lambent:ListRuntimes`, `lambent:DebugFunction` on functions.
 """
 
 import dataclasses
@@ -14,6 +14,8 @@ from functools import partial
 import anyio.abc
 
 from lambent.asynchronous.operations import QueueOperations
+from lambent.gateway.debug_page import PATH as DEBUG
+from lambent.gateway.debug_page import DebugPage
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.kit.http.messages import Exchange
 from lambent.kit.tasks import start_task
@@ -27,7 +29,7 @@ QUEUE = "/_lambent/queues/"
 MAPPINGS = "/_lambent/mappings"
 METRICS = "/_lambent/metrics"
 RUNTIMES = "/_lambent/runtimes"
-PATHS = (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES)
+PATHS = (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES, DEBUG)
 """Where the gateway must route to `AdminApi.handle`."""
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
@@ -42,6 +44,7 @@ class AdminApi:
         mappings: MappingOperations,
         metrics: Metrics,
         runtimes: Mapping[str, str | None],
+        debug: DebugPage,
         tasks: anyio.abc.TaskGroup,
     ) -> None:
         """`runtimes` says for each identifier what to install before it runs here, None if it
@@ -51,6 +54,7 @@ class AdminApi:
         self._mappings = mappings
         self._metrics = metrics
         self._runtimes = runtimes
+        self._debug = debug
         self._tasks = tasks
 
     def handle(self, exchange: Exchange) -> None:
@@ -70,6 +74,9 @@ class AdminApi:
                 await self._show_mappings(exchange, caller)
             elif exchange.path == RUNTIMES:
                 await self._show_runtimes(exchange, caller)
+            elif exchange.path.startswith(DEBUG):
+                _check_method(exchange, "POST")
+                _respond(exchange, await self._debug.call(exchange, caller))
             else:
                 await self._show_queues(exchange, caller)
         except ApiError as error:

@@ -19,6 +19,7 @@ import anyio.abc
 
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.call import OperationHandler
+from lambent.gateway.debug_page import PATH as DEBUG_PATH
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.dispatch import Dispatcher
 from lambent.gateway.fronts import INTERNAL, Front, Fronts
@@ -173,7 +174,7 @@ class Gateway:
             else Budget(2 * REQUEST_BYTES_MAX, within=self._held_for_boxes)
         )
         return HttpServer(
-            self.handle,
+            self.handle if is_front_door else self._handle_in_box,
             limits,
             oversized=self.handle_oversized,
             screened=self.screen,
@@ -226,6 +227,14 @@ class Gateway:
             self._turn_away(exchange, error)
         else:
             self._route(exchange, caller)
+
+    def _handle_in_box(self, exchange: Exchange) -> None:
+        """Serve one request of a program in a box. It must not open ports of the host."""
+        if exchange.path.startswith(DEBUG_PATH):
+            message = "Functions cannot debug functions."
+            self._turn_away(exchange, ApiError("AccessDeniedException", message, status=403))
+            return
+        self.handle(exchange)
 
     async def _handle_large(self, exchange: Exchange) -> None:
         """As `handle`, with a body that takes a while to be verified."""

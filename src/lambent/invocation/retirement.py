@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from lambent.invocation.ports import Node
 from lambent.kit.backlog import Backlog
 from lambent.model.changes import Changes
+from lambent.model.debugging import DebuggedVersion
 from lambent.model.function import FunctionKey, FunctionVersion
 
 Resolve = Callable[[FunctionKey, str], Awaitable[FunctionVersion | None]]
@@ -35,6 +36,8 @@ class Retirement:
         current = dict[str, str | None]()
         stale = set[str]()
         for held in self._node.versions(key):
+            if isinstance(held, DebuggedVersion):
+                continue  # Its one call retires it.
             if held.version not in current:
                 now = await self._resolve(key, held.version)
                 current[held.version] = None if now is None else now.configuration_id

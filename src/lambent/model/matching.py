@@ -45,7 +45,7 @@ def compile_object(
     fields: list[tuple[str, Test]] = []
     choices: list[tuple[Holds, ...]] = []
     for name, value in pattern.items():
-        if name == "$or" and isinstance(value, list):
+        if name == "$or" and is_choice(value):
             choices.append(tuple(compile_object(choice, special) for choice in value))
         else:
             compiler: Callable[[Any], Test] = compilers.get(name, compile_value)
@@ -58,6 +58,20 @@ def compile_object(
         return not choices or all(any(test(document) for test in choice) for choice in choices)
 
     return holds
+
+
+def is_choice(value: Any) -> bool:
+    """Whether the value of `$or` in a valid pattern has alternatives, each an object with fields.
+    Otherwise it has conditions, as the value of a field that is called so."""
+    return (
+        isinstance(value, list)
+        and len(value) > 1
+        and all(
+            isinstance(choice, dict)
+            and all(isinstance(field, dict | list) for field in choice.values())
+            for choice in value
+        )
+    )
 
 
 def compile_value(pattern: Mapping[str, Any] | Sequence[Any]) -> Test:
@@ -175,15 +189,21 @@ def _equals_ignore_case(operand: str) -> Test:
     return lambda scalar: type(scalar) is str and scalar.lower() == wanted
 
 
-def _wildcard(operand: str) -> Test:
-    r"""`*` is any text, `\*` a star and `\\` a backslash. The first place where a chunk between
-    stars is found is as good as any other, so no way is tried twice."""
+def wildcard_chunks(operand: str) -> list[str]:
+    r"""The texts between the stars of a wildcard. `\*` is a star and `\\` a backslash."""
     chunks = [""]
     for found in _WILDCARD_PIECE.finditer(operand):
         if found[2]:
             chunks.append("")
         else:
             chunks[-1] += found[1] or found[3]
+    return chunks
+
+
+def _wildcard(operand: str) -> Test:
+    """`*` is any text. The first place where a chunk between stars is found is as good as any
+    other, so no way is tried twice."""
+    chunks = wildcard_chunks(operand)
     if len(chunks) == 1:
         return lambda scalar: type(scalar) is str and scalar == chunks[0]
     start, *middle, end = chunks

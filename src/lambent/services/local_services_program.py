@@ -34,6 +34,8 @@ _CALL_DEADLINE_S = 910.0
 """Timeout of a function's response in seconds: the maximum timeout and a little more."""
 _EVENT_ATTEMPTS = 8
 """Attempts to deliver an event while the platform accepts none: about two minutes."""
+_EVENTS_PATH = "/events"
+"""Where the platform takes events for its buses."""
 _ARN = re.compile(r"arn:[a-z-]+:lambda:([a-z0-9-]+):(\d{12}):function:([\w-]+)(?::([\w$-]+))?")
 _READS = frozenset({"os.listdir", "os.scandir"})
 _CHANGES = frozenset(
@@ -53,8 +55,6 @@ Json = dict[str, Any]
 
 trace_header: contextvars.ContextVar[str] = contextvars.ContextVar("trace_header", default="")
 """Of the current request; functions that are invoked for it receive it, too."""
-rule_arn: contextvars.ContextVar[str] = contextvars.ContextVar("rule_arn", default="")
-"""Of the EventBridge rule whose target is being invoked."""
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def main() -> None:
     address = (config["deliveries"]["host"], config["deliveries"]["port"])
     sys.addaudithook(Guard(Path(config["data"]), directory, address))
     app = importlib.import_module("ministack.app")
-    lead_to_platform(FunctionDeliveries(config["deliveries"]))
+    lead_to_platform(Deliveries(config["deliveries"]))
     objects = importlib.import_module("ministack.services.s3_object_lambda")
     _have_a_default_key()
     # Functions fetch the object from the platform's endpoint in their box.
@@ -146,7 +146,7 @@ def _prefix(path: str | bytes | os.PathLike[Any]) -> str:
     return os.path.join(os.path.realpath(os.fsdecode(path)), "")
 
 
-class FunctionDeliveries:
+class Deliveries:
     """Sends events and invocations to the platform."""
 
     def __init__(self, config: Json) -> None:
@@ -156,28 +156,15 @@ class FunctionDeliveries:
 
     def send(self, arn: str, event: Any, source: Json) -> None:
         """Invoke a function asynchronously; returns at once."""
-        context = contextvars.copy_context()
-        run = (self._send, arn, json.dumps(event).encode(), source)
-        threading.Thread(target=context.run, args=run, daemon=True).start()
-
-    def _send(self, arn: str, body: bytes, source: Json) -> None:
-        for attempt in range(_EVENT_ATTEMPTS):
-            try:
-                status, answer = self._post(arn, body, source, "Event", _EVENT_DEADLINE_S)
-            except OSError as error:
-                status, answer = 503, str(error).encode()
-            if status == 202:
-                return
-            if status != 429 and status < 500:
-                break
-            threading.Event().wait(2**attempt)
-        _log(f"the event for {arn} was not taken: {status} {answer[:500].decode(errors='replace')}")
+        headers = _about(arn, source, "Event")
+        self._send_later(f"the event for {arn}", "/", json.dumps(event).encode(), headers)
 
     def call(self, arn: str, event: Any, source: Json) -> Json:
         """Invoke a function; returns the result in ministack's form."""
         body = json.dumps(event).encode()
+        headers = _about(arn, source, "RequestResponse")
         try:
-            status, answer = self._post(arn, body, source, "RequestResponse", _CALL_DEADLINE_S)
+            status, answer = self._post("/", body, headers, _CALL_DEADLINE_S)
         except OSError as error:
             return _failed(f"the platform does not answer: {error}")
         if status not in (200, 299):
@@ -187,22 +174,48 @@ class FunctionDeliveries:
             found["error"] = True
         return found
 
-    def _post(
-        self, arn: str, body: bytes, source: Json, kind: str, deadline_s: float
-    ) -> tuple[int, bytes]:
+    def put_events(self, request: Json) -> tuple[int, bytes]:
+        """Put events on buses of the platform; returns the status and the response."""
+        try:
+            return self._post(_EVENTS_PATH, json.dumps(request).encode(), {}, _EVENT_DEADLINE_S)
+        except OSError as error:
+            text = f"the platform does not answer: {error}"
+            return 503, json.dumps({"__type": "InternalException", "message": text}).encode()
+
+    def put_event_later(self, request: Json) -> None:
+        """Put an event of a service on a bus of the platform; returns at once."""
+        source = request["Entries"][0]["Source"]
+        body = json.dumps(request).encode()
+        self._send_later(f"the event of {source}", _EVENTS_PATH, body, {})
+
+    def _send_later(self, what: str, path: str, body: bytes, headers: Json) -> None:
+        context = contextvars.copy_context()
+        run = (self._send, what, path, body, headers)
+        threading.Thread(target=context.run, args=run, daemon=True).start()
+
+    def _send(self, what: str, path: str, body: bytes, headers: Json) -> None:
+        for attempt in range(_EVENT_ATTEMPTS):
+            try:
+                status, answer = self._post(path, body, headers, _EVENT_DEADLINE_S)
+            except OSError as error:
+                status, answer = 503, str(error).encode()
+            if status in (200, 202):
+                return
+            if status != 429 and status < 500:
+                break
+            threading.Event().wait(2**attempt)
+        _log(f"{what} was not taken: {status} {answer[:500].decode(errors='replace')}")
+
+    def _post(self, path: str, body: bytes, headers: Json, deadline_s: float) -> tuple[int, bytes]:
         headers = {
             "Authorization": f"Bearer {self._token}",
             "Content-Type": "application/json",
-            "X-Function": arn,
-            "X-Invocation-Type": kind,
-            "X-Source": source.get("service", ""),
-            "X-Source-Arn": source.get("arn", ""),
-            "X-Source-Account": source.get("account", ""),
             "X-Amzn-Trace-Id": trace_header.get(),
+            **headers,
         }
         connection = http.client.HTTPConnection(self._host, self._port, timeout=deadline_s)
         try:
-            connection.request("POST", "/", body, {k: v for k, v in headers.items() if v})
+            connection.request("POST", path, body, {k: v for k, v in headers.items() if v})
             answer = connection.getresponse()
             return answer.status, answer.read()
         except http.client.HTTPException as error:
@@ -211,11 +224,22 @@ class FunctionDeliveries:
             connection.close()
 
 
+def _about(arn: str, source: Json, kind: str) -> Json:
+    """Headers of an invocation."""
+    return {
+        "X-Function": arn,
+        "X-Invocation-Type": kind,
+        "X-Source": source.get("service", ""),
+        "X-Source-Arn": source.get("arn", ""),
+        "X-Source-Account": source.get("account", ""),
+    }
+
+
 def _failed(message: str) -> Json:
     return {"body": {"errorMessage": message, "errorType": "ServiceException"}, "error": True}
 
 
-def lead_to_platform(deliveries: FunctionDeliveries) -> None:
+def lead_to_platform(deliveries: Deliveries) -> None:
     """Replace the parts of ministack that find and invoke functions. Its version is pinned: if a
     part is missing, the program does not start."""
     responses = importlib.import_module("ministack.core.responses")
@@ -256,12 +280,12 @@ def lead_to_platform(deliveries: FunctionDeliveries) -> None:
     # Only S3 uses it.
     _replace(functions, "invoke_async_with_retry", send)
     _lead_topics(deliveries)
-    _lead_rules(deliveries, responses.get_account_id)
+    _lead_events(deliveries, responses)
     _find_owners_of_pools(responses)
     _keep_trace_headers()
 
 
-def _lead_topics(deliveries: FunctionDeliveries) -> None:
+def _lead_topics(deliveries: Deliveries) -> None:
     topics = importlib.import_module("ministack.services.sns")
 
     def send(endpoint: str, envelope: str, topic: str, subscription: str, *_: object) -> None:
@@ -284,23 +308,29 @@ def _lead_topics(deliveries: FunctionDeliveries) -> None:
     _replace(topics, "_deliver_to_lambda", send)
 
 
-def _lead_rules(deliveries: FunctionDeliveries, account: Callable[[], str]) -> None:
-    rules = importlib.import_module("ministack.services.eventbridge")
-    invoke_target = rules._invoke_target
+def _lead_events(deliveries: Deliveries, responses: Any) -> None:
+    """Event buses are the platform's own: what services here put on a bus goes there."""
+    buses = importlib.import_module("ministack.services.eventbridge")
 
-    def invoke(target: Json, event: Json, rule: Json, *rest: Any) -> None:
-        before = rule_arn.set(rule.get("Arn", ""))
-        try:
-            invoke_target(target, event, rule, *rest)
-        finally:
-            rule_arn.reset(before)
+    def request(entries: list[Json], *, is_from_service: bool) -> Json:
+        scope = {"account": responses.get_account_id(), "region": responses.get_region()}
+        return {"Entries": entries, "IsFromService": is_from_service, **scope}
 
-    def send(arn: str, payload: str) -> None:
-        source = {"service": "events.amazonaws.com", "arn": rule_arn.get(), "account": account()}
-        deliveries.send(arn, json.loads(payload), source)
+    def put_events(data: Json, allow_aws_source: bool = False) -> tuple[int, Json, bytes]:
+        given = request(data.get("Entries", []), is_from_service=allow_aws_source)
+        status, answer = deliveries.put_events(given)
+        return status, {"Content-Type": "application/json"}, answer
 
-    _replace(rules, "_invoke_target", invoke)
-    _replace(rules, "_dispatch_to_lambda", send)
+    def put_event(event: Json, *_: object) -> None:
+        members = ("Source", "DetailType", "Detail", "Resources", "EventBusName")
+        entry = {member: event[member] for member in members if member in event}
+        deliveries.put_event_later(request([entry], is_from_service=True))
+
+    _replace(buses, "_put_events", put_events)
+    _replace(buses, "_dispatch_event", put_event)
+    for module in (buses, importlib.import_module("ministack.services.scheduler")):
+        # Schedules are the platform's own, too. The emulator may have some of an earlier version.
+        _replace(module, "start_scheduler", lambda: None)
 
 
 def _find_owners_of_pools(responses: Any) -> None:

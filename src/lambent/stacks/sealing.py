@@ -5,16 +5,12 @@ remember. They are encrypted with a key of the platform. The key is in the same 
 of documents or a log of queries shows no secret, the whole database does.
 """
 
-import base64
 import dataclasses
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from lambent.kit.sealing import Sealing
 from lambent.model.arn import Scope
 from lambent.model.document import Body, Document, Root
 from lambent.store.store import Transaction
@@ -22,7 +18,6 @@ from lambent.store.store import Transaction
 SECRET: Final = "stacks"
 """Of the platform: the key."""
 _SEALED: Final = "sealed"
-_NONCE_BYTES: Final = 12
 
 
 class SealedDocuments:
@@ -33,7 +28,7 @@ class SealedDocuments:
         self._tx = tx
         self._rows = tx.documents
         self._sealed = sealed
-        self._key: AESGCM | None = None
+        self._sealing: Sealing | None = None
 
     def get(self, root: Root, kind: str, id: str) -> Document | None:
         """A document, or None if there is none."""
@@ -82,26 +77,22 @@ class SealedDocuments:
         if document.kind not in self._sealed or _SEALED not in document.body:
             return document
         body = dict(document.body)
-        data = base64.b64decode(body.pop(_SEALED))
         place = _place(document.root, document.kind, document.id)
-        nonce, rest = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
         try:
-            hidden: Any = json.loads(self._cipher().decrypt(nonce, rest, place))
-        except InvalidTag:
+            hidden: Any = json.loads(self._cipher().open(body.pop(_SEALED), place))
+        except ValueError:
             raise ValueError(f"{document} cannot be read with the key of this database") from None
         return dataclasses.replace(document, body={**body, **hidden})
 
-    def _seal(self, hidden: Body, place: bytes) -> str:
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        data = json.dumps(hidden, separators=(",", ":")).encode()
-        return base64.b64encode(nonce + self._cipher().encrypt(nonce, data, place)).decode()
+    def _seal(self, hidden: Body, place: str) -> str:
+        return self._cipher().seal(json.dumps(hidden, separators=(",", ":")).encode(), place)
 
-    def _cipher(self) -> AESGCM:
-        if self._key is None:
-            self._key = AESGCM(self._tx.identities.platform_secret(SECRET))
-        return self._key
+    def _cipher(self) -> Sealing:
+        if self._sealing is None:
+            self._sealing = Sealing(self._tx.identities.platform_secret(SECRET))
+        return self._sealing
 
 
-def _place(root: Root, kind: str, id: str) -> bytes:
+def _place(root: Root, kind: str, id: str) -> str:
     """Where a document belongs: its secrets cannot be put elsewhere."""
-    return json.dumps([*root, kind, id]).encode()
+    return json.dumps([*root, kind, id])

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from lambent.store.holding import MIGRATION_LOCK_ID, HeldConnection, SessionHold
 from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
+from lambent.store.tables import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_TIMEOUT_MS = 10_000
@@ -182,10 +184,17 @@ def revisions() -> list[str]:
 
 def migrate(engine: sa.Engine, revision: str = "head") -> None:
     """Migrate the database's tables to the revision this code expects, or to another one, forward
-    or backward."""
+    or backward. A new SQLite database gets the tables of this code at once, which is a quarter of
+    the work of all migrations."""
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":  # Two platforms may start at once.
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK_ID})")
+        elif revision == "head":
+            context = MigrationContext.configure(connection)
+            if not context.get_current_heads():
+                metadata.create_all(connection, checkfirst=False)
+                context.stamp(ScriptDirectory.from_config(_config()), revision)
+                return
         migrate_within(connection, revision)
 
 

@@ -1,22 +1,25 @@
-"""Events and calls from the services of the emulator: S3, SNS, EventBridge and others.
+"""Events and calls from the services of the emulator: S3, SNS, Step Functions and others.
 
 They come over the emulator's own connections on loopback, with its token. As in AWS the service is
 the caller: the function's policy has to allow it. A relaxed platform checks the policy only if the
-event comes from a resource of another account.
+event comes from a resource of another account. Events for event buses are taken for buses of the
+account and Region that the emulator names.
 """
 
 import hmac
 import json
+import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import assert_never
+from typing import Any, NamedTuple, assert_never
 
 import anyio
 import anyio.abc
 
 from lambent.asynchronous.queue import AsyncQueue
+from lambent.control.events.naming import find_bus
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.invocation.call import Call
 from lambent.invocation.invoker import Invoker
@@ -24,8 +27,9 @@ from lambent.kit.http.budget import Budget
 from lambent.kit.http.messages import Exchange
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
+from lambent.kit.strict_json import parse_plain
 from lambent.kit.tasks import shielded, start_task
-from lambent.model.arn import AccountId, Arn, Scope
+from lambent.model.arn import AccountId, Arn, Region, Scope
 from lambent.model.errors import ApiError, service_failure
 from lambent.model.invocation import (
     Crashed,
@@ -39,9 +43,14 @@ from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, SYNCHRONOUS_EVENT
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.model.principal import service as service_principal
 from lambent.model.traces import trace_id_of
+from lambent.triggers.events.buses import EventBuses
 
 _FUNCTION_FAILED = 299
 """Status of the response to a call whose function failed."""
+_EVENTS_PATH = "/events"
+_ENTRIES_MAX = 10
+_SCOPE = re.compile(r"[0-9]{12} [a-z0-9-]{1,32}", re.ASCII)
+_TEXTS = ("Source", "DetailType", "Detail", "EventBusName")
 _JSON = [("Content-Type", "application/json")]
 _CONNECTIONS_MAX = 512
 _LIMITS = HttpLimits(
@@ -61,12 +70,14 @@ class LocalServiceCalls:
         self,
         invoker: Invoker,
         queue: AsyncQueue,
+        buses: EventBuses,
         authorizer: Authorizer,
         tasks: anyio.abc.TaskGroup,
         token: str,
     ) -> None:
         self._invoker = invoker
         self._queue = queue
+        self._buses = buses
         self._authorizer = authorizer
         self._tasks = tasks
         self._credentials = f"Bearer {token}".encode()
@@ -83,6 +94,9 @@ class LocalServiceCalls:
         headers = exchange.headers
         arn = headers.get("x-function", "")
         try:
+            if exchange.path == _EVENTS_PATH:
+                await self._put_events(exchange)
+                return
             reference = _parse(arn)
             await self._check(exchange, reference)
             if headers.get("x-invocation-type") == "Event":
@@ -116,6 +130,16 @@ class LocalServiceCalls:
         await self._queue.keep(reference, exchange.body, trace_id)
         exchange.respond(202)
 
+    async def _put_events(self, exchange: Exchange) -> None:
+        try:
+            request = EventsOfServices.from_document(parse_plain(exchange.body.decode()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ApiError("ValidationException", "The request has another form.") from error
+        answer = await self._buses.put_events(
+            request.scope, {"Entries": request.entries}, is_from_service=request.is_from_service
+        )
+        exchange.respond(200, _JSON, json.dumps(answer).encode())
+
     async def _call(self, exchange: Exchange, reference: FunctionReference) -> None:
         result = await self._invoker.call(
             Call(
@@ -136,6 +160,38 @@ class LocalServiceCalls:
                 exchange.respond(_FUNCTION_FAILED, _JSON, payload)
             case _:
                 assert_never(result.outcome)
+
+
+class EventsOfServices(NamedTuple):
+    """PutEvents of the emulator."""
+
+    scope: Scope
+    entries: Sequence[Mapping[str, Any]]
+    is_from_service: bool
+
+    @staticmethod
+    def from_document(document: Any) -> "EventsOfServices":
+        """Raises `ValueError`, `KeyError`, `TypeError` or `AttributeError` if it is none. Times are
+        dropped: an event happens when it arrives."""
+        scope = Scope(AccountId(document["account"]), Region(document["region"]))
+        entries = document["Entries"]
+        if _SCOPE.fullmatch(f"{scope.account} {scope.region}") is None:
+            raise ValueError("no account and Region")
+        if not 0 < len(entries) <= _ENTRIES_MAX:
+            raise ValueError("too many entries, or none")
+        return EventsOfServices(
+            scope, [_entry(given, scope) for given in entries], document["IsFromService"] is True
+        )
+
+
+def _entry(given: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
+    entry = {name: given[name] for name in _TEXTS if given.get(name) is not None}
+    resources = list(given.get("Resources") or ())
+    if not all(isinstance(text, str) for text in (*entry.values(), *resources)):
+        raise ValueError("a member is no text")
+    if find_bus(scope, entry.get("EventBusName")).scope != scope:
+        raise ValueError("the bus belongs to another account or Region")
+    return {**entry, "Resources": resources}
 
 
 def _parse(arn: str) -> FunctionReference:

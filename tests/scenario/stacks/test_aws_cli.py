@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from .tools import Platform, Project
 
 AWS = str(Path(sys.executable).with_name("aws"))
+DATA = Path(str(find_spec("awscli").origin)).with_name("data")  # type: ignore[union-attr]
+"""What the AWS CLI reads besides our models."""
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
 Parameters: {Who: {Type: String, Default: world}}
@@ -46,7 +49,8 @@ def aws(project: Project) -> Callable[..., str]:
     """Runs `aws cloudformation`; returns what it prints."""
 
     def run(*arguments: str, code: int = 0) -> str:
-        return project.run([AWS, "cloudformation", *arguments], code)
+        command = [sys.executable, AWS, "cloudformation", *arguments]
+        return project.run(command, code, AWS_DATA_PATH=f"{project.models}:{DATA}")
 
     return run
 

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.sync.client import connect
 
+from tests.scenario.test_cli import run
+
 from .tools import INSTALLED, Platform, Project
 
 OSLS = INSTALLED / "osls" / "node_modules" / "osls" / "bin" / "serverless.js"
@@ -63,6 +65,12 @@ def test_from_the_deployment_to_the_removal(project: Project, osls: Callable[...
     with connect(url, compression=None) as client:
         client.send("hello")
         assert client.recv(timeout=60) == "HELLO"
+
+    shown = json.loads(run(project.platform, "stacks", "osls-app-dev", "--json").stdout)
+    addresses = [each["address"] for each in shown["Addresses"]]
+    (rest,) = [each for each in addresses if each.startswith(project.platform.endpoint)]
+    assert project.get(f"{rest}/hello")["hello"] == "world"
+    assert any(each.startswith("ws") for each in addresses)
 
     invoked = osls("invoke", "--function", "hello", "--data", '{"name": "osls"}')
     assert json.loads(json.loads(invoked)["body"]) == {"hello": "world", "name": "osls"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .tools import INSTALLED, Platform, Project
+from .tools import Platform, Project
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
@@ -53,7 +53,6 @@ def sam(project: Project) -> Callable[..., str]:
     def run(*arguments: str) -> str:
         return project.run(
             [sys.executable, "-m", "samcli", *arguments],
-            PYTHONPATH=str(INSTALLED / "sam"),
             SAM_CLI_TELEMETRY="0",
             SAM_CLI_POLL_DELAY="0.2",
         )

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import botocore.session
 import requests
 from botocore.exceptions import ClientError
 
+from tests import forking
 from tests.packages import INSTALLED
 from tests.platforms import ACCOUNT, PYTHON, Platform, log_lines, wait_for
 
@@ -25,6 +27,7 @@ class Project:
         self.directory = parent / "project"
         self.platform = platform
         self._home = parent / "home"
+        self.models = parent / "models"
         self.directory.mkdir()
         self._home.mkdir()
 
@@ -41,13 +44,15 @@ class Project:
         waiters = botocore.session.get_session().get_data(f"{service}/{version}/waiters-2")
         for waiter in waiters["waiters"].values():
             waiter.update(delay=0.2, maxAttempts=600)
-        written = self._home / ".aws" / "models" / inside
+        written = self.models / inside
         written.parent.mkdir(parents=True)
         written.write_text(json.dumps(waiters))
 
     def run(self, command: Sequence[str], code: int = 0, **variables: str) -> str:
-        """Run a tool; returns what it prints to both streams. Asserts its exit code."""
-        done = subprocess.run(
+        """Run a tool, one in Python from loaded libraries; returns what it prints to both streams.
+        Asserts its exit code."""
+        start = forking.Forked if command[0] == sys.executable else subprocess.Popen
+        with start(
             command,
             cwd=self.directory,
             env={
@@ -63,10 +68,10 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=110,
-        )
-        assert done.returncode == code, done.stdout + self._failures()
-        return done.stdout
+        ) as process:
+            printed, _ = process.communicate(timeout=110)
+        assert process.returncode == code, printed + self._failures()
+        return printed
 
     def _failures(self) -> str:
         """Why steps of stacks failed, for the report of a test."""

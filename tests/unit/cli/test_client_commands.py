@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambent.cli.bucket import Bucket
 from lambent.cli.deploy import deploy
 from lambent.cli.function_file import FunctionFile
 from lambent.cli.invoke import describe_failure, invoke, read_event
@@ -96,7 +97,7 @@ class FakeLogs:
 WANTED = FunctionFile(name="hello", runtime="python3.12", handler="app.handler", memory=256)
 
 
-def no_s3() -> Any:
+def no_bucket() -> Any:
     """Small packages need none."""
     raise AssertionError("not for a small package")
 
@@ -104,21 +105,35 @@ def no_s3() -> Any:
 class FakeS3:
     """Buckets, or none."""
 
+    class exceptions:
+        BucketAlreadyOwnedByYou = KeyError
+
+    class meta:
+        region_name = "eu-west-1"
+
     def __init__(self, *, is_there: bool) -> None:
         self.is_there = is_there
         self.objects: dict[str, bytes] = {}
         self.stored: list[str] = []
 
+    def get_caller_identity(self) -> dict[str, str]:
+        """Whose bucket it is."""
+        return {"Account": "1"}
+
     def create_bucket(self, Bucket: str) -> None:
         """An existing bucket is not an error."""
         if not self.is_there:
-            detail = {"Code": "UnknownOperationException", "Message": "no S3"}
+            detail = {"Code": "AccessDenied", "Message": "not you"}
             raise ClientError({"Error": detail}, "CreateBucket")
+
+    def head_object(self, Bucket: str, Key: str) -> None:
+        """No object is ever there."""
+        raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
 
     def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:
         """Keep an object."""
         self.objects[Key] = Body
-        self.stored.append(Key)
+        self.stored.append(f"{Bucket}/{Key}")
 
     def delete_object(self, Bucket: str, Key: str) -> None:
         """Forget one."""
@@ -135,7 +150,7 @@ def code(tmp_path: Path) -> Path:
 def test_a_new_function_is_created(code: Path) -> None:
     """With a role, since the API wants one, and waited for."""
     client = FakeLambda()
-    found = deploy(client, no_s3, code, WANTED, lambda _: None)
+    found = deploy(client, no_bucket, code, WANTED, lambda _: None)
     assert client.calls == ["create"]
     assert found["MemorySize"] == 256
     assert found["Role"].startswith("arn:aws:iam::")
@@ -143,30 +158,31 @@ def test_a_new_function_is_created(code: Path) -> None:
 
 
 def test_a_large_package_goes_by_way_of_s3(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And leaves nothing there; without S3 the error says what to do."""
+    """To the bucket of stacks, and leaves nothing there; an error says what was refused."""
     monkeypatch.setattr("lambent.cli.deploy.DIRECT_BYTES_MAX", 10)
     client, s3 = FakeLambda(), FakeS3(is_there=True)
-    deploy(client, lambda: nullcontext(s3), code, WANTED, lambda _: None)
+    deploy(client, lambda: nullcontext(Bucket(s3, s3)), code, WANTED, lambda _: None)
     (code / "more.py").write_text("x = 1\n")
-    deploy(client, lambda: nullcontext(s3), code, WANTED, lambda _: None)
+    deploy(client, lambda: nullcontext(Bucket(s3, s3)), code, WANTED, lambda _: None)
     assert client.calls == ["create", "code"]
     assert (len(s3.stored), s3.objects) == (2, {})
-    with pytest.raises(CliError, match="--services"):
-        deploy(
-            FakeLambda(), lambda: nullcontext(FakeS3(is_there=False)), code, WANTED, lambda _: None
-        )
+    assert s3.stored[0].startswith("lambent-deploy-1-eu-west-1/hello-")
+    refusing = FakeS3(is_there=False)
+    bucket = Bucket(refusing, refusing)
+    with pytest.raises(CliError, match=r"cannot upload hello-.* not you"):
+        deploy(FakeLambda(), lambda: nullcontext(bucket), code, WANTED, lambda _: None)
 
 
 def test_only_what_differs_is_updated(code: Path) -> None:
     """Nothing the second time; then the code, then the configuration, then both."""
     client = FakeLambda()
-    deploy(client, no_s3, code, WANTED, lambda _: None)
-    deploy(client, no_s3, code, WANTED, lambda _: None)
+    deploy(client, no_bucket, code, WANTED, lambda _: None)
+    deploy(client, no_bucket, code, WANTED, lambda _: None)
     assert client.calls == ["create"]
     (code / "more.py").write_text("x = 1\n")
-    deploy(client, no_s3, code, WANTED, lambda _: None)
+    deploy(client, no_bucket, code, WANTED, lambda _: None)
     assert client.calls == ["create", "code"]
-    deploy(client, no_s3, code, FunctionFile(name="hello", timeout=9), lambda _: None)
+    deploy(client, no_bucket, code, FunctionFile(name="hello", timeout=9), lambda _: None)
     assert client.calls == ["create", "code", "configuration"]
     assert (client.function["MemorySize"], client.function["Timeout"]) == (256, 9)
 
@@ -183,7 +199,7 @@ def test_a_failed_deployment_says_why(code: Path, failure: dict[str, Any]) -> No
     client = FakeLambda()
     client.failure = failure
     with pytest.raises(CliError, match="no such program"):
-        deploy(client, no_s3, code, WANTED, lambda _: None)
+        deploy(client, no_bucket, code, WANTED, lambda _: None)
 
 
 def test_a_function_that_failed_can_be_deployed_again(code: Path) -> None:
@@ -191,7 +207,7 @@ def test_a_function_that_failed_can_be_deployed_again(code: Path) -> None:
     client = FakeLambda(FunctionName="hello", CodeSha256="old")
     client.failure = {"State": "Failed", "StateReason": "broken"}
     with pytest.raises(CliError, match="broken"):
-        deploy(client, no_s3, code, WANTED, lambda _: None)
+        deploy(client, no_bucket, code, WANTED, lambda _: None)
     assert client.calls[0] == "code"
 
 

@@ -1,6 +1,7 @@
 """The commands as typed, as far as they go without a platform."""
 
 import json
+import re
 import resource
 import socket
 import subprocess
@@ -43,6 +44,36 @@ def test_help_names_every_command() -> None:
     assert done.returncode == 0
     for command in ("up", "doctor", "deploy", "invoke", "logs", "functions", "delete", "config"):
         assert f" {command} " in done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_of_a_shell(shell: str) -> None:
+    """The script is printed; commands and templates are completed without a platform."""
+    source = run(_LAMBENT_COMPLETE=f"source_{shell}")
+    assert "_LAMBENT_COMPLETE=complete" in source.stdout
+    assert complete(shell, "lambent invo") == ["invoke"]
+    assert complete(shell, "lambent init --template http") == ["http-api", "http-api-node"]
+
+
+def test_completion_without_a_platform(free_port: int) -> None:
+    """Nothing is completed, nothing is printed, and the key press does not wait."""
+    endpoint = f"http://127.0.0.1:{free_port}"
+    assert complete("bash", "lambent invoke a", LAMBENT_ENDPOINT=endpoint) == []
+    assert complete("bash", "lambent stacks a", LAMBENT_ENDPOINT="nonsense") == []
+
+
+def complete(shell: str, line: str, **environment: str) -> list[str]:
+    """What a shell offers at the end of a line."""
+    words = line.split(" ")
+    completed = {
+        "bash": {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)},
+        "zsh": {"_TYPER_COMPLETE_ARGS": line},
+        "fish": {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }
+    done = run(_LAMBENT_COMPLETE=f"complete_{shell}", **completed[shell], **environment)
+    assert done.stderr == ""
+    offered = [word.strip('"') for word in re.findall(r"[\w-]+", done.stdout)]
+    return [word for word in offered if word.startswith(words[-1])]
 
 
 def test_nothing_heavy_is_loaded_for_help() -> None:

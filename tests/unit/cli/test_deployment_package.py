@@ -88,11 +88,23 @@ def test_an_empty_directory_is_refused(tmp_path: Path) -> None:
 
 def test_credentials_stay_out(tmp_path: Path) -> None:
     """Files of the user who deploys, unless `.lambentignore` says otherwise."""
-    for name in ("app.py", ".env", ".aws/credentials"):
+    for name in ("app.py", ".env", ".aws/credentials", "inner/id_rsa"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     assert names(pack(tmp_path)) == ["app.py"]
-    assert left_out(tmp_path) == [".env", ".aws"]
+    assert left_out(tmp_path) == [".aws", ".env", "inner/id_rsa"]
     (tmp_path / ".lambentignore").write_text("!.env\n")
     assert names(pack(tmp_path)) == [".env", "app.py"]
-    assert left_out(tmp_path) == [".aws"]
+    assert left_out(tmp_path) == [".aws", "inner/id_rsa"]
+
+
+def test_a_package_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names what is large, and how it is left out."""
+    monkeypatch.setattr("lambent.cli.package.UNZIPPED_BYTES_MAX", 1000)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights.bin").write_bytes(b"x" * 900)
+    (tmp_path / "app.py").write_bytes(b"x" * 101)
+    with pytest.raises(UsageError, match=r"1,001 bytes unzipped.* model \(900\).*lambentignore"):
+        pack(tmp_path)
+    (tmp_path / ".lambentignore").write_text("model\n")
+    assert names(pack(tmp_path)) == ["app.py"]

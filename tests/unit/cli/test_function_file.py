@@ -7,7 +7,6 @@ import pytest
 from lambent.cli.function_file import (
     FunctionFile,
     complete,
-    likely_mistakes,
     read_function_file,
 )
 from lambent.cli.output import UsageError
@@ -76,7 +75,9 @@ def test_mistakes(tmp_path: Path, toml: str, words: list[str]) -> None:
         ({"app__py": "def handler(e, c): pass"}, "python3.", "app.handler"),
         ({"main__py": "def lambda_handler(e, c): pass"}, "python3.", "main.lambda_handler"),
         ({"index__mjs": "export const handler = 1"}, "nodejs", "index.handler"),
+        ({"index__ts": "export const handler = 1"}, "nodejs", "index.handler"),
         ({"bootstrap": "#!/bin/sh"}, "provided.al2023", "bootstrap"),
+        ({"go__mod": "module hello"}, "provided.al2023", "bootstrap"),
         (
             {"lambda_function__rb": "def lambda_handler(event:, context:)\n  1\nend"},
             "ruby",
@@ -110,33 +111,3 @@ def test_no_guess_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, App__class="")
     with pytest.raises(UsageError, match="java21"):
         complete(FunctionFile(), tmp_path)
-    write(tmp_path, index__ts="export const handler = 1")
-    with pytest.raises(UsageError, match="build it"):
-        complete(FunctionFile(), tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("files", "wanted", "words"),
-    [
-        ({"app__py": ""}, {}, []),
-        ({"app__py": "", "__env": "KEY=1"}, {}, ["left out .env"]),
-        ({"app__py": "", "__env": "", "__lambentignore": "!.env"}, {}, []),
-        ({"app__py": "", "requirements__txt": "requests"}, {}, ["pip install"]),
-        (
-            {"index__js": "", "package__json": '{"dependencies": {}}'},
-            {"runtime": "nodejs20.x", "handler": "index.handler"},
-            ["npm install"],
-        ),
-        ({"app__py": ""}, {"handler": "main.handler"}, ["no main.py"]),
-        ({"app__py": ""}, {"runtime": "provided.al2023", "handler": "x"}, []),
-    ],
-)
-def test_likely_mistakes_are_named(
-    tmp_path: Path, files: dict[str, str], wanted: dict[str, str], words: list[str]
-) -> None:
-    """What will be missing when the function runs is reported when it is deployed."""
-    write(tmp_path, **files)
-    said = {"runtime": "python3.11", "handler": "app.handler", **wanted}
-    found = likely_mistakes(tmp_path, FunctionFile(**said))  # type: ignore[arg-type]
-    assert len(found) == len(words)
-    assert all(word in sentence for word, sentence in zip(words, found, strict=True))

@@ -10,6 +10,7 @@ import pytest
 
 from lambent.cli.local_files import send_local_files
 from lambent.cli.output import UsageError
+from tests.unit.cli import conftest
 
 
 class Bucket:
@@ -35,10 +36,7 @@ def bucket() -> Bucket:
 
 def write(directory: Path, files: dict[str, str]) -> Path:
     """Files in a directory; returns the template."""
-    for name, text in files.items():
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text(text)
-    return directory / "template.yaml"
+    return conftest.write(directory, files) / "template.yaml"
 
 
 def send(template: Path, bucket: Bucket) -> dict[str, Any]:
@@ -53,7 +51,7 @@ def test_code_of_functions(tmp_path: Path, bucket: Bucket) -> None:
     template = write(
         tmp_path,
         {
-            "a/app.py": "A",
+            "a/app.py": "handler = 1",
             "a/.env": "SECRET",
             "template.yaml": """
 Globals: {Function: {CodeUri: a, Runtime: python3.12}}
@@ -68,7 +66,7 @@ Resources:
     )
     resources = send(template, bucket)
     (key,) = bucket.objects
-    assert bucket.files(key) == {"app.py": b"A"}
+    assert bucket.files(key) == {"app.py": b"handler = 1"}
     assert resources["Plain"]["Properties"]["Code"] == {"S3Bucket": "artifacts", "S3Key": key}
     assert resources["Sam"]["Properties"]["CodeUri"] == f"s3://artifacts/{key}"
     assert resources["Inline"]["Properties"]["Code"] == {"ZipFile": "code"}
@@ -131,3 +129,21 @@ def test_files_that_do_not_exist(tmp_path: Path, bucket: Bucket) -> None:
     template = write(tmp_path, {"template.yaml": resources})
     with pytest.raises(UsageError, match="F names gone, which does not exist"):
         send(template, bucket)
+
+
+def test_nothing_is_uploaded_before_all_is_checked(tmp_path: Path, bucket: Bucket) -> None:
+    """The second function has no handler, so the first is not uploaded either."""
+    template = write(
+        tmp_path,
+        {
+            "a/app.py": "handler = 1",
+            "template.yaml": """
+Resources:
+  A: {Type: AWS::Lambda::Function, Properties: {Code: a, Runtime: python3.12, Handler: app.handler}}
+  B: {Type: AWS::Lambda::Function, Properties: {Code: a, Runtime: python3.12, Handler: b.handler}}
+""",
+        },
+    )
+    with pytest.raises(UsageError, match=r"there is no b\.py"):
+        send(template, bucket)
+    assert bucket.objects == {}

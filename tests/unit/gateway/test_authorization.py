@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lambent.control.events.naming import connection_arn, destination_arn
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.permissions.asked import Nothing
@@ -50,6 +51,7 @@ RULE = f"arn:aws:events:us-east-1:{HERE}:rule/r"
 RULE_ON_BUS = f"arn:aws:events:us-east-1:{HERE}:rule/b/r"
 SCHEDULE = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/default/s"
 SCHEDULE_IN_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/s"
+SCHEDULES_OF_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/*"
 GROUP_OF_SCHEDULES = f"arn:aws:scheduler:us-east-1:{HERE}:schedule-group/g"
 STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
 CHANGE_SET = f"arn:aws:cloudformation:us-east-1:{HERE}:changeSet/c/{UUID}"
@@ -342,14 +344,12 @@ CASES: Mapping[str, Sequence[Case]] = {
         (Case((BUS,), [{"Name": "b"}, {"Name": BUS}]),),
     ),
     **dict.fromkeys(
-        ("PutPermission", "events:RemovePermission"),
         (
-            Case((BUS,), [{"EventBusName": "b"}, {"EventBusName": BUS}]),
-            Case((DEFAULT_BUS,), [{}, {"EventBusName": "default"}]),
+            *("ListEventBuses", "ListRuleNamesByTarget", "ListRules", "TestEventPattern"),
+            *("PutPermission", "events:RemovePermission", "ListConnections"),
+            "ListApiDestinations",
         ),
-    ),
-    **dict.fromkeys(
-        ("ListEventBuses", "ListRuleNamesByTarget", "ListRules", "TestEventPattern"), (NEITHER,)
+        (NEITHER,),
     ),
     **dict.fromkeys(
         (
@@ -360,6 +360,23 @@ CASES: Mapping[str, Sequence[Case]] = {
             Case((RULE,), all_of(Name=["r"], Rule=["r"], EventBusName=[None, DEFAULT_BUS])),
             Case((RULE_ON_BUS,), all_of(Name=["r"], Rule=["r"], EventBusName=["b", BUS])),
         ),
+    ),
+    **dict.fromkeys(
+        (
+            *("CreateConnection", "UpdateConnection", "DeauthorizeConnection"),
+            *("DescribeConnection", "events:DeleteConnection"),
+        ),
+        (Case((connection_arn(Scope(HERE, "us-east-1"), "c"),), [{"Name": "c"}]),),
+    ),
+    "CreateApiDestination": (
+        Case(
+            (destination_arn(Scope(HERE, "us-east-1"), "d"),),
+            [{"Name": "d", "ConnectionArn": connection_arn(Scope(HERE, "us-east-1"), "c")}],
+        ),
+    ),
+    **dict.fromkeys(
+        ("UpdateApiDestination", "DeleteApiDestination", "DescribeApiDestination"),
+        (Case((destination_arn(Scope(HERE, "us-east-1"), "d"),), [{"Name": "d"}]),),
     ),
     "PutEvents": (
         Case((BUS,), [{"Entries": [{"EventBusName": name}]} for name in ("b", BUS)]),
@@ -486,6 +503,13 @@ async def trusting(arn: str) -> ResourcePolicy:
     return ResourcePolicy(trust=[trust] if arn == ROLE else [])
 
 
+BESIDE = {
+    "PutFunctionCodeSigningConfig": CONFIG,
+    "CreateApiDestination": connection_arn(Scope(HERE, "us-east-1"), "c"),
+}
+"""Another resource that the same permission of an operation is about."""
+
+
 def test_every_operation_has_its_cases() -> None:
     """Each operation that is offered has the spellings of its resource here; those of API Gateway,
     whose resources are paths, are in `test_permissions_by_path.py`."""
@@ -516,8 +540,8 @@ def test_what_is_denied_is_denied_in_every_spelling(operation: str) -> None:
             assert "explicit deny" in refused.message, context
             others = {"Effect": "Allow", "NotAction": action, "Resource": "*"}
             statements = [allow(action, arn), others]
-            if operation == "PutFunctionCodeSigningConfig":
-                statements.append(allow(action, CONFIG))
+            if operation in BESIDE:
+                statements.append(allow(action, BESIDE[operation]))
             assert decision(operation, params, *statements, load=trusting) is None, context
             if arn != "*":
                 beside = [allow(action, f"{arn}x"), others]

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
+from lambent.polling.broker_connections import Endpoint, parse_endpoint
 from lambent.polling.ports import Record
 from lambent.polling.sources.mq import activemq_records, amqp_tolerance, rabbitmq_records
-from lambent.polling.sources.mq.endpoints import Endpoint, Engine, parse_endpoint
+from lambent.polling.sources.mq.endpoints import PROTOCOLS
 
 NOW = 1_700_000_000.0
 
@@ -179,10 +180,10 @@ def test_activemq_s_documents_are_json(headers: dict[str, str], body: bytes) -> 
 @pytest.mark.parametrize(
     ("url", "place"),
     [
-        ("amqps://b-1.mq.us-east-1.amazonaws.com:5671", (Engine.RABBITMQ, 5671, True)),
-        (" amqp://b-1.mq.us-east-1.amazonaws.com", (Engine.RABBITMQ, 5672, False)),
-        ("stomp+ssl://b-1.mq.us-east-1.amazonaws.com:61614", (Engine.ACTIVEMQ, 61614, True)),
-        ("stomp://b-1.mq.us-east-1.amazonaws.com:1", (Engine.ACTIVEMQ, 1, False)),
+        ("amqps://b-1.mq.us-east-1.amazonaws.com:5671", ("amqps", 5671, True)),
+        (" amqp://b-1.mq.us-east-1.amazonaws.com", ("amqp", 5672, False)),
+        ("stomp+ssl://b-1.mq.us-east-1.amazonaws.com:61614", ("stomp+ssl", 61614, True)),
+        ("stomp://b-1.mq.us-east-1.amazonaws.com:1", ("stomp", 1, False)),
         ("ssl://b-1.mq.us-east-1.amazonaws.com:61617", None),
         ("amqp+ssl://b-1.mq.us-east-1.amazonaws.com:5671", None),
         ("amqp://", None),
@@ -191,8 +192,8 @@ def test_activemq_s_documents_are_json(headers: dict[str, str], body: bytes) -> 
         ("", None),
     ],
 )
-def test_endpoints(url: str, place: tuple[Engine, int, bool] | None) -> None:
+def test_endpoints(url: str, place: tuple[str, int, bool] | None) -> None:
     """Only those with a supported protocol."""
     host = "b-1.mq.us-east-1.amazonaws.com"
     expected = None if place is None else Endpoint(place[0], host, place[1], place[2])
-    assert parse_endpoint(url) == expected
+    assert parse_endpoint(url, PROTOCOLS) == expected

@@ -12,9 +12,9 @@ from lambent.model.arn import Scope
 from lambent.model.mapping import EventSourceMapping, MappingState
 from lambent.model.sources.mq import MQ
 from lambent.polling.buffer import Buffer
+from lambent.polling.delivered_queue import DeliveredQueue
 from lambent.polling.ports import EVENT_BYTES_MAX, Envelope, PartLost, Record, SourceError
 from lambent.polling.retries import EXPIRED, BatchAttempts, BatchDone, BatchFailed, Discard
-from lambent.polling.sources.mq.delivered_queue import DeliveredQueue
 
 pytestmark = pytest.mark.anyio
 MAPPING = EventSourceMapping(

@@ -20,6 +20,7 @@ from lambent.control.events.naming import (
     bus_missing,
     find_bus,
     invalid,
+    own_bus,
     root_of,
     too_many,
     validation,
@@ -102,14 +103,14 @@ class Buses:
     async def update(self, scope: Scope, params: Params) -> Params:
         """UpdateEventBus."""
         _refuse(params)
-        bus = find_bus(scope, params.get("Name"))
+        bus = own_bus(scope, params.get("Name"))
         described = {"Description": params.get("Description", "")}
         await self._change(bus, lambda body: {**body, **described})
         return {"Arn": bus.arn, "Name": bus.name, **described}
 
     async def delete(self, scope: Scope, params: Params) -> Params:
         """DeleteEventBus."""
-        bus = find_bus(scope, params["Name"])
+        bus = own_bus(scope, params["Name"])
         if bus.name == DEFAULT:
             raise validation("Cannot delete event bus default.")
 
@@ -124,7 +125,7 @@ class Buses:
 
     async def put_permission(self, scope: Scope, params: Params) -> Params:
         """PutPermission: a whole policy, or one statement of it."""
-        bus = find_bus(scope, params.get("EventBusName"))
+        bus = own_bus(scope, params.get("EventBusName"))
         whole = params.get(POLICY)
         if whole is not None:
             policy = _read_policy(whole)
@@ -144,7 +145,7 @@ class Buses:
 
     async def remove_permission(self, scope: Scope, params: Params) -> Params:
         """RemovePermission."""
-        bus = find_bus(scope, params.get("EventBusName"))
+        bus = own_bus(scope, params.get("EventBusName"))
 
         def change(body: Body) -> Body:
             rest = {name: value for name, value in body.items() if name != POLICY}

@@ -1,5 +1,6 @@
 """Names and ARNs of buses and rules, and errors about them."""
 
+import uuid
 from typing import NamedTuple
 
 from lambent.model.arn import Arn, Scope
@@ -9,8 +10,10 @@ from lambent.model.schedules.documents import RULES
 
 SERVICE = RULES
 DEFAULT = "default"
-BUS, RULE = "bus", "rule"
+BUS, RULE, CONNECTION, DESTINATION = "bus", "rule", "connection", "api-destination"
 """Kinds of documents."""
+CONNECTIONS, DESTINATIONS = "/connections", "/api-destinations"
+"""Ids of their roots; no bus is called so."""
 _BUS_PREFIX, _RULE_PREFIX = "event-bus/", "rule/"
 BUS_NAME_MAX = 128
 """Characters, as the database stores a root. AWS allows 256."""
@@ -30,6 +33,20 @@ def rule_arn(scope: Scope, bus: str, rule: str) -> str:
     """The ARN of a rule."""
     path = rule if bus == DEFAULT else f"{bus}/{rule}"
     return f"arn:aws:events:{scope.region}:{scope.account}:{_RULE_PREFIX}{path}"
+
+
+def connection_arn(scope: Scope, name: str) -> str:
+    """The ARN of a connection. Its last part follows from the rest."""
+    return _with_id(f"arn:aws:events:{scope.region}:{scope.account}:connection/{name}")
+
+
+def destination_arn(scope: Scope, name: str) -> str:
+    """The ARN of an API destination. Its last part follows from the rest."""
+    return _with_id(f"arn:aws:events:{scope.region}:{scope.account}:api-destination/{name}")
+
+
+def _with_id(arn: str) -> str:
+    return f"{arn}/{uuid.uuid5(uuid.NAMESPACE_URL, arn)}"
 
 
 class BusName(NamedTuple):
@@ -60,6 +77,14 @@ def find_bus(scope: Scope, given: str | None) -> BusName:
     if arn is None or arn.service != SERVICE or not arn.resource.startswith(_BUS_PREFIX):
         raise invalid("EventBusName", "Provided Arn is not in correct format.")
     return BusName(arn.scope, arn.resource.removeprefix(_BUS_PREFIX))
+
+
+def own_bus(scope: Scope, given: str | None) -> BusName:
+    """As `find_bus`, where only buses of the caller's account and Region can be named."""
+    bus = find_bus(scope, given)
+    if bus.scope != scope:
+        raise invalid("EventBusName", "The event bus belongs to another account or Region.")
+    return bus
 
 
 class Named(NamedTuple):

@@ -9,8 +9,8 @@ from lambent.control.events.naming import (
     DEFAULT,
     RULE,
     BusName,
-    find_bus,
     invalid,
+    own_bus,
     rule_arn,
     rule_missing,
     too_many,
@@ -18,12 +18,19 @@ from lambent.control.events.naming import (
 )
 from lambent.control.events.paging import page, read_token
 from lambent.kit.clock import Clock
-from lambent.model.arn import Scope
+from lambent.model.arn import Arn, Scope
 from lambent.model.document import Body, Document
 from lambent.model.errors import ApiError
 from lambent.model.events.inputs import check_input
 from lambent.model.events.patterns import InvalidPattern, read_pattern
-from lambent.model.events.targets import target_error
+from lambent.model.events.targets import (
+    API_DESTINATION,
+    BUS,
+    UNIVERSAL,
+    kind_of,
+    parameters_of,
+    target_error,
+)
 from lambent.model.schedules.documents import ENABLED, due_after, is_on
 from lambent.model.schedules.expressions import parse
 from lambent.store.store import Store, Transaction
@@ -36,10 +43,11 @@ RULES_MAX = 2_000
 """Of one bus."""
 _TARGETS_MAX = 5
 _SHOWN = ("Name", "Description", "EventPattern", "ScheduleExpression", "State", "RoleArn")
+_INPUTS = frozenset({"Input", "InputPath", "InputTransformer"})
 _TARGET_MEMBERS = frozenset(
     {
-        *("Id", "Arn", "RoleArn", "Input", "InputPath", "InputTransformer"),
-        *("SqsParameters", "DeadLetterConfig", "RetryPolicy"),
+        *("Id", "Arn", "RoleArn", *_INPUTS),
+        *("DeadLetterConfig", "RetryPolicy"),
     }
 )
 
@@ -221,10 +229,7 @@ def require_rule(tx: Transaction, bus: BusName, name: str) -> Document:
 
 def _own_bus(scope: Scope, params: Params) -> BusName:
     """Rules belong to the account of their bus."""
-    bus = find_bus(scope, params.get("EventBusName"))
-    if bus.scope != scope:
-        raise invalid("EventBusName", "The event bus belongs to another account or Region.")
-    return bus
+    return own_bus(scope, params.get("EventBusName"))
 
 
 def _check(body: Body, bus: BusName) -> None:
@@ -256,9 +261,17 @@ def _check_target(target: Params) -> None:
     reason = target_error(target["Arn"])
     if reason is not None:
         raise invalid(target["Arn"][:256], reason)
-    others = sorted(set(target).difference(_TARGET_MEMBERS))
-    if others:
-        raise invalid(others[0], "Lambent does not offer it for a target of a rule.")
+    kind = kind_of(Arn.parse(target["Arn"])) or ""
+    if kind == UNIVERSAL:
+        raise invalid(target["Arn"][:256], "It can be the target of a schedule only.")
+    if kind == API_DESTINATION and not target.get("RoleArn"):
+        raise validation(f"RoleArn is required for target {target['Arn']}.")
+    if kind == BUS and not _INPUTS.isdisjoint(target):
+        raise invalid("Input", "The event for an event bus cannot be changed.")
+    others = sorted(set(target).difference(_TARGET_MEMBERS, parameters_of(kind)))
+    if others or (kind == BUS and "EventBridgeParameters" in target):
+        name = others[0] if others else "EventBridgeParameters"
+        raise invalid(name, "Lambent does not offer it for this target of a rule.")
     check_dead_letter(target)
     try:
         check_input(target)

@@ -12,7 +12,16 @@ from lambent.kit.strict_json import parse_plain
 from lambent.model.arn import Arn, Scope
 from lambent.model.document import Body, Document, Root
 from lambent.model.errors import ApiError
-from lambent.model.events.targets import target_error
+from lambent.model.events.targets import (
+    API_DESTINATION,
+    BUS,
+    LOG_GROUP,
+    UNIVERSAL,
+    kind_of,
+    parameters_of,
+    target_error,
+)
+from lambent.model.events.universal import operation_of
 from lambent.model.schedules.documents import (
     ENABLED,
     due_after,
@@ -34,12 +43,8 @@ _GIVEN = (
     *("Target", "FlexibleTimeWindow", "ActionAfterCompletion"),
 )
 _DATES = ("StartDate", "EndDate")
-_TARGET_MEMBERS = frozenset(
-    {
-        *("Arn", "RoleArn", "Input", "DeadLetterConfig", "RetryPolicy"),
-        *("SqsParameters", "KinesisParameters"),
-    }
-)
+_TARGET_MEMBERS = frozenset({"Arn", "RoleArn", "Input", "DeadLetterConfig", "RetryPolicy"})
+_OF_RULES = frozenset({API_DESTINATION, LOG_GROUP})
 
 
 class Schedules:
@@ -210,25 +215,41 @@ def _body(params: Params) -> dict[str, Any]:
 
 
 def _check_target(target: Params) -> None:
-    arn = Arn.try_parse(target["Arn"])
-    if arn is not None and arn.service == SERVICE:
-        raise _invalid(
-            "Universal targets are not offered: name the function, queue, topic, stream or state"
-            " machine itself."
-        )
     reason = target_error(target["Arn"])
     if reason is not None:
         raise _invalid(reason)
-    others = sorted(set(target).difference(_TARGET_MEMBERS))
+    kind = kind_of(Arn.parse(target["Arn"])) or ""
+    if kind == UNIVERSAL:
+        _check_operation(target)
+    if kind in _OF_RULES:
+        raise _invalid(f"{target['Arn']} can be the target of a rule, not of a schedule.")
+    others = sorted(set(target).difference(_TARGET_MEMBERS, parameters_of(kind)))
     if others:
-        raise _invalid(f"{others[0]} is not offered for a target of a schedule.")
+        raise _invalid(f"{others[0]} is not offered for this target of a schedule.")
     check_dead_letter(target)
     given = target.get("Input")
-    if given is not None and arn is not None and arn.service == "lambda":
+    if given is not None and kind in ("lambda", BUS):
         try:
-            parse_plain(given)
+            document = parse_plain(given)
         except ValueError as error:
-            raise _invalid("The Input of a function must be valid JSON.") from error
+            raise _invalid("The Input of a function or an event bus must be valid JSON.") from error
+        if kind == BUS and not isinstance(document, dict):
+            raise _invalid("The Input for an event bus must be a JSON object.")
+    if kind == BUS and (given is None or "EventBridgeParameters" not in target):
+        raise _invalid("The target is an event bus: it needs EventBridgeParameters and Input.")
+
+
+def _check_operation(target: Params) -> None:
+    try:
+        operation_of(target["Arn"])
+    except ValueError as error:
+        raise _invalid(str(error)) from error
+    try:
+        parameters = parse_plain(target.get("Input") or "{}")
+    except ValueError:
+        parameters = None
+    if not isinstance(parameters, dict):
+        raise _invalid("The Input of a universal target must be a JSON object.")
 
 
 def _invalid(message: str) -> ApiError:

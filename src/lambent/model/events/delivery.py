@@ -1,10 +1,11 @@
 """An event on its way from a rule or a schedule to a target, as a value."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from lambent.model.arn import Arn, Scope
+from lambent.model.arn import Scope
+from lambent.model.async_event import AsyncEvent
 
 ATTEMPTS_MAX = 185
 """Retries of a target without a retry policy, as in AWS."""
@@ -29,7 +30,7 @@ class EventDelivery:
     role: str = ""
     """The ARN of the role that the service acts with; empty if it acts as itself."""
     body: bytes = dataclasses.field(repr=False)
-    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     """Further members of the request to the target's service, such as `MessageGroupId`."""
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     """Attributes of a message in a dead-letter queue."""
@@ -46,9 +47,34 @@ class EventDelivery:
     age_s_max: float = AGE_S_MAX
 
     @property
-    def target_service(self) -> str:
-        """The service in the target's ARN: `lambda`, `sqs`, …"""
-        return Arn.parse(self.target).service
+    def source_of_role(self) -> str:
+        """What a role's trust policy may ask for: the rule, or the group of the schedule."""
+        place, is_schedule, name = self.source_arn.partition(":schedule/")
+        if not is_schedule:
+            return self.source_arn
+        return f"{place}:schedule-group/{name.partition('/')[0]}"
+
+
+class Next(NamedTuple):
+    """What follows when a target has its event: written by the transaction that ends the
+    delivery."""
+
+    events: Sequence[AsyncEvent] = ()
+    """For the queue of asynchronous invocations, without ids."""
+    deliveries: Sequence[EventDelivery] = ()
+    """For the targets of another bus, without ids."""
+
+
+class NotHandedOver(Exception):
+    """One attempt that failed."""
+
+    def __init__(self, code: str, message: str, *, is_permanent: bool) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        """As dead-letter queues have it: `NO_PERMISSIONS`, `SDK_CLIENT_ERROR`, …"""
+        self.message = message
+        self.is_permanent = is_permanent
+        """Whether it would fail again."""
 
 
 def dead_letter_of(

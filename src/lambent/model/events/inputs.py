@@ -81,6 +81,34 @@ def input_for(target: Mapping[str, Any], event: str, rule: Rule) -> str:
     return _filled(transformer["InputTemplate"], values, document, rule)
 
 
+def find_in(document: Any, path: str) -> Any:
+    """The value at a path; None if there is none. Raises `ValueError` for what is no path."""
+    found = _find(document, read_path(path))
+    return None if found is _ABSENT else found
+
+
+def values_in(parameters: Any, event: str) -> Any:
+    """Parameters in which a text that is a path is replaced by the value in the event, as text;
+    what is not there is empty."""
+    return _replaced(parameters, parse_plain(event))
+
+
+def _replaced(parameters: Any, event: Any) -> Any:
+    if isinstance(parameters, dict):
+        return {name: _replaced(value, event) for name, value in parameters.items()}
+    if isinstance(parameters, list):
+        return [_replaced(value, event) for value in parameters]
+    if not isinstance(parameters, str) or not parameters.startswith("$"):
+        return parameters
+    try:
+        found = _find(event, read_path(parameters))
+    except ValueError:
+        return parameters
+    if found is _ABSENT:
+        return ""
+    return found if isinstance(found, str) else _written(found).replace('"', "")
+
+
 def _find(document: Any, path: Path) -> Any:
     for step in path:
         if isinstance(step, str):

@@ -1,47 +1,102 @@
 """Targets of rules and schedules: which there are, and what one gets of an event."""
 
+import dataclasses
 import datetime
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lambent.model.arn import Arn, Scope
 from lambent.model.events.delivery import AGE_S_MAX, ATTEMPTS_MAX, EventDelivery
-from lambent.model.events.inputs import Rule, input_for
+from lambent.model.events.inputs import Rule, input_for, values_in
 
 EVENTS = "events.amazonaws.com"
 SCHEDULER = "scheduler.amazonaws.com"
 TARGET_ARN_MAX = 256
 """Characters. The ARNs of what can be a target here are shorter."""
-SERVICES: Mapping[str, str] = {
+BUS, API_DESTINATION, LOG_GROUP = "event-bus", "api-destination", "log-group"
+UNIVERSAL = "aws-sdk"
+"""An operation of any service, as target of a schedule."""
+ACTIONS: Mapping[str, str] = {
     "lambda": "lambda:InvokeFunction",
     "sqs": "sqs:SendMessage",
     "sns": "sns:Publish",
     "states": "states:StartExecution",
     "kinesis": "kinesis:PutRecord",
+    "firehose": "firehose:PutRecord",
+    BUS: "events:PutEvents",
+    API_DESTINATION: "events:InvokeApiDestination",
+    LOG_GROUP: "logs:PutLogEvents",
 }
-"""By service of a target's ARN: the permission that sending an event there takes."""
+"""By kind of target: the permission that sending an event there takes."""
 _PARAMETERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "sqs": ("SqsParameters", {"MessageGroupId": "MessageGroupId"}),
-    "kinesis": ("KinesisParameters", {"PartitionKey": "PartitionKey"}),
+    "kinesis": (
+        "KinesisParameters",
+        {"PartitionKey": "PartitionKey", "PartitionKeyPath": "PartitionKeyPath"},
+    ),
+    BUS: ("EventBridgeParameters", {"DetailType": "DetailType", "Source": "Source"}),
+    API_DESTINATION: (
+        "HttpParameters",
+        {
+            "PathParameterValues": "PathParameterValues",
+            "HeaderParameters": "HeaderParameters",
+            "QueryStringParameters": "QueryStringParameters",
+        },
+    ),
 }
-"""By service: the member of a target with its parameters, and what each is in the request."""
+"""By kind: the member of a target with its parameters, and what each is in the delivery."""
+_KINDS_OF_RESOURCES: Mapping[str, Mapping[str, str]] = {
+    "lambda": {"function:": "lambda"},
+    "events": {"event-bus/": BUS, "api-destination/": API_DESTINATION},
+    "logs": {"log-group:": LOG_GROUP},
+    "kinesis": {"stream/": "kinesis"},
+    "firehose": {"deliverystream/": "firehose"},
+    "states": {"stateMachine:": "states"},
+    "scheduler": {"aws-sdk:": UNIVERSAL},
+}
+_MALFORMED = "Provided Arn is not in correct format."
+
+
+def kind_of(arn: Arn) -> str | None:
+    """The kind of a target; None if there are no such targets here."""
+    of_service = _KINDS_OF_RESOURCES.get(arn.service)
+    if of_service is None:
+        return arn.service if arn.service in ACTIONS else None
+    for prefix, kind in of_service.items():
+        if arn.resource.startswith(prefix) and len(arn.resource) > len(prefix):
+            return kind
+    return None
+
+
+def parameters_of(kind: str) -> Collection[str]:
+    """The member of a target with the parameters of its kind; none if it has none."""
+    return [_PARAMETERS[kind][0]] if kind in _PARAMETERS else []
 
 
 def target_error(arn_text: str) -> str | None:
     """Why something cannot be a target; None if it can."""
     arn = Arn.try_parse(arn_text)
     if arn is None:
-        return "Provided Arn is not in correct format."
-    if arn.service not in SERVICES or len(arn_text) > TARGET_ARN_MAX:
-        return (
-            "Lambent sends events to functions, SQS queues, SNS topics, Kinesis streams and state"
-            f" machines, not to {arn_text[:TARGET_ARN_MAX]}."
-        )
-    if arn.service == "lambda" and not arn.resource.startswith("function:"):
-        return "Provided Arn is not in correct format."
-    return None
+        return _MALFORMED
+    if len(arn_text) <= TARGET_ARN_MAX and kind_of(arn) is not None:
+        return None
+    if arn.service in _KINDS_OF_RESOURCES and len(arn_text) <= TARGET_ARN_MAX:
+        return _MALFORMED
+    return (
+        "Lambent sends events to functions, event buses, API destinations, log groups, SQS queues,"
+        " SNS topics, Kinesis and Firehose streams and state machines, not to"
+        f" {arn_text[:TARGET_ARN_MAX]}."
+    )
+
+
+def resource_of(target: str, source: str) -> str:
+    """What permission to send to a target is about. `source` is the ARN or the name of the rule: a
+    log group has a stream for each."""
+    if kind_of(Arn.parse(target)) != LOG_GROUP:
+        return target
+    return f"{target.removesuffix(':*')}:log-stream:{source.rpartition('/')[2]}"
 
 
 def event_text(
@@ -78,7 +133,12 @@ def delivery_to(
     target: Mapping[str, Any], event: str, rule: Rule, scope: Scope, now: float, trace_id: str = ""
 ) -> EventDelivery:
     """An event that a rule sends to one of its targets."""
-    return _delivery(target, input_for(target, event, rule), rule.arn, scope, EVENTS, now, trace_id)
+    delivery = _delivery(
+        *(target, input_for(target, event, rule), rule.arn, scope, EVENTS, now, trace_id)
+    )
+    if not target.get("HttpParameters"):
+        return delivery
+    return dataclasses.replace(delivery, parameters=values_in(delivery.parameters, event))
 
 
 def scheduled_delivery(
@@ -137,6 +197,6 @@ def _delivery(
 
 
 def _parameters(target: Mapping[str, Any]) -> Mapping[str, Any]:
-    member, names = _PARAMETERS.get(Arn.parse(target["Arn"]).service, ("", {}))
+    member, names = _PARAMETERS.get(kind_of(Arn.parse(target["Arn"])) or "", ("", {}))
     given = target.get(member) or {}
     return {names[name]: value for name, value in given.items() if name in names}

@@ -1,5 +1,6 @@
 """The kinds of event sources. A new kind is one line here."""
 
+from lambent.model.sources.brokers import MQTT, NATS
 from lambent.model.sources.kafka import KAFKA, MSK
 from lambent.model.sources.kind import Params, SourceKind
 from lambent.model.sources.mq import MQ
@@ -16,6 +17,8 @@ SOURCE_KINDS: dict[str, SourceKind] = {
         MSK,
         KAFKA,
         MQ,
+        MQTT,
+        NATS,
     )
 }
 """By name."""

@@ -37,6 +37,7 @@ from collections.abc import Callable
 
 from lambent.kit.tasks import shielded
 from lambent.kit.turns import Turn
+from lambent.model.debugging import DebuggedVersion
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import (
@@ -285,6 +286,12 @@ class Environment:
         if self._turn is not None and self._turn.is_waiting and self._run is None:
             self._turn.close()
         self._wake.set()
+        self._end_debugging()
+
+    def _end_debugging(self) -> None:
+        """End a debugged call at once: it may be stopped at a breakpoint."""
+        if self._retired and self._run is not None and isinstance(self.function, DebuggedVersion):
+            self._on_deadline()
 
     def resume_output(self) -> None:
         """Read the function's output again if reading stopped and the log store has room."""
@@ -410,7 +417,14 @@ class Environment:
         await self._shut_down()
 
     async def _init(self, launch: LaunchSpec) -> None:
-        """The init phase, ahead of any invocation."""
+        """The init phase, ahead of any invocation. A debugged function has its init in the
+        invocation, whose deadline is long enough for a person, and never a second one."""
+        if isinstance(self.function, DebuggedVersion):
+            self._enter(EnvironmentState.INITIALIZING)
+            self._enter(EnvironmentState.RESET)
+            self._listener.on_free(self)
+            self._end_debugging()
+            return
         turn = self._turn = self._context.ask_to_start(self.function)
         if self._retired or not await self._wait_for(turn):
             turn.close()

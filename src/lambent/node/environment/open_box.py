@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 from lambent.kit.http.budget import Budget
 from lambent.kit.http.messages import Exchange
 from lambent.kit.http.server import HttpLimits, HttpServer
-from lambent.kit.tasks import shielded
+from lambent.kit.tasks import shielded, start_task
+from lambent.model.debugging import DebuggedVersion
 from lambent.model.function import FunctionVersion
 from lambent.node.apis import extensions_api, runtime_api, telemetry_api
 from lambent.node.apis.credentials_api import CredentialsApi
@@ -22,6 +23,7 @@ from lambent.node.apis.responses import refuse
 from lambent.node.apis.runtime_api import RESPONSE_BYTES_MAX, RuntimeApi
 from lambent.node.apis.telemetry_api import TelemetryApi
 from lambent.node.environment.context import NodeContext
+from lambent.node.environment.debug_port import open_debug_port
 from lambent.node.environment.templates import find_template
 from lambent.node.environment.variables import CREDENTIALS_PATH
 from lambent.node.languages.launch import LOG_PIPE_VARIABLE, LaunchSpec
@@ -57,6 +59,8 @@ _API_LIMITS = HttpLimits(
     # The runtime and ten extensions need few; the function may connect as well.
     connections_max=64,
 )
+_DEBUGGER_MB = 256
+"""What a debugger may use beside the function."""
 _API_HELD_BYTES_MAX = 4 * RESPONSE_BYTES_MAX
 
 
@@ -108,8 +112,11 @@ async def open_box(
                 volume = await sandboxes.open_volume(function.ephemeral_storage_mb)
                 own_volume.push_async_callback(shielded, volume.close)
             mounts = (*launch.mounts, *launch.runtime_mounts)
+            memory_mb = function.memory_mb
+            if isinstance(function, DebuggedVersion):
+                memory_mb += _DEBUGGER_MB
             box = await sandboxes.open_box(
-                BoxSpec(memory_mb=function.memory_mb, mounts=mounts, volume=volume)
+                BoxSpec(memory_mb=memory_mb, mounts=mounts, volume=volume)
             )
         stack.push_async_callback(shielded, box.close)
         # The sockets have been listening from the beginning: no connection is lost.
@@ -118,6 +125,11 @@ async def open_box(
         stack.push_async_callback(shielded, server.close)
         front = await stack.enter_async_context(host.api.serve(box.endpoint, box.admits))
         await stack.enter_async_context(host.network(box, function.key.account, front))
+        if isinstance(function, DebuggedVersion):
+            ports = (function.debug_port, function.debugger_port)
+            debug_port = await open_debug_port(box, *ports, host.clock)
+            stack.callback(debug_port.close)
+            start_task(host.tasks, None, debug_port.run)
         own_volume.pop_all()
         yield OpenBox(box, volume, process)
 

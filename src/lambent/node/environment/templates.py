@@ -5,6 +5,7 @@ when a program is executed. `LAMBENT_START_MODE=exec` in its configuration does 
 who want an unshared address space and hash seed, or AWS's runtime client unchanged.
 """
 
+from lambent.model.debugging import DebuggedVersion
 from lambent.model.function import FunctionVersion
 from lambent.node.environment.variables import template_variables
 from lambent.node.languages.launch import LaunchSpec
@@ -22,6 +23,8 @@ def find_template(function: FunctionVersion, launch: LaunchSpec) -> Template | N
     Accounts do not share templates: the children of one zygote know each other's address space.
     """
     variables = function.environment or {}
+    if isinstance(function, DebuggedVersion):
+        return None  # Its debugger starts with it.
     if not launch.waiting_argv or variables.get(START_MODE_VARIABLE) == "exec":
         return None
     if any(name.startswith(_AT_EXECUTION) and name not in _ANY_TIME for name in variables):

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 from collections.abc import Mapping
 
 from lambent.model.credentials import Credentials
+from lambent.model.debugging import DebuggedVersion
 from lambent.model.function import FunctionVersion
 from lambent.model.limits import RESERVED_ENVIRONMENT_KEYS
 from lambent.node.languages.launch import RUNTIME_DIR, TASK_ROOT, LaunchSpec
@@ -133,6 +134,8 @@ def _reserved(
             "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
             "AWS_SESSION_TOKEN": credentials.session_token,
         }
+    if isinstance(function, DebuggedVersion):
+        variables["_LAMBENT_DEBUG_PORT"] = str(function.debugger_port)
     if function.runtime is not None and not function.runtime.startswith("provided"):
         variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
     return variables

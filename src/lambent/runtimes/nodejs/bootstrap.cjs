@@ -24,6 +24,7 @@ async function main() {
   if (process.env[EXTRA_CERTIFICATES] === OUR_CERTIFICATES) {
     delete process.env[EXTRA_CERTIFICATES];
   }
+  waitForDebugger();
   logging.patchConsole();
   const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
   const invocations = new Invocations(api);
@@ -55,6 +56,15 @@ async function main() {
     invocations.run(await loadHandler(root, process.env._HANDLER || ''));
   } catch (error) {
     await onUncaught(error);
+  }
+}
+
+/* Waits until a debugger is attached, if the call is debugged. */
+function waitForDebugger() {
+  const port = process.env._LAMBENT_DEBUG_PORT;
+  if (port !== undefined) {
+    delete process.env._LAMBENT_DEBUG_PORT;
+    require('node:inspector').open(Number(port), '127.0.0.1', true);
   }
 }
 

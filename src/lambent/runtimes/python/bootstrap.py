@@ -204,10 +204,23 @@ def forget_what_the_function_brings():
     return brought
 
 
+def wait_for_debugger():
+    """Wait until a debugger is attached, if the call is debugged. debugpy is in a layer."""
+    port = os.environ.pop("_LAMBENT_DEBUG_PORT", None)
+    if port is None:
+        return
+    import debugpy
+
+    debugpy.configure(python=sys.executable)
+    debugpy.listen(("127.0.0.1", int(port)))
+    debugpy.wait_for_client()
+
+
 def main():
     """Start the runtime client, which does not return."""
     prepare(sys.path)
     add_site_builtins()
+    wait_for_debugger()
     from awslambdaric.__main__ import main as serve_as_aws_does
 
     gc.enable()

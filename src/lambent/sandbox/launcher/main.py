@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from typing import Any
 from lambent.kit.journal import PriorityLines
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
-from lambent.sandbox.launcher import cgroup_tree, linux, lockdown
+from lambent.sandbox.launcher import cgroup_tree, linux, lockdown, rootless
 from lambent.sandbox.launcher.box import BoxState, NotExecutableError
 from lambent.sandbox.launcher.host import HostResources, hold
 from lambent.sandbox.launcher.loop import Loop
@@ -517,29 +517,9 @@ def _take_place(platform: socket.socket, config: dict[str, Any]) -> cgroup_tree.
         linux.unshare(linux.CLONE_NEWCGROUP | namespaces)
     if is_root:
         return tree
-    map_ids(ids)
-    go_on_in_child(platform)
+    rootless.map_ids(ids)
+    rootless.go_on_in_child(platform)
     return tree
-
-
-def map_ids(ids: Mapping[str, int]) -> None:
-    """Become root in a user namespace that was just created; `ids` are the `uid` and `gid`
-    outside."""
-    Path("/proc/self/setgroups").write_text("deny")
-    for kind, number in ids.items():
-        Path(f"/proc/self/{kind}_map").write_text(f"0 {number} 1")
-
-
-def go_on_in_child(platform: socket.socket) -> None:
-    """Return in a child, the first process of a new pid namespace; the parent ends as the child
-    does."""
-    pid, pidfd = linux.fork()
-    if pid == 0:
-        linux.die_with_parent()
-        return
-    platform.close()
-    result = linux.reap(pidfd)
-    os._exit(1 if result is None or result.si_status else 0)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import shutil
 import socket
 from collections.abc import Collection, Mapping, Sequence
@@ -59,7 +58,7 @@ def listen() -> dict[str, socket.socket]:
     """Listen for an environment's APIs, at a separate address: the loopback has 16 million, so an
     environment cannot find another's by trying."""
     for _ in range(_ADDRESS_ATTEMPTS):
-        address = "127.{}.{}.{}".format(*(1 + byte % 254 for byte in secrets.token_bytes(3)))
+        address = "127.{}.{}.{}".format(*(1 + byte % 254 for byte in os.urandom(3)))
         sockets: dict[str, socket.socket] = {}
         try:
             for name in ("runtime_api", "endpoint"):

@@ -15,7 +15,6 @@ import ctypes
 import errno
 import functools
 import os
-import platform
 import socket
 import struct
 
@@ -153,7 +152,7 @@ def _op(code: int, destination: int, source: int = 0, offset: int = 0, immediate
 
 def _bpf(command: int, attributes: bytes) -> int:
     """bpf(2). Raises OSError."""
-    number = _BPF_SYSCALL_NUMBERS.get(platform.machine())
+    number = _BPF_SYSCALL_NUMBERS.get(os.uname().machine)
     if number is None:
         raise OSError(errno.ENOSYS, "bpf: no system call number for this processor")
     buffer = ctypes.create_string_buffer(attributes, len(attributes))

@@ -9,22 +9,26 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import anyio
+
 from lambent.control.events.buses import require_bus
 from lambent.control.events.naming import RULE, BusName, find_bus, rule_arn, validation
 from lambent.control.events.rules import TARGETS
 from lambent.kit.clock import Clock
+from lambent.kit.computing import computed
 from lambent.kit.strict_json import fault_of
-from lambent.model.arn import Scope
+from lambent.model.arn import Arn, Scope
 from lambent.model.changes import Changes
 from lambent.model.document import Document, Root
 from lambent.model.errors import ApiError
-from lambent.model.events.delivery import EventDelivery
+from lambent.model.events.delivery import EventDelivery, Next
 from lambent.model.events.inputs import Rule
-from lambent.model.events.patterns import read_event, read_pattern
+from lambent.model.events.patterns import Event, read_event, read_pattern
 from lambent.model.events.rule_index import RuleIndex
-from lambent.model.events.targets import delivery_to, event_text
+from lambent.model.events.targets import BUS, SCHEDULER, delivery_to, event_text, kind_of
 from lambent.model.schedules.documents import RULES
 from lambent.store.store import Store, Transaction
+from lambent.telemetry.event_metrics import EventMetrics
 
 Params = Mapping[str, Any]
 
@@ -52,11 +56,13 @@ class _Compiled(NamedTuple):
 class EventBuses:
     """See the module."""
 
-    def __init__(self, store: Store, dispatcher: Keep, clock: Clock) -> None:
+    def __init__(self, store: Store, dispatcher: Keep, clock: Clock, metrics: EventMetrics) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._clock = clock
+        self._metrics = metrics
         self._known: dict[Root, RuleIndex[_Compiled]] = {}
+        self._compiling = anyio.Lock()
         self._changes = 0
 
     def note_changes(self, changes: Changes) -> None:
@@ -68,9 +74,11 @@ class EventBuses:
             self._known.pop(root, None)
         self._changes += bool(changed or changes.is_everything)
 
-    async def put_events(self, scope: Scope, params: Params) -> Params:
-        """PutEvents: an entry that is wrong is refused by itself. Raises `ApiError` for a request
-        that is too large."""
+    async def put_events(
+        self, scope: Scope, params: Params, *, is_from_service: bool = False
+    ) -> Params:
+        """PutEvents: an entry that is wrong is refused by itself. Only a service of AWS has a
+        source that begins with `aws.`. Raises `ApiError` for a request that is too large."""
         entries = params["Entries"]
         if sum(map(_size, entries)) > REQUEST_BYTES_MAX:
             raise validation("Total size of the entries in the request is over the limit.")
@@ -79,7 +87,9 @@ class EventBuses:
         deliveries: list[EventDelivery] = []
         for entry in entries:
             try:
-                id, found = await self._deliveries(scope, entry, now)
+                _check(entry, is_from_service=is_from_service)
+                bus = find_bus(scope, entry.get("EventBusName"))
+                id, found = await self._deliveries(scope, bus, entry, now)
             except ApiError as error:
                 results.append({"ErrorCode": error.code, "ErrorMessage": error.message})
             else:
@@ -89,12 +99,25 @@ class EventBuses:
         failed = sum("ErrorCode" in result for result in results)
         return {"FailedEntryCount": failed, "Entries": results}
 
+    async def take(self, delivery: EventDelivery, now: float) -> Next:
+        """Put what was delivered to a bus on it. A schedule makes a new event; that of a rule stays
+        as it is, and goes to no third bus, as in AWS. Raises `ApiError`."""
+        arn = Arn.parse(delivery.target)
+        bus = find_bus(arn.scope, delivery.target)
+        await self._store.read(lambda tx: require_bus(tx, bus))
+        if delivery.service == SCHEDULER:
+            entry = {**delivery.parameters, "Detail": delivery.body.decode(errors="replace")}
+            _check(entry, is_from_service=False)
+            _, deliveries = await self._deliveries(delivery.scope, bus, entry, now)
+            return Next(deliveries=deliveries)
+        text = delivery.body.decode()
+        found = await self._matching(bus, text, read_event(text), now, delivery.trace_id)
+        return Next(deliveries=[each for each in found if not _is_bus(each.target)])
+
     async def _deliveries(
-        self, scope: Scope, entry: Params, now: float
+        self, scope: Scope, bus: BusName, entry: Params, now: float
     ) -> tuple[str, Sequence[EventDelivery]]:
-        """The id of the event of an entry, and its deliveries. Raises `ApiError`."""
-        _check(entry)
-        bus = find_bus(scope, entry.get("EventBusName"))
+        """The id of the event that `scope` puts on a bus, and its deliveries. Raises `ApiError`."""
         id, at = str(uuid.uuid4()), entry.get("Time")
         text = event_text(
             scope,
@@ -111,11 +134,18 @@ class EventBuses:
             raise _malformed() from error
         if not isinstance(event.get("detail"), dict):
             raise _malformed()
+        return id, await self._matching(bus, text, event, now, entry.get("TraceHeader") or "")
+
+    async def _matching(
+        self, bus: BusName, text: str, event: Event, now: float, trace_id: str
+    ) -> Sequence[EventDelivery]:
         index = await self._index(bus)
-        trace_id = entry.get("TraceHeader") or ""
-        return id, [
+        matched = index.matching(event)
+        for compiled in matched:
+            self._metrics.note_matched(compiled.rule.arn)
+        return [
             delivery_to(target, text, compiled.rule, bus.scope, now, trace_id)
-            for compiled in index.matching(event)
+            for compiled in matched
             for target in compiled.targets
         ]
 
@@ -125,7 +155,11 @@ class EventBuses:
         known = self._known.get(root)
         if known is not None:
             return known
-        changes = self._changes
+        async with self._compiling:  # Many requests wait for the first one.
+            return self._known.get(root) or await self._compile(bus)
+
+    async def _compile(self, bus: BusName) -> RuleIndex[_Compiled]:
+        root, changes = bus.root, self._changes
 
         def read(tx: Transaction) -> Sequence[Document]:
             require_bus(tx, bus)
@@ -135,19 +169,27 @@ class EventBuses:
             documents = await self._store.read(read)
         except ApiError:
             return RuleIndex(())
-        index = RuleIndex(
-            (_compiled(document), read_pattern(document.body["EventPattern"]))
-            for document in documents
-            if document.body["State"] != _DISABLED and document.body.get("EventPattern")
-        )
+        index = await computed(_index_of, documents)
         if changes == self._changes:
             self._known[root] = index
         return index
 
 
+def _index_of(documents: Sequence[Document]) -> RuleIndex[_Compiled]:
+    return RuleIndex(
+        (_compiled(document), read_pattern(document.body["EventPattern"]))
+        for document in documents
+        if document.body["State"] != _DISABLED and document.body.get("EventPattern")
+    )
+
+
 def _compiled(document: Document) -> _Compiled:
     arn = rule_arn(document.root.scope, document.root.id, document.id)
     return _Compiled(Rule(document.id, arn), list(document.body[TARGETS].values()))
+
+
+def _is_bus(target: str) -> bool:
+    return kind_of(Arn.parse(target)) == BUS
 
 
 def _size(entry: Params) -> int:
@@ -158,14 +200,14 @@ def _size(entry: Params) -> int:
     )
 
 
-def _check(entry: Params) -> None:
+def _check(entry: Params, *, is_from_service: bool) -> None:
     for name in _NEEDED:
         if not entry.get(name):
             raise ApiError(
                 "InvalidArgument",
                 f"Parameter {name} is not valid. Reason: {name} is a required argument.",
             )
-    if entry["Source"].startswith("aws."):
+    if entry["Source"].startswith("aws.") and not is_from_service:
         raise ApiError("NotAuthorizedForSourceException", "Not authorized for the source.")
     try:
         fault = fault_of(entry["Detail"].encode())

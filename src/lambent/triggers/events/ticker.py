@@ -30,6 +30,7 @@ from lambent.model.events.targets import delivery_to, event_text, scheduled_deli
 from lambent.model.schedules.documents import RULES, SCHEDULER, due_after, is_on, schedule_of
 from lambent.store.store import Store, Transaction
 from lambent.store.ticks import Tick
+from lambent.telemetry.event_metrics import EventMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class _Ticked(NamedTuple):
     """What one transaction did."""
 
     deliveries: Sequence[EventDelivery]
+    rules: Sequence[str]
+    """The ARNs of rules that were due."""
     late: Sequence[str]
     """The ids of schedules whose tick was late."""
     is_more: bool
@@ -65,10 +68,13 @@ class _Ticked(NamedTuple):
 class Ticker:
     """See the module."""
 
-    def __init__(self, store: Store, dispatcher: Delivers, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, dispatcher: Delivers, clock: Clock, metrics: EventMetrics
+    ) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._clock = clock
+        self._metrics = metrics
         self._bell = anyio.Event()
 
     def note_changes(self, changes: Changes) -> None:
@@ -94,16 +100,19 @@ class Ticker:
         now = self._clock.now()
         next_due = await self._store.read(lambda tx: tx.ticks.next_due())
         if next_due is None or next_due > now:
-            return _Ticked((), (), False, next_due)
+            return _Ticked((), (), (), False, next_due)
         ticked = await self._store.transact(lambda tx: self._write(tx, now))
         for id in ticked.late:
             logger.warning("the schedule %s is late: it was due while the platform was away", id)
+        for rule in ticked.rules:
+            self._metrics.note_triggered(rule)
         self._dispatcher.note_new(ticked.deliveries)
         return ticked
 
     def _write(self, tx: Transaction, now: float) -> _Ticked:
         due = tx.ticks.due(now, _AT_ONCE_MAX)
         deliveries: list[EventDelivery] = []
+        rules: list[str] = []
         late: list[str] = []
         for tick in due:
             kind = RULE if tick.root.service == RULES else SCHEDULE
@@ -114,11 +123,13 @@ class Ticker:
             if now - tick.due_at > _LATE_S:
                 late.append(tick.id)
                 tick = _latest(tick, document, now)
+            if kind == RULE:
+                rules.append(rule_arn(tick.root.scope, tick.root.id, tick.id))
             deliveries += _deliveries(tick, document, now)
             _move_on(tx, tick, document)
         numbered = self._dispatcher.numbered(deliveries)
         tx.event_deliveries.add(numbered)
-        return _Ticked(numbered, late, len(due) == _AT_ONCE_MAX, tx.ticks.next_due())
+        return _Ticked(numbered, rules, late, len(due) == _AT_ONCE_MAX, tx.ticks.next_due())
 
     async def _sleep_until_bell(self, delay_s: float) -> None:
         async with anyio.create_task_group() as tasks:

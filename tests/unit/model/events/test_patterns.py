@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambent.model.events.patterns import (
@@ -16,6 +16,7 @@ from lambent.model.events.patterns import (
     read_pattern,
 )
 from lambent.model.events.rule_index import RuleIndex
+from tests.lengths import examples
 
 
 def fits(pattern: Any, event: Any) -> bool:
@@ -182,8 +183,10 @@ def test_a_pattern_has_a_depth() -> None:
 
 
 _names = st.sampled_from(["a", "b", "c"])
-_words = st.sampled_from(["x", "y", "xy", ""])
-_scalars = st.one_of(_words, st.integers(0, 3), st.booleans(), st.none())
+_words = st.sampled_from(["x", "y", "xy", "XY", "yx", "", "10.0.0.7", "10.0.1.7"])
+_some = st.sampled_from(["x", "y", "xy", "Yx"])
+_numbers = st.one_of(st.integers(0, 3), st.sampled_from([1.0, 1.5, 2e0, -1, 1e300]))
+_scalars = st.one_of(_words, _numbers, st.booleans(), st.none())
 _values = st.recursive(
     _scalars,
     lambda inner: st.one_of(
@@ -192,34 +195,74 @@ _values = st.recursive(
     max_leaves=8,
 )
 _events = st.dictionaries(_names, _values, max_size=3)
-_conditions = st.lists(
-    st.one_of(
-        _scalars,
-        st.builds(lambda flag: {"exists": flag}, st.booleans()),
-        st.builds(lambda word: {"prefix": word}, _words),
-        st.builds(lambda word: {"anything-but": word}, _words),
+_lists = st.lists(_some, min_size=1, max_size=2)
+
+
+def _operator(name: str, operand: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(lambda given: {name: given}, operand)
+
+
+_signs = st.sampled_from(["=", "<", "<=", ">", ">="])
+_ranges = st.one_of(
+    st.tuples(_signs, _numbers),
+    st.tuples(
+        *(st.sampled_from([">", ">="]), st.integers(-1, 1)),
+        *(st.sampled_from(["<", "<="]), st.integers(2, 3)),
     ),
-    min_size=1,
-    max_size=3,
 )
+_affixes = st.one_of(_some, _operator("equals-ignore-case", _some))
+_operators = st.one_of(
+    _operator("exists", st.booleans()),
+    _operator("prefix", st.one_of(st.just(""), _affixes)),
+    _operator("suffix", _affixes),
+    _operator("equals-ignore-case", _words),
+    _operator(
+        "wildcard", st.sampled_from(["*", "x*", "*y", "x*y", "y*x", "*x*", "x", "10.*.7", "*.0.0*"])
+    ),
+    _operator("numeric", _ranges),
+    _operator("cidr", st.sampled_from(["10.0.0.0/24", "10.0.0.0/8"])),
+    _operator("anything-but", st.one_of(_some, _lists, st.integers(0, 3))),
+    _operator("anything-but", _operator("prefix", _some)),
+    _operator("anything-but", _operator("suffix", _lists)),
+    _operator("anything-but", _operator("equals-ignore-case", _lists)),
+    _operator("anything-but", _operator("wildcard", st.sampled_from(["x*", "*y"]))),
+)
+_conditions = st.lists(st.one_of(_scalars, _operators), min_size=1, max_size=3)
 _fields = st.one_of(_conditions, st.lists(_words, min_size=1, max_size=2))
-_patterns = st.recursive(
-    st.dictionaries(_names, _fields, min_size=1, max_size=2),
-    lambda inner: st.dictionaries(_names, st.one_of(_fields, inner), min_size=1, max_size=2),
-    max_leaves=4,
-)
-_choices = st.builds(
-    lambda first, second: {"$or": [{"a": first}, {"b": second}]}, _conditions, _conditions
-)
 
 
-@given(st.lists(st.one_of(_patterns, _choices), max_size=6), _events)
+def _object_of(fields: st.SearchStrategy[Any], *, least: int) -> st.SearchStrategy[Any]:
+    return st.builds(dict, st.lists(st.tuples(_names, fields), min_size=least, max_size=2))
+
+
+_choices = st.lists(_object_of(_fields, least=1), min_size=2, max_size=3)
+
+
+def _with_choices(fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Objects, some with a `$or`, and some with fields beside it."""
+    beside = _object_of(fields, least=0)
+    chosen = st.builds(lambda fields, choices: {**fields, "$or": choices}, beside, _choices)
+    return st.one_of(_object_of(fields, least=1), chosen)
+
+
+_patterns = _with_choices(st.one_of(_fields, _with_choices(_fields)))
+
+
+@settings(max_examples=examples(800))
+@given(st.lists(_patterns, max_size=6), _events)
 def test_an_index_finds_what_each_pattern_matches(patterns: list[Any], event: Any) -> None:
     """The index never loses a rule and never adds one, whatever arrays are on the way."""
     read = [read_pattern(json.dumps(pattern)) for pattern in patterns]
     document = read_event(json.dumps(event))
     expected = [number for number, pattern in enumerate(read) if matches(pattern, document)]
     assert list(RuleIndex(enumerate(read)).matching(document)) == expected
+
+
+def test_a_field_may_be_called_or() -> None:
+    """`$or` with conditions is a field, as in AWS."""
+    assert fits({"$or": ["x"]}, {"$or": "x"})
+    assert fits({"$or": [{"prefix": "x"}, {"prefix": "y"}]}, {"$or": "xy"})
+    assert not fits({"$or": [{"exists": True}]}, {"a": "x"})
 
 
 def test_an_index_compares_few_of_a_thousand_rules() -> None:
@@ -235,3 +278,31 @@ def test_an_index_compares_few_of_a_thousand_rules() -> None:
     for _ in range(5000):
         assert index.matching(event) == [7]
     assert time.process_time() - began < 1.0
+
+
+def test_other_operators_are_indexed_too() -> None:
+    """A thousand rules without an exact text: a hundredth of them is compared, or less. The bound
+    is that of 5,000 events in a second; it takes a tenth of that."""
+    kinds = (
+        lambda n: {"k": [{"prefix": f"k{n}-"}]},
+        lambda n: {"k": [{"suffix": f"-{n}"}]},
+        lambda n: {"k": [{"wildcard": f"*k{n}-*"}]},
+        lambda n: {"n": [{"numeric": [">=", n, "<", n + 1]}]},
+        lambda n: {"k": [{"anything-but": f"k{n}"}], "z": [{"exists": True}]},
+        lambda n: {"k": [{"exists": True}], "n": [{"numeric": ["<", -n]}]},
+        lambda n: {"$or": [{"k": [{"equals-ignore-case": f"K{n}-X"}]}, {"n": [-n - 1]}]},
+    )
+    rules = [
+        (number, read_pattern(json.dumps({"detail": kinds[number % len(kinds)](number)})))
+        for number in range(1000)
+    ]
+    index = RuleIndex(rules)
+    events = [
+        read_event(json.dumps({"source": "shop", "detail": {"k": f"k{number}-x", "n": number}}))
+        for number in range(1000)
+    ]
+    began = time.process_time()
+    for number in range(2000):
+        found = index.matching(events[number % 1000])
+        assert list(found) == ([number % 1000] if number % 1000 % 7 in (0, 2, 3, 6) else [])
+    assert time.process_time() - began < 0.4

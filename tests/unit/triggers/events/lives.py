@@ -9,15 +9,15 @@ import anyio
 import anyio.lowlevel
 
 from lambent.asynchronous.event_dispatcher import EventDispatcher
-from lambent.asynchronous.event_targets import NotHandedOver
 from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.queue import new_ids
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.kit.clock import ManualClock
 from lambent.model.async_event import AsyncEvent
-from lambent.model.events.delivery import EventDelivery
+from lambent.model.events.delivery import EventDelivery, Next, NotHandedOver
 from lambent.model.function import FunctionKey
 from lambent.store.store import Store, Transaction
+from lambent.telemetry.event_metrics import EventMetrics
 from lambent.triggers.events.buses import EventBuses
 from lambent.triggers.events.ticker import Ticker
 
@@ -56,13 +56,13 @@ class Targets:
         self.refusals: list[NotHandedOver] = []
         self.sent: list[EventDelivery] = []
 
-    async def hand_over(self, delivery: EventDelivery, now: float) -> AsyncEvent | None:
+    async def hand_over(self, delivery: EventDelivery, now: float) -> Next:
         if self.refusals:
             raise self.refusals.pop(0)
         self.sent.append(delivery)
         if delivery.target != FUNCTION:
-            return None
-        return AsyncEvent(
+            return Next()
+        event = AsyncEvent(
             request_id="r",
             key=KEY,
             qualifier=None,
@@ -71,6 +71,7 @@ class Targets:
             accepted_at=now,
             due_at=now,
         )
+        return Next(events=(event,))
 
 
 class Functions:
@@ -94,10 +95,12 @@ class Life:
         self.dispatcher = EventDispatcher(
             *(store, commit, targets, functions, AsynchronousSettings(), clock, tasks),  # type: ignore[arg-type]
             ids=new_ids(clock.now(), store.starts),
+            metrics=(metrics := EventMetrics(clock)),
         )
+        self.metrics = metrics
         self.commit = commit
-        self.ticker = Ticker(store, self.dispatcher, clock)
-        self.buses = EventBuses(store, self.dispatcher, clock)
+        self.ticker = Ticker(store, self.dispatcher, clock, metrics)
+        self.buses = EventBuses(store, self.dispatcher, clock, metrics)
 
     async def until(self, holds: Callable[[Transaction], bool]) -> None:
         """Wait until something is so in the database."""

@@ -8,11 +8,11 @@ from typing import Any
 import anyio.lowlevel
 import pytest
 
-from lambent.asynchronous.event_targets import NotHandedOver
 from lambent.control.events.buses import Buses
 from lambent.control.events.rules import Rules
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import AccountId, Region, Scope
+from lambent.model.events.delivery import NotHandedOver
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
 
@@ -56,6 +56,15 @@ async def test_what_is_permanent_goes_to_the_dead_letter_queue(store: Store) -> 
         "ERROR_CODE": "NO_PERMISSIONS",
         "ERROR_MESSAGE": "no",
         "RETRY_ATTEMPTS": "0",
+    }
+    counted = {key.name: values.sum for (key, _), values in life.metrics.take() if key.dimensions}
+    assert counted == {
+        "MatchedEvents": 1,
+        "TriggeredRules": 1,
+        "InvocationAttempts": 1,
+        "Invocations": 1,
+        "FailedInvocations": 1,
+        "InvocationsSentToDlq": 1,
     }
 
 

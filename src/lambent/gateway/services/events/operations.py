@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from lambent.control.events.api_destinations import ApiDestinations
 from lambent.control.events.buses import Buses
+from lambent.control.events.connections import Connections
 from lambent.control.events.naming import validation
 from lambent.control.events.rules import Rules, check_pattern
 from lambent.control.events.tags import Tags
@@ -31,6 +33,8 @@ class EventsRooms:
 
     buses: Buses
     rules: Rules
+    connections: Connections
+    destinations: ApiDestinations
     tags: Tags
     events: PutEvents | None
     """None on a control plane without a data plane."""
@@ -89,6 +93,17 @@ OPERATIONS: Mapping[str, Operation[EventsRooms]] = {
     "PutTargets": _use(lambda rooms: rooms.rules.put_targets),
     "RemoveTargets": _use(lambda rooms: rooms.rules.remove_targets),
     "ListTargetsByRule": _use(lambda rooms: rooms.rules.list_targets),
+    "CreateConnection": _use(lambda rooms: rooms.connections.create),
+    "UpdateConnection": _use(lambda rooms: rooms.connections.update),
+    "DeauthorizeConnection": _use(lambda rooms: rooms.connections.deauthorize),
+    "DescribeConnection": _use(lambda rooms: rooms.connections.describe),
+    "ListConnections": _use(lambda rooms: rooms.connections.list),
+    "DeleteConnection": _use(lambda rooms: rooms.connections.delete),
+    "CreateApiDestination": _use(lambda rooms: rooms.destinations.create),
+    "UpdateApiDestination": _use(lambda rooms: rooms.destinations.update),
+    "DescribeApiDestination": _use(lambda rooms: rooms.destinations.describe),
+    "ListApiDestinations": _use(lambda rooms: rooms.destinations.list),
+    "DeleteApiDestination": _use(lambda rooms: rooms.destinations.delete),
     "PutEvents": _put_events,
     "TestEventPattern": _test_event_pattern,
     "TagResource": _use(lambda rooms: rooms.tags.change),

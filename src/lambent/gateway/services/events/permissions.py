@@ -1,8 +1,15 @@
 """What each operation of EventBridge needs permission for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from lambent.control.events.naming import find_bus, parse_events_arn, rule_arn, validation
+from lambent.control.events.naming import (
+    connection_arn,
+    destination_arn,
+    find_bus,
+    parse_events_arn,
+    rule_arn,
+    validation,
+)
 from lambent.gateway.permissions.asked import Asked, Target
 from lambent.gateway.permissions.needs import (
     NOTHING,
@@ -17,8 +24,8 @@ from lambent.gateway.permissions.needs import (
     each,
 )
 from lambent.gateway.permissions.passed_roles import passing_to
-from lambent.model.arn import Arn
-from lambent.model.events.targets import EVENTS, SERVICES
+from lambent.model.arn import Arn, Scope
+from lambent.model.events.targets import ACTIONS, BUS, EVENTS, LOG_GROUP, kind_of, resource_of
 
 _RULES = ("rule-on-custom-event-bus", "rule-on-default-event-bus")
 
@@ -79,6 +86,10 @@ async def _in_each_target(_: Asked) -> Values:
     return {}
 
 
+async def _of_a_caller(_: Asked) -> Values:
+    return {"events:eventbusinvocation": ["false"]}
+
+
 async def _passed_roles(asked: Asked) -> Sequence[str]:
     params = asked.params
     of_targets = [target.get("RoleArn") for target in params.get("Targets", ())]
@@ -90,7 +101,7 @@ async def _about_rule(asked: Asked) -> Values:
     return {"iam:associatedresourcearn": [_rule_in(asked, member)[0]]}
 
 
-def _sent_without_role(service: str, kind: str) -> Need:
+def _sent_without_role(kind: str, type: str) -> Need:
     """The queues, topics and so on that events are sent to without a role: their policies are not
     known here, so the caller must be allowed to send there."""
 
@@ -102,28 +113,68 @@ def _sent_without_role(service: str, kind: str) -> Need:
             queue = (target.get("DeadLetterConfig") or {}).get("Arn")
             for text in (target["Arn"], queue):
                 arn = Arn.try_parse(text) if text else None
-                if arn is not None and arn.service == service:
-                    found.append(Target(str(arn), arn.account))
+                if arn is not None and kind_of(arn) == kind:
+                    found.append(Target(resource_of(str(arn), asked.params["Rule"]), arn.account))
         return found
 
-    return Need(SERVICES[service], Resource((kind,), find))
+    return Need(ACTIONS[kind], Resource((type,), find))
 
 
+def _named(type: str, arn_of: Callable[[Scope, str], str]) -> Resource:
+    """A connection or API destination by its name. Policies may leave out the last part of its
+    ARN, as AWS's list does."""
+
+    async def find(asked: Asked) -> Sequence[Target]:
+        arn = arn_of(asked.scope, asked.params["Name"])
+        return [Target(arn, asked.scope.account, (arn.rpartition("/")[0],))]
+
+    return Resource((type,), find)
+
+
+async def _connection_of_destination(asked: Asked) -> Sequence[Target]:
+    text = asked.params.get("ConnectionArn")
+    arn = Arn.try_parse(text) if text else None
+    if arn is None:
+        return []
+    return [Target(str(arn), arn.account, (str(arn).rpartition("/")[0],))]
+
+
+_CONNECTION = _named("connection", connection_arn)
+_DESTINATION = _named("api-destination", destination_arn)
 _PASSING = passing_to(EVENTS, _passed_roles, _about_rule)
 _TAGGED = Resource(("event-bus", *_RULES), _by_arn)
-_SENT = (("sqs", "queue"), ("sns", "topic"), ("kinesis", "stream"), ("states", "statemachine"))
+
+
+def _tagged(resource: Resource) -> Resource:
+    return Resource(_TAGGED.types, resource.find)
+
+
+_SENT = (
+    *(("sqs", "queue"), ("sns", "topic"), ("kinesis", "stream"), ("states", "statemachine")),
+    *(("firehose", "deliverystream"), (BUS, "event-bus"), (LOG_GROUP, "log-stream")),
+)
+"""Kinds of targets, and AWS's types of resources."""
 
 PERMISSIONS: Mapping[str, Needs] = {
-    **each("events", ("CreateEventBus",), _bus("Name"), *TAGS),
+    "CreateEventBus": (
+        Need("events:CreateEventBus", _bus("Name"), TAGS),
+        Need("events:TagResource", _tagged(_bus("Name")), TAGS, only_with="Tags"),
+    ),
     **each("events", ("DeleteEventBus", "DescribeEventBus", "UpdateEventBus"), _bus("Name")),
-    **each("events", ("PutPermission", "RemovePermission"), _bus("EventBusName")),
     **each(
         "events",
-        ("ListEventBuses", "ListRuleNamesByTarget", "ListRules", "TestEventPattern"),
+        (
+            *("ListEventBuses", "ListRuleNamesByTarget", "ListRules", "PutPermission"),
+            *("RemovePermission", "TestEventPattern"),
+        ),
         NOTHING,
     ),
     **each("events", ("DeleteRule", "DescribeRule", "DisableRule", "EnableRule"), _rule("Name")),
-    "PutRule": (Need("events:PutRule", _rule("Name"), TAGS), _PASSING),
+    "PutRule": (
+        Need("events:PutRule", _rule("Name"), TAGS),
+        Need("events:TagResource", _tagged(_rule("Name")), TAGS, only_with="Tags"),
+        _PASSING,
+    ),
     **each("events", ("ListTargetsByRule", "RemoveTargets"), _rule("Rule")),
     "PutTargets": (
         Need(
@@ -132,15 +183,34 @@ PERMISSIONS: Mapping[str, Needs] = {
             (Key("events:TargetArn", _in_each_target),),
         ),
         _PASSING,
-        *(_sent_without_role(service, kind) for service, kind in _SENT),
+        *(_sent_without_role(*each) for each in _SENT),
     ),
     "PutEvents": (
         Need(
             "events:PutEvents",
             Resource(("event-bus",), _buses_of_entries),
-            (Key("events:source", _in_each_target), Key("events:detail-type", _in_each_target)),
+            (
+                Key("events:source", _in_each_target),
+                Key("events:detail-type", _in_each_target),
+                Key("events:eventBusInvocation", _of_a_caller),
+            ),
         ),
     ),
+    **each(
+        "events",
+        (
+            *("CreateConnection", "UpdateConnection", "DeauthorizeConnection"),
+            *("DescribeConnection", "DeleteConnection"),
+        ),
+        _CONNECTION,
+    ),
+    "CreateApiDestination": (
+        Need("events:CreateApiDestination", _DESTINATION),
+        Need("events:CreateApiDestination", Resource(("connection",), _connection_of_destination)),
+    ),
+    **each("events", ("UpdateApiDestination", "DeleteApiDestination"), _DESTINATION),
+    "DescribeApiDestination": (Need("events:DescribeApiDestination", _DESTINATION),),
+    **each("events", ("ListConnections", "ListApiDestinations"), NOTHING),
     **each("events", ("ListTagsForResource",), _TAGGED),
     **each("events", ("TagResource",), _TAGGED, *TAGS),
     **each("events", ("UntagResource",), _TAGGED, TAG_KEYS),
@@ -148,14 +218,21 @@ PERMISSIONS: Mapping[str, Needs] = {
 
 _NOT_KNOWN = "No service manages rules here, and a rule is made in its own account."
 _UNREAD = "The parts of a rule's pattern are no condition keys here."
+_UNKNOWN_EVENTS = "PutTargets names the bus; which events its rule will send there is not known."
 _UNKNOWN_POLICIES = (
-    "The policies of queues, topics, streams and state machines are not known here. Where a target"
+    "The policies of queues, topics, streams and the like are not known here. Where a target"
     " has no role, the caller who names it needs the permission."
 )
 DIFFERENCES = (
+    Difference(
+        "resource connection",
+        False,
+        "Which connection a destination has is not looked up.",
+        ("events:DescribeApiDestination",),
+    ),
     *(
         Difference(f"key events:{name}", False, _NOT_KNOWN)
-        for name in ("creatorAccount", "ManagedBy", "eventBusInvocation")
+        for name in ("creatorAccount", "ManagedBy")
     ),
     *(
         Difference(f"key events:{name}", False, _UNREAD, ("events:PutRule",))
@@ -164,10 +241,19 @@ DIFFERENCES = (
             "detail.eventTypeCode",
         )
     ),
-    *(Difference(f"action {SERVICES[service]}", True, _UNKNOWN_POLICIES) for service, _ in _SENT),
+    *(
+        Difference(f"key events:{name}", False, _UNKNOWN_EVENTS, ("events:PutEvents",))
+        for name in ("detail-type", "source", "eventBusInvocation")
+    ),
+    *(
+        Difference(f"action {ACTIONS[kind]}", True, _UNKNOWN_POLICIES, (ACTIONS[kind],))
+        for kind, _ in _SENT
+    ),
 )
 RESOURCE_NAMES = (
     ("event-bus", "`arn:aws:events:REGION:ACCOUNT:event-bus/NAME`"),
+    ("connection", "`arn:aws:events:REGION:ACCOUNT:connection/NAME`"),
+    ("api-destination", "`arn:aws:events:REGION:ACCOUNT:api-destination/NAME`"),
     ("rule-on-default-event-bus", "`arn:aws:events:REGION:ACCOUNT:rule/NAME`"),
     ("rule-on-custom-event-bus", "`arn:aws:events:REGION:ACCOUNT:rule/BUS/NAME`"),
 )

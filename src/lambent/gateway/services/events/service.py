@@ -18,15 +18,18 @@ EVENTS: ServiceDefinition[EventsRooms] = ServiceDefinition(
     resource_names=RESOURCE_NAMES,
     coverage=Coverage(
         note="Buses, rules with all operators of patterns, schedules, and targets that are"
-        " functions, SQS queues, SNS topics, Kinesis streams or state machines."
+        " functions, event buses, API destinations, log groups, SQS queues, SNS topics, Kinesis and"
+        " Firehose streams or state machines."
         " [Schedules and events](../schedules-and-events.md) describes them. Archives, replays,"
-        " connections, API destinations, endpoints and partner event sources are not offered.",
+        " endpoints and partner event sources are not offered.",
         stored={"PutRule": ("RoleArn",)},
         refused={
             "CreateEventBus": (
                 *("EventSourceName", "KmsKeyIdentifier", "LogConfig", "DeadLetterConfig"),
             ),
             "UpdateEventBus": ("KmsKeyIdentifier", "LogConfig", "DeadLetterConfig"),
+            "CreateConnection": ("InvocationConnectivityParameters", "KmsKeyIdentifier"),
+            "UpdateConnection": ("InvocationConnectivityParameters", "KmsKeyIdentifier"),
         },
     ),
 )

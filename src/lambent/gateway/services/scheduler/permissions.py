@@ -34,6 +34,12 @@ async def _group(asked: Asked) -> Sequence[Target]:
     return [Target(group_arn(asked.scope, asked.params["Name"]), asked.scope.account)]
 
 
+async def _all_schedules(asked: Asked) -> Sequence[Target]:
+    """Those of the group."""
+    arn = schedule_arn(root_of(asked.scope, asked.params["Name"]), "*")
+    return [Target(arn, asked.scope.account)]
+
+
 async def _by_arn(asked: Asked) -> Sequence[Target]:
     text = asked.params["ResourceArn"]
     arn = Arn.try_parse(text)
@@ -59,8 +65,15 @@ PERMISSIONS: Mapping[str, Needs] = {
     "CreateSchedule": (Need("scheduler:CreateSchedule", _SCHEDULE), _PASSING),
     "UpdateSchedule": (Need("scheduler:UpdateSchedule", _SCHEDULE), _PASSING),
     **each("scheduler", ("DeleteSchedule", "GetSchedule"), _SCHEDULE),
-    **each("scheduler", ("CreateScheduleGroup",), _GROUP, *TAGS),
-    **each("scheduler", ("DeleteScheduleGroup", "GetScheduleGroup"), _GROUP),
+    "CreateScheduleGroup": (
+        Need("scheduler:CreateScheduleGroup", _GROUP, TAGS),
+        Need("scheduler:TagResource", _GROUP, TAGS, only_with="Tags"),
+    ),
+    "DeleteScheduleGroup": (
+        Need("scheduler:DeleteScheduleGroup", _GROUP),
+        Need("scheduler:DeleteSchedule", Resource(("schedule",), _all_schedules)),
+    ),
+    **each("scheduler", ("GetScheduleGroup",), _GROUP),
     **each("scheduler", ("ListScheduleGroups", "ListSchedules"), NOTHING),
     **each("scheduler", ("ListTagsForResource",), _TAGGED),
     **each("scheduler", ("TagResource",), _TAGGED, *TAGS),

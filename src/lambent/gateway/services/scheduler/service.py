@@ -12,8 +12,8 @@ SCHEDULER: ServiceDefinition[SchedulerRooms] = ServiceDefinition(
     unoffered_code="ValidationException",
     resource_names=RESOURCE_NAMES,
     coverage=Coverage(
-        note="Targets are functions, SQS queues, SNS topics, Kinesis streams and state machines;"
-        " universal targets are refused."
+        note="Targets are functions, event buses, SQS queues, SNS topics, Kinesis and Firehose"
+        " streams, state machines and operations of services (universal targets)."
         " [Schedules and events](../schedules-and-events.md) describes what a schedule does.",
         refused={"CreateSchedule": ("KmsKeyArn",), "UpdateSchedule": ("KmsKeyArn",)},
     ),

@@ -14,18 +14,18 @@ import anyio
 
 from lambent.kit.tasks import start_part
 from lambent.polling.active_mapping import ActiveMapping
-from lambent.polling.credentials import SourceCredentials
-from lambent.polling.ports import EVENT_BYTES_MAX, PartLost, Record, SourceError
-from lambent.polling.role_client import NOT_ALLOWED
-from lambent.polling.sources.mq.activemq_records import envelope_of, to_record
-from lambent.polling.sources.mq.delivered_queue import DeliveredQueue
-from lambent.polling.sources.mq.endpoints import (
+from lambent.polling.broker_connections import (
     Endpoint,
     Unreachable,
     not_authenticated,
     not_trusted,
     trust,
 )
+from lambent.polling.credentials import SourceCredentials
+from lambent.polling.delivered_queue import DeliveredQueue
+from lambent.polling.ports import EVENT_BYTES_MAX, PartLost, Record, SourceError
+from lambent.polling.role_client import NOT_ALLOWED
+from lambent.polling.sources.mq.activemq_records import envelope_of, to_record
 from lambent.polling.sources.mq.stomp import Connection, ConnectionEnded, Frame, connect
 
 _DEADLINE_S = 10.0
@@ -108,7 +108,7 @@ async def open_queue(
     polled: ActiveMapping, endpoint: Endpoint, access: SourceCredentials
 ) -> AsyncIterator[ActiveQueue]:
     """A mapping's queue, with messages on their way. Raises `SourceError`."""
-    context = await trust() if endpoint.uses_tls else None
+    context = await trust(access) if endpoint.uses_tls else None
     try:
         with anyio.fail_after(_DEADLINE_S):
             stream = await connect(endpoint.host, endpoint.port, context)

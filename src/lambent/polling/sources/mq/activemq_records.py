@@ -9,8 +9,8 @@ import base64
 import json
 from collections.abc import Mapping
 
+from lambent.polling.delivered_queue import make_document
 from lambent.polling.ports import Envelope, Record
-from lambent.polling.sources.mq.delivered_queue import make_document
 
 _PERSISTENT, _NOT_PERSISTENT = 2, 1
 """JMS's delivery modes."""

@@ -4,15 +4,16 @@ ends.
 https://docs.aws.amazon.com/lambda/latest/dg/with-mq.html
 """
 
-from lambent.polling.active_mapping import ActiveMapping
-from lambent.polling.credentials import load_credentials
-from lambent.polling.drivers import SourceDriver
-from lambent.polling.reader import Reader
-from lambent.polling.sources.mq import activemq, rabbitmq
-from lambent.polling.sources.mq.delivered_queue import DeliveredQueue
-from lambent.polling.sources.mq.endpoints import Engine, Unreachable, find_endpoints
+from contextlib import AbstractAsyncContextManager
 
-_OPENS = {Engine.RABBITMQ: rabbitmq.open_queue, Engine.ACTIVEMQ: activemq.open_queue}
+from lambent.polling.active_mapping import ActiveMapping
+from lambent.polling.broker_connections import Endpoint
+from lambent.polling.broker_reading import read_first_reachable
+from lambent.polling.credentials import load_credentials
+from lambent.polling.delivered_queue import DeliveredQueue
+from lambent.polling.drivers import SourceDriver
+from lambent.polling.sources.mq import activemq, rabbitmq
+from lambent.polling.sources.mq.endpoints import find_endpoints
 
 
 async def poll(polled: ActiveMapping) -> None:
@@ -22,18 +23,13 @@ async def poll(polled: ActiveMapping) -> None:
             polled.mapping.source_id, polled.aws, polled.settings.brokers
         )
         access = await load_credentials(polled.aws, polled.options.access)
-    queue: DeliveredQueue | None = None
-    while not polled.stop.is_set and queue is None:
-        endpoint = endpoints.pop(0)
-        try:
-            async with _OPENS[endpoint.engine](polled, endpoint, access) as queue:
-                polled.status.note_source_works()
-                await Reader(polled, release=queue.release).serve(queue)
-        except Unreachable:
-            if not endpoints:
-                raise
-    if queue is not None and queue.failure is not None and not polled.stop.is_set:
-        raise queue.failure
+
+    def open_queue(endpoint: Endpoint) -> AbstractAsyncContextManager[DeliveredQueue]:
+        is_rabbitmq = endpoint.scheme.startswith("amqp")
+        open_ = rabbitmq.open_queue if is_rabbitmq else activemq.open_queue
+        return open_(polled, endpoint, access)
+
+    await read_first_reachable(polled, endpoints, open_queue)
 
 
 DRIVER = SourceDriver(poll)

@@ -20,18 +20,18 @@ from yarl import URL
 
 from lambent.kit.tasks import start_part
 from lambent.polling.active_mapping import ActiveMapping
-from lambent.polling.credentials import CONFIG_NOT_VALID, SourceCredentials
-from lambent.polling.ports import PartLost, Record, SourceError
-from lambent.polling.role_client import NOT_ALLOWED
-from lambent.polling.sources.mq import amqp_tolerance
-from lambent.polling.sources.mq.delivered_queue import DeliveredQueue
-from lambent.polling.sources.mq.endpoints import (
+from lambent.polling.broker_connections import (
     Endpoint,
     Unreachable,
     not_authenticated,
     not_trusted,
     trust,
 )
+from lambent.polling.credentials import CONFIG_NOT_VALID, SourceCredentials
+from lambent.polling.delivered_queue import DeliveredQueue
+from lambent.polling.ports import PartLost, Record, SourceError
+from lambent.polling.role_client import NOT_ALLOWED
+from lambent.polling.sources.mq import amqp_tolerance
 from lambent.polling.sources.mq.rabbitmq_records import envelope_of, to_record
 
 _DEADLINE_S = 10.0
@@ -134,7 +134,7 @@ async def open_queue(
         port=endpoint.port,
         query={"heartbeat": _HEARTBEAT_S},
     )
-    connection = aiormq.Connection(url, context=await trust() if endpoint.uses_tls else None)
+    connection = aiormq.Connection(url, context=await trust(access) if endpoint.uses_tls else None)
     connection.vhost = vhost
     try:
         queue = await _open(polled, endpoint, connection, vhost)

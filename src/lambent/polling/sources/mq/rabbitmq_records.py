@@ -15,8 +15,8 @@ from typing import Any
 
 from pamqp.commands import Basic
 
+from lambent.polling.delivered_queue import make_document
 from lambent.polling.ports import Envelope, Record
-from lambent.polling.sources.mq.delivered_queue import make_document
 
 
 def envelope_of(arn: str, queue: str, vhost: str) -> Envelope:

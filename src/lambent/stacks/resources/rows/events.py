@@ -168,4 +168,41 @@ PIPE = Row(
     replacing=frozenset(f"SourceParameters.{name}" for name in _STREAMS),
 )
 
-ROWS = (RULE, EVENT_BUS, EVENT_BUS_POLICY, SCHEDULE, SCHEDULE_GROUP, PIPE)
+CONNECTION = Row(
+    name="AWS::Events::Connection",
+    service="events",
+    named=Name("Name", 64),
+    create=op("CreateConnection"),
+    physical="{Name}",
+    keys={"Name": "{$id}"},
+    read=only("DescribeConnection"),
+    update=(op("UpdateConnection"),),
+    delete=only("DeleteConnection"),
+    attributes={
+        "Arn": "{.ConnectionArn}",
+        "ArnForPolicy": "arn:aws:events:{$region}:{$account}:connection/{$id}",
+    },
+    defaults={"Description": ""},
+)
+
+API_DESTINATION = Row(
+    name="AWS::Events::ApiDestination",
+    service="events",
+    named=Name("Name", 64),
+    create=op("CreateApiDestination"),
+    physical="{Name}",
+    keys={"Name": "{$id}"},
+    read=only("DescribeApiDestination"),
+    update=(op("UpdateApiDestination"),),
+    delete=only("DeleteApiDestination"),
+    attributes={
+        "Arn": "{.ApiDestinationArn}",
+        "ArnForPolicy": "arn:aws:events:{$region}:{$account}:api-destination/{$id}",
+    },
+    defaults={"Description": "", "InvocationRateLimitPerSecond": 300},
+)
+
+ROWS = (
+    *(RULE, EVENT_BUS, EVENT_BUS_POLICY, CONNECTION, API_DESTINATION),
+    *(SCHEDULE, SCHEDULE_GROUP, PIPE),
+)

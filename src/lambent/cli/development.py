@@ -1,0 +1,125 @@
+"""`lambent dev`: a deployment that follows the files, with the logs of its functions."""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lambent.cli.addresses import functions_of, stack_addresses
+from lambent.cli.bucket import open_bucket
+from lambent.cli.client import open_client
+from lambent.cli.logs import POLL_S, FollowedLog
+from lambent.cli.output import CliError, console, print_error, print_note
+from lambent.cli.stack_commands import (
+    deploy_template,
+    print_addresses,
+    stack_name,
+    watched_functions,
+)
+from lambent.cli.stacks import Stack
+from lambent.cli.watch import Watched, watch
+
+_COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What could change the terminal: a function decides what it logs."""
+_FRAMES = ("START ", "END ", "REPORT ", "INIT_START ")
+
+
+class Deployed(NamedTuple):
+    """What a deployment has made."""
+
+    functions: Sequence[str]
+    """The functions whose logs are printed."""
+    watched: Sequence[Watched]
+    """Those whose code is here."""
+
+
+def deploy_stack(
+    template: Path, stack: str | None, parameters: dict[str, str], endpoint: str
+) -> Deployed:
+    """Deploy a template or a project, and print its addresses. Raises `CliError`."""
+    deploy_template(template, stack, parameters, endpoint, is_confirmed=True, as_json=False)
+    with open_client("cloudformation", endpoint) as client:
+        resources = Stack(client, stack_name(template, stack)).resources()
+    print_addresses(
+        [
+            {"resource": resource, "address": address}
+            for resource, address in stack_addresses(resources, endpoint)
+        ]
+    )
+    watched = watched_functions(template, stack, endpoint)
+    return Deployed(functions_of(resources), watched)
+
+
+def develop(deploy: Callable[[], Deployed], file: Path, farewell: str, endpoint: str) -> None:
+    """Deploy, and again whenever a file changes that says what is deployed; update code and print
+    logs meanwhile. Returns on Ctrl-C, after the farewell. Raises `CliError` if the first deployment
+    fails."""
+    written = _changed_at(file)
+    deployed = deploy()
+    with open_client("lambda", endpoint) as client, open_client("logs", endpoint) as logs:
+        tail = _Tail(logs)
+
+        def is_stale() -> bool:
+            tail.print_new()
+            return _changed_at(file) not in (None, written)
+
+        try:
+            while True:
+                tail.follow(deployed.functions)
+                bucket = partial(open_bucket, endpoint)
+                watch(client, bucket, deployed.watched, print_note, is_stale)
+                written = _changed_at(file)
+                try:
+                    deployed = deploy()
+                except CliError as error:
+                    print_error(str(error))
+        except KeyboardInterrupt:
+            print_note(farewell)
+
+
+def _changed_at(file: Path) -> int | None:
+    """When a file was changed; None if there is none, or while it is replaced."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+class _Tail:
+    """Prints what functions log, each with its name."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._logs: dict[str, FollowedLog] = {}
+        self._out = console()
+        self._next = 0.0
+
+    def follow(self, functions: Sequence[str]) -> None:
+        """Print the logs of these functions, from now on or as before."""
+        self._logs = {
+            name: self._logs.get(name) or FollowedLog(self._client, name, since_s=0)
+            for name in functions
+        }
+
+    def print_new(self) -> None:
+        """Print new events, at most twice a second."""
+        if time.monotonic() < self._next:
+            return
+        for number, log in enumerate(self._logs.values()):
+            for event in log.new_events():
+                self._print(log.function, _COLOURS[number % len(_COLOURS)], event)
+        self._next = time.monotonic() + POLL_S
+
+    def _print(self, function: str, colour: str, event: dict[str, Any]) -> None:
+        from rich.text import Text
+
+        at = time.strftime("%H:%M:%S", time.localtime(event["timestamp"] / 1000))
+        for line in event["message"].rstrip("\n").split("\n"):
+            line = _CONTROLS.sub("�", line)
+            style = "dim" if line.startswith(_FRAMES) else ""
+            style = "red" if "[ERROR]" in line or "\tERROR\t" in line else style
+            name = (f"{function:<{max(map(len, self._logs))}} ", colour)
+            self._out.print(Text.assemble((f"{at} ", "dim"), name, (line, style)))

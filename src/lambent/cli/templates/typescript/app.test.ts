@@ -1,0 +1,7 @@
+import assert from 'node:assert';
+import { test } from 'node:test';
+import { handler } from './app';
+
+test('a name', async () => {
+  assert.deepStrictEqual(await handler({ name: 'Ada' }), { greeting: 'Hello Ada' });
+});
