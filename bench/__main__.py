@@ -18,12 +18,14 @@ from pathlib import Path
 from bench.apis import measure_apis
 from bench.asynchronous import measure_asynchronous
 from bench.control_plane import measure_control_plane
+from bench.edge import measure_edge
 from bench.environment import measure_environment
 from bench.events import measure_events
 from bench.fairness import measure_fairness
 from bench.mappings import measure_mappings
 from bench.own import Bench, Row, running_platform
 from bench.peers import measure_peers
+from bench.stacks import measure_stacks
 from rich.console import Console
 from rich.table import Table
 
@@ -34,8 +36,10 @@ _OF_THEIR_OWN = {
     "asynchronous": measure_asynchronous,
     "http-apis": measure_apis,
     "event-buses": measure_events,
+    "edge": measure_edge,
     "fairness": measure_fairness,
     "mappings": measure_mappings,
+    "stacks": measure_stacks,
 }
 """Measurements that start platforms of their own."""
 _BEGIN, _END = "<!-- bench:begin -->", "<!-- bench:end -->"

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 from bench import load
-from bench.own import Report, Row, pid_of, processor_s, row, running_platform
+from bench.own import Report, Row, cpu_s, pid_of, row, running_platform
 
 from lambent.control.schedules.groups import SCHEDULE, root_of
 from lambent.model.arn import AccountId, Region, Scope
@@ -113,8 +113,8 @@ def _measure_idle(data_dir: str, scale: float) -> Row:
         pid = pid_of(endpoint)
         time.sleep(10)  # noqa: TID251 - for what was only to begin with
         duration_s = max(_IDLE_S * scale, 5.0)
-        before = processor_s(pid)
+        before = cpu_s(pid)
         time.sleep(duration_s)  # noqa: TID251
-        used = (processor_s(pid) - before) / duration_s
+        used = (cpu_s(pid) - before) / duration_s
     note = f"{100 * used:.2f} % of a core in {duration_s:.0f} s"
     return {"measurement": f"{SCHEDULES} idle schedules", "count": SCHEDULES, "note": note}

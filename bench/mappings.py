@@ -16,10 +16,10 @@ from bench.own import (
     NO_OP,
     Report,
     Row,
+    cpu_s,
     deploy,
     lambda_client,
     pid_of,
-    processor_s,
     running_platform,
 )
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -220,9 +220,9 @@ def _measure_idle(server: Ministack, endpoint: str, scale: float, report: Report
         _map(endpoint, _new_queue(server, f"idle-{number}"))
     report(f"{count} idle mappings")
     time.sleep(25)  # noqa: TID251 - for what was only to begin with
-    began, used_s = time.perf_counter(), processor_s(pid)
+    began, used_s = time.perf_counter(), cpu_s(pid)
     time.sleep(_WATCHED_S * min(scale, 1.0))  # noqa: TID251
-    share = (processor_s(pid) - used_s) / (time.perf_counter() - began)
+    share = (cpu_s(pid) - used_s) / (time.perf_counter() - began)
     return {
         "measurement": f"{count} idle mappings",
         "count": count,

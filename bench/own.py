@@ -63,6 +63,21 @@ def running_platform(
                 process.wait(60)
 
 
+def pid_of(endpoint: str) -> int:
+    """The process that listens on the port of an endpoint."""
+    port = endpoint.rpartition(":")[2]
+    found = subprocess.check_output(["ss", "-ltnpH", f"sport = :{port}"], text=True)
+    match = re.search(r"pid=(\d+)", found)
+    assert match is not None, found
+    return int(match[1])
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def lambda_client(endpoint: str) -> Any:
     """A client of AWS's SDK."""
     return botocore.session.get_session().create_client(
@@ -91,21 +106,6 @@ def deploy(client: Any, name: str, files: Mapping[str, str | bytes], **more: Any
     client.get_waiter("function_active_v2").wait(
         FunctionName=name, WaiterConfig={"Delay": 0.02, "MaxAttempts": 1000}
     )
-
-
-def pid_of(endpoint: str) -> int:
-    """The process that listens at an endpoint."""
-    port = endpoint.rpartition(":")[2]
-    found = subprocess.check_output(["ss", "-ltnpH", f"sport = :{port}"], text=True)
-    match = re.search(r"pid=(\d+)", found)
-    assert match is not None, found
-    return int(match[1])
-
-
-def processor_s(pid: int) -> float:
-    """Processor time of all threads of a process, in seconds."""
-    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 def row(title: str, sample: load.Sample, **more: Any) -> Row:

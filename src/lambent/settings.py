@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.aws.settings import AwsSettings
+from lambent.control.cognito.settings import CognitoSettings
 from lambent.control.settings import ControlSettings
 from lambent.gateway.settings import GatewaySettings
 from lambent.identity.settings import IdentitySettings
@@ -38,6 +39,7 @@ from lambent.sandbox.settings import SandboxSettings
 from lambent.services.settings import ServicesSettings
 from lambent.store.settings import StoreSettings
 from lambent.telemetry.settings import TelemetrySettings
+from lambent.triggers.edge.settings import EdgeSettings
 
 ENVIRONMENT_PREFIX = "LAMBENT_"
 CONFIG_FILE = "lambent.toml"
@@ -113,6 +115,8 @@ class Settings:
     store: StoreSettings = dataclasses.field(default_factory=StoreSettings)
     aws: AwsSettings = dataclasses.field(default_factory=AwsSettings)
     services: ServicesSettings = dataclasses.field(default_factory=ServicesSettings)
+    cognito: CognitoSettings = dataclasses.field(default_factory=CognitoSettings)
+    edge: EdgeSettings = dataclasses.field(default_factory=EdgeSettings)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,7 +168,7 @@ _HTTP = "triggers/apis/http"
 _WEBSOCKET = "triggers/apis/websocket"
 
 API_REACH: dict[str, ApiReach] = {
-    "assembly/apis.py:look_up": _look_up_domain,
+    "assembly/named_fronts.py:look_up": _look_up_domain,
     "gateway/services/apigatewaymanagementapi/entrance.py:self._serve": _manage,
     "kit/http/server.py:self._take_over": _shake_hands,
     "triggers/apis/front.py:self._enter_slowly": _enter,

@@ -87,7 +87,7 @@ def _note_end(
     reply.finish(outcome, report)
 
 
-def _before_commit(come_by: Callable[[], None]) -> None:
+def before_commit(come_by: Callable[[], None]) -> None:
     connect = stores.connect_both
 
     def patched(*arguments: Any) -> Engines:
@@ -152,7 +152,7 @@ def _between_send_and_delete(come_by: Callable[[], None]) -> None:
 
 
 POINTS: Mapping[str, Point] = {
-    "before-commit": _before_commit,
+    "before-commit": before_commit,
     "after-commit": _after_commit,
     "between-payload-and-row": _between_payload_and_row,
     "between-outcome-and-delete": _between_outcome_and_delete,

@@ -52,6 +52,11 @@ class Life:
         self._see_dead()
         return None
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether it has killed itself."""
+        return self._process.poll() is not None
+
     def has_died_within(self, seconds: float) -> bool:
         """Wait for it to kill itself."""
         try:

@@ -25,6 +25,7 @@ from botocore.exceptions import ClientError
 
 from lambent.instance import operator_socket
 from lambent.instance.operator_socket import OperatorSocketError
+from lambent.model.cloudfront.names import new_id
 from tests.platforms import (
     deploy,
     invoke,
@@ -34,6 +35,7 @@ from tests.platforms import (
     wait_for,
     zip_of,
 )
+from tests.scenario.edge.distributions import UNCACHED, behavior, config_of, custom_origin
 from tests.scenario.mappings.broker_platforms import Secret, broker_arn, map_queue
 from tests.scenario.mappings.conftest import Function
 from tests.scenario.mappings.streams import IMPATIENT, Stream
@@ -290,7 +292,8 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FailingPlatform]
         _publish_snapped(before.client("lambda"))
         assert before.stop() == 0, before.text()[-5000:]
         before.kill()
-    platform = FailingPlatform(data, fails="assembly/platform.py:prepare_deployed")
+    mail = ("--set", "cognito.smtp_url=smtp://127.0.0.1:9")
+    platform = FailingPlatform(data, *mail, fails="assembly/platform.py:prepare_deployed")
     try:
         yield platform
     finally:
@@ -393,6 +396,15 @@ def _url_of_large(world: World) -> str:
     config = world.lambdas.create_function_url_config(FunctionName="large", AuthType="NONE")
     url_id = config["FunctionUrl"].partition("//")[2].partition(".")[0]
     return f"{world.platform.endpoint}/_lambent/url/{url_id}/"
+
+
+def _url_of_distribution(world: World) -> str:
+    """Of one that was asked before, and whose origin cannot be reached."""
+    config = config_of(custom_origin("localhost.localdomain"), default=behavior(UNCACHED))
+    made = world.platform.client("cloudfront").create_distribution(DistributionConfig=config)
+    url = f"{world.platform.endpoint}/_lambent/cloudfront/{made['Distribution']['Id']}/"
+    _status(url)
+    return url
 
 
 def _status(url: str) -> int:
@@ -617,6 +629,9 @@ REACH: dict[str, Reach] = {
     "gateway/admin_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/mappings", 200
     ),
+    "gateway/hooks_api.py:self._serve": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/hooks", 200
+    ),
     "gateway/server.py:self._handle_large": _answers(
         500, "ServiceException", lambda suite: invoke(suite.lambdas, "relay", LARGE)
     ),
@@ -650,7 +665,14 @@ REACH: dict[str, Reach] = {
     "telemetry/logs.py:store.run": _runs(lambda suite: log_lines(suite.platform, "steady")),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
+    "triggers/edge/front.py:call.run": _pages(_url_of_distribution, 502),
+    "triggers/edge/front.py:self._enter_slowly": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/cloudfront/{new_id('E')}/", 403
+    ),
     "triggers/events/ticker.py:sleep": _runs(World.ticks),
+    "triggers/hooks/front.py:self._serve": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/hook/{uuid.uuid4().hex}", 404
+    ),
     "triggers/url_reply.py:_respond_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
@@ -675,6 +697,8 @@ BRIEF = {
     "polling/mapping_supervisor.py:reconciler.close",
     "assembly/platform.py:prepare_deployed",
     "node/node.py:self._capture_again",
+    "triggers/user_pools/documents.py:self._serve",
+    "triggers/user_pools/mail.py:run",
 }
 """Sites that are reached in `brief`, each in its own test."""
 
@@ -760,6 +784,29 @@ def test_a_version_that_cannot_be_captured_again_is_initialised(brief: FailingPl
     with brief.failing("node/node.py:self._capture_again"):
         assert invoke(brief.client("lambda"), "snapped", 1, Qualifier="1")[0] == 1
     assert invoke(brief.client("lambda"), "snapped", 2, Qualifier="1")[0] == 2
+
+
+def test_a_user_pool_whose_tasks_fail(brief: FailingPlatform) -> None:
+    """A user signs up although the mail is not sent; the pool's keys are there the next time."""
+    pools = brief.client("cognito-idp")
+    options = {"PoolName": "p", "AutoVerifiedAttributes": ["email"]}
+    pool = pools.create_user_pool(**options)["UserPool"]["Id"]
+    made = pools.create_user_pool_client(UserPoolId=pool, ClientName="c")
+    with brief.failing("triggers/user_pools/mail.py:run"):
+        pools.sign_up(
+            ClientId=made["UserPoolClient"]["ClientId"],
+            Username="ann",
+            Password="Passw0rd!x",
+            UserAttributes=[{"Name": "email", "Value": "ann@example.com"}],
+        )
+    keys = f"{brief.endpoint}/{pool}/.well-known/jwks.json"
+    with (
+        brief.failing("triggers/user_pools/documents.py:self._serve"),
+        pytest.raises(urllib.error.HTTPError, match="500"),
+    ):
+        urllib.request.urlopen(keys)
+    with urllib.request.urlopen(keys) as response:
+        assert json.load(response)["keys"]
 
 
 def test_what_fails_as_the_platform_ends_does_not_keep_it_from_that(

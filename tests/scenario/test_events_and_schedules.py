@@ -333,7 +333,8 @@ def test_a_stack_has_rules_and_schedules(platform: Platform) -> None:
         (
             lambda events, _: events.put_rule(Name="r", EventPattern='{"a": []}'),
             "InvalidEventPatternException",
-            "Event pattern is not valid. Reason: Empty arrays are not allowed",
+            "Event pattern is not valid. Reason: Empty arrays are not allowed\n"
+            ' at [Source: (String)"{"a": []}"; line: 1, column: 9]',
         ),
         (
             lambda events, _: events.put_rule(Name="r", ScheduleExpression="rate(1 minutes)"),

@@ -64,12 +64,23 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
                 "GET /pets/{id} 200",
             ],
         ),
+        (
+            "cloudfront",
+            ["Miss from cloudfront", "Hit from cloudfront", "shop /cart", '"InProgress"'],
+        ),
         ("concurrency", ["READY", '"provisioned-concurrency"']),
         ("asynchronous", ['"later": 1', "lambent_async_events_received_sum", '"purged": 1']),
         ("extensions", ['follower: {"eventType":"INVOKE"', '"followed"']),
         ("metrics", ['"MetricName": "Orders"', '"Sum": 3.0']),
         ("websocket-apis", ['{"you said": "hello"}', "DISCONNECT"]),
         ("names-and-tls", ["/world"]),
+        ("hooks", ["heard", '"name": "door"', '"deleted": true']),
+        ("callers/object-stores", ["ObjectCreated:Put photos summer/a b.jpg"]),
+        ("callers/sns", ["The address of the certificate is not one of SNS."]),
+        ("callers/cloudevents", ["placed from shop", "by the bus: placed {'total': 4}"]),
+        ("callers/webhooks", ["push refs/heads/main", '"payments"', "rang at /front"]),
+        ("callers/load-balancers", ["GET /shoes/red {'size': '9'}"]),
+        ("callers/alexa", ["The news of the day", "The news of sports"]),
         (
             "developing",
             ["Hello you", "ServerlessHttpApi", "/pets/1 in dev", "running by hand"],
@@ -77,6 +88,10 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
         (
             "schedules-and-events",
             ["Scheduled Event", "MON-FRI", "nightly", "hourly", "a7", "order-paid"],
+        ),
+        (
+            "cognito",
+            ['{"message":"Unauthorized"}', '{"hello": "ann"}', "failed with error members only."],
         ),
     ],
 )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.platforms import ACCOUNT, Platform, wait_for
+from tests.platforms import ACCOUNT, Platform, wait_for, zip_of
 
 TEMPLATE = """
 Parameters:
@@ -301,6 +301,49 @@ def test_a_custom_resource_is_made_by_a_function(platform: Platform, client: Any
         "Update thing-two",
         "Delete thing-two",
     ]
+
+
+MARKED = """
+Resources:
+  Api: {Type: "AWS::ApiGatewayV2::Api", Properties: {Name: marked, ProtocolType: HTTP}}
+  Integration:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      {ApiId: !Ref Api, IntegrationType: HTTP_PROXY, IntegrationMethod: GET,
+       IntegrationUri: "https://example.com", PayloadFormatVersion: "1.0"}
+  Route:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {ApiId: !Ref Api, RouteKey: $default, Target: !Sub "integrations/${Integration}"}
+  Deployment:
+    Type: AWS::ApiGatewayV2::Deployment
+    DependsOn: Route
+    Properties: {ApiId: !Ref Api}
+  Layer:
+    Type: AWS::Lambda::LayerVersion
+    Properties: {LayerName: marked, Content: {S3Bucket: marked, S3Key: layer.zip}}
+Outputs:
+  Api: {Value: !Ref Api}
+"""
+
+
+def test_marks_of_steps_are_not_shown(platform: Platform, client: Any) -> None:
+    """A stack knows its layer versions and deployments by marks that no response has."""
+    s3 = platform.client("s3")
+    s3.create_bucket(Bucket="marked")
+    s3.put_object(Bucket="marked", Key="layer.zip", Body=zip_of({"python/a.py": ""}))
+    client.create_stack(StackName="marked", TemplateBody=MARKED)
+    stack = settled(client, "marked")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", statuses(client, "marked")
+    api = outputs(stack)["Api"]
+    for path in (f"v2/apis/{api}/deployments", "2018-10-31/layers/marked/versions"):
+        with urllib.request.urlopen(f"{platform.endpoint}/{path}", timeout=20) as response:
+            shown = response.read().decode()
+        assert "reatedDate" in shown
+        assert "token" not in shown.lower()
+    client.delete_stack(StackName="marked")
+    assert settled(client, stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+    s3.delete_object(Bucket="marked", Key="layer.zip")
+    s3.delete_bucket(Bucket="marked")
 
 
 SAM = """

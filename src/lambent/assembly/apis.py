@@ -1,7 +1,6 @@
 """API Gateway's data plane: what serves requests for APIs."""
 
 import dataclasses
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,13 +10,12 @@ import anyio.abc
 from lambent.assembly.api import Api
 from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
+from lambent.assembly.named_fronts import add_named_front
 from lambent.assembly.storage import Storage
 from lambent.control.events.connections import open_sealing
 from lambent.gateway.fronts import Front
 from lambent.gateway.server import Gateway
 from lambent.identity.service_roles import ServiceRoles
-from lambent.kit.http.messages import Exchange
-from lambent.kit.tasks import start_task
 from lambent.model.api_paths import (
     AWS_HOSTS,
     BODY_BYTES_MAX,
@@ -27,16 +25,15 @@ from lambent.model.api_paths import (
     USER_REQUEST,
 )
 from lambent.model.events.targets import API_DESTINATION
-from lambent.model.limits import REQUEST_BYTES_MAX
 from lambent.sandbox.egress_policy import EgressSettings
 from lambent.settings import Settings
 from lambent.triggers.apis.access_logs import AccessLogs
 from lambent.triggers.apis.authorizers.issuers import Fetch, Issuers
-from lambent.triggers.apis.authorizers.pools import fetch_with_local_pools
+from lambent.triggers.apis.authorizers.pools import fetch_with_local_pools, fetch_with_own_pools
 from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.directory import ApiDirectory
-from lambent.triggers.apis.front import ApiFront, respond_message
+from lambent.triggers.apis.front import ApiFront
 from lambent.triggers.apis.http.kind import HttpApis
 from lambent.triggers.apis.outbound import open_outbound
 from lambent.triggers.apis.rest.keys import KeyDirectory
@@ -46,11 +43,7 @@ from lambent.triggers.apis.rest.usage import UsagePlans
 from lambent.triggers.apis.rest.usage_counts import open_usage_counts
 from lambent.triggers.apis.throttling import Throttles
 from lambent.triggers.events.api_destinations import ApiDestinationTargets
-
-_NO_NAME = re.compile(
-    r"(?:[\d.]{1,15}|\[[0-9a-f:.]{2,45}\]|(?:.{1,190}\.)?localhost)?(?::\d{1,5})?"
-)
-"""Hosts that are no custom domain names, without a look at these."""
+from lambent.triggers.user_pools.documents import Jwks
 
 _LOOPBACK = EgressSettings(allow=("127.0.0.1/32",))
 """What reaches the emulator of other services."""
@@ -67,10 +60,16 @@ class Apis:
 
 @asynccontextmanager
 async def open_apis(
-    settings: Settings, storage: Storage, api: Api, execution: Execution, events: Events
+    settings: Settings,
+    storage: Storage,
+    api: Api,
+    execution: Execution,
+    events: Events,
+    pool_keys: Jwks | None,
 ) -> AsyncIterator[Apis]:
     """Serve APIs: open what they need, and register the ways in and the kinds of APIs. API
-    destinations of rules use the same connections to the outside."""
+    destinations of rules use the same connections to the outside. `pool_keys` finds the keys of the
+    platform's own user pools."""
     directory, clock = ApiDirectory(storage.store), storage.clock
     roles = ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict)
     async with (
@@ -82,6 +81,8 @@ async def open_apis(
         services = events.local_services
         if services is not None:
             fetch = fetch_with_local_pools(fetch, local.fetch, services.url)
+        if pool_keys is not None:
+            fetch = fetch_with_own_pools(fetch, pool_keys)
         context = ApiContext(
             calls=FunctionCalls(execution.invoker, api.authorizer, roles, events.queue.keep),
             authorizer=api.authorizer,
@@ -123,24 +124,4 @@ def add_fronts(gateway: Gateway, front: ApiFront, tasks: anyio.abc.TaskGroup) ->
     fronts.add_pattern("/restapis/", USER_REQUEST, of_apis(handle=front.handle_user_request))
     by_domain = of_apis(handle=front.handle_domain, has_own_names=True)
 
-    async def look_up(exchange: Exchange) -> None:
-        await front.read_domains()
-        gateway.handle(exchange)
-
-    def handle_unread(exchange: Exchange) -> None:
-        def failed(_: Exception) -> None:
-            respond_message(exchange, 500, "Internal Server Error")
-
-        start_task(tasks, failed, look_up, exchange)
-
-    unread = Front(
-        handle=handle_unread, body_bytes_max=REQUEST_BYTES_MAX, is_open=True, has_own_names=True
-    )
-
-    def by_name(host: str) -> Front | None:
-        known = front.is_custom_domain(host)
-        if known is None:
-            return None if _NO_NAME.fullmatch(host.lower()) is not None else unread
-        return by_domain if known else None
-
-    fronts.add_names(by_name)
+    add_named_front(gateway, tasks, by_domain, front.is_custom_domain, front.read_domains)

@@ -11,6 +11,10 @@ from lambent.control.activation import Prepare
 from lambent.control.apis.v1.operations import RestApis
 from lambent.control.apis.v2.room import ApisV2
 from lambent.control.buckets.reader import OwnBucketsFirst
+from lambent.control.cloudfront.distributions import Distributions
+from lambent.control.cloudfront.functions import Functions as EdgeFunctions
+from lambent.control.cloudfront.invalidations import Invalidations
+from lambent.control.cloudfront.policies import KINDS, Policies
 from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
 from lambent.control.events.api_destinations import ApiDestinations
 from lambent.control.events.buses import Buses
@@ -36,6 +40,8 @@ from lambent.gateway.services.apigateway.rooms import RestApiRooms, Trials
 from lambent.gateway.services.apigateway.service import APIGATEWAY
 from lambent.gateway.services.apigatewayv2.operations import ApiGatewayV2Rooms
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
+from lambent.gateway.services.cloudfront.operations import CloudFrontRooms, TestFunction
+from lambent.gateway.services.cloudfront.service import CLOUDFRONT
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.events.operations import EventsRooms, PutEvents
@@ -68,6 +74,7 @@ class ControlPorts:
     check_source: CheckSource | None = None
     trials: Trials | None = None
     events: PutEvents | None = None
+    test_function: TestFunction | None = None
     open_subscriptions: Callable[[LogGroups], Awaitable[None]] | None = None
     """Delivers lines of log groups to functions."""
 
@@ -125,6 +132,7 @@ async def open_control_plane(
         rest_rooms = RestApiRooms(rest_apis, ports.trials)
         gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_rooms))
         await _register_events(storage, api, ports.events)
+        _register_cloudfront(settings, storage, api, ports.test_function)
         if has_buckets:
             _register_buckets(storage, gateway, control)
         if SSM.signing_name in gateway.signing_names:
@@ -151,6 +159,26 @@ async def _register_events(storage: Storage, api: Api, events: PutEvents | None)
             events,
         )
         api.gateway.register(EVENTS, EVENTS.bind(rooms))
+
+
+def _register_cloudfront(
+    settings: Settings, storage: Storage, api: Api, test: TestFunction | None
+) -> None:
+    """Register CloudFront, unless the settings name another server for it."""
+    if CLOUDFRONT.signing_name not in api.gateway.signing_names:
+        return
+    store, clock, gateway = storage.store, storage.clock, settings.gateway
+    distributions = Distributions(
+        store,
+        clock,
+        domain=gateway.url_domain,
+        reserved=gateway.allowed_hosts,
+        is_strict=api.authorizer.is_strict,
+    )
+    policies = {name: Policies(kind, store, clock) for name, kind in KINDS.items()}
+    functions = EdgeFunctions(store, clock)
+    rooms = CloudFrontRooms(distributions, Invalidations(store, clock), policies, functions, test)
+    api.gateway.register(CLOUDFRONT, CLOUDFRONT.bind(rooms))
 
 
 def _register_buckets(storage: Storage, gateway: Gateway, control: Control) -> None:

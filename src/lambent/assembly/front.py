@@ -85,7 +85,7 @@ def register_admin_api(
 
 async def register_function_urls(
     storage: Storage, api: Api, execution: Execution, control: Control
-) -> None:
+) -> FunctionUrls:
     """Register function URLs, by path and by host name."""
     urls = FunctionUrls(
         control.urls.find, execution.invoker, api.authorizer, storage.clock, storage.tasks
@@ -96,6 +96,7 @@ async def register_function_urls(
     by_host = Front(handle=urls.handle_host, body_bytes_max=limit, is_open=True)
     api.gateway.fronts.add_path(URL_PATH_PREFIX, by_path)
     api.gateway.fronts.add_hosts(URL_HOSTS, by_host)
+    return urls
 
 
 async def open_log_subscriptions(

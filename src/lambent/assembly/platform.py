@@ -9,6 +9,7 @@ import anyio
 from lambent.assembly.api import open_api
 from lambent.assembly.apis import open_apis
 from lambent.assembly.control import ControlPorts, open_control_plane
+from lambent.assembly.edge import make_function_runs, open_edge
 from lambent.assembly.events import open_events
 from lambent.assembly.execution import open_execution
 from lambent.assembly.front import (
@@ -19,11 +20,13 @@ from lambent.assembly.front import (
     register_function_urls,
     register_invocations,
 )
+from lambent.assembly.hooks import register_hooks
 from lambent.assembly.names import open_names
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.stacks import register_stacks
 from lambent.assembly.storage import open_storage
+from lambent.assembly.user_pools import register_user_pools
 from lambent.assembly.websocket_apis import open_websocket_apis
 from lambent.control.activation import prepare_deployed
 from lambent.instance.log_file import keep_log_short
@@ -66,7 +69,9 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         api.gateway.use_tls_in_boxes(names.tls_of_boxes)
         execution = await enter(open_execution(settings, privileged, storage, api, names))
         events = await enter(open_events(settings, privileged, storage, api, execution))
-        apis = await enter(open_apis(settings, storage, api, execution, events))
+        pool_keys = await register_user_pools(settings, storage, api, execution)
+        apis = await enter(open_apis(settings, storage, api, execution, events, pool_keys))
+        runs = make_function_runs(storage, execution, privileged.runtimes)
         ports = ControlPorts(
             aws=events.aws,
             prepare=execution.node.prepare,
@@ -74,12 +79,15 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
             check_source=events.source_checks.check,
             trials=apis.trials,
             events=events.buses,
+            test_function=runs.test,
             open_subscriptions=partial(open_log_subscriptions, storage, api, events),
         )
         control = await enter(open_control_plane(settings, storage, api, ports))
         register_invocations(storage, api, execution, events)
         register_admin_api(storage, api, execution, control, events, privileged)
-        await register_function_urls(storage, api, execution, control)
+        urls = await register_function_urls(storage, api, execution, control)
+        await register_hooks(storage, api, events, apis)
+        await open_edge(settings, privileged, storage, api, names, execution, apis, urls, runs)
         dispatcher = api.gateway.dispatcher
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))

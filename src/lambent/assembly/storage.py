@@ -28,14 +28,17 @@ class Packages:
 
     blobs: Blobs
     store: Store
+    built_in: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    """The platform's own, by their keys."""
 
     async def read(self, key: str) -> bytes:
         """See `PackageStore`."""
-        return await self.blobs.read(key)
+        own = self.built_in.get(key)
+        return await self.blobs.read(key) if own is None else own
 
     async def needed(self) -> Set[str]:
         """See `PackageStore`."""
-        return await self.store.read(Transaction.code_keys)
+        return await self.store.read(Transaction.code_keys) | self.built_in.keys()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

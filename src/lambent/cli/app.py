@@ -14,6 +14,7 @@ from lambent.cli import (
     deploy_commands,
     event_commands,
     function_commands,
+    hook_commands,
     init_commands,
     key_commands,
     schedule_commands,
@@ -44,6 +45,7 @@ for commands in (
     stack_commands,
     key_commands,
     schedule_commands,
+    hook_commands,
     upkeep_commands,
 ):
     commands.add_to(app)

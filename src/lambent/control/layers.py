@@ -23,6 +23,7 @@ from lambent.model.layer import (
 )
 from lambent.model.policy import AccessRequest, Verdict, decide
 from lambent.model.principal import root_of
+from lambent.model.stack_documents import TOKEN_TAG
 from lambent.model.times import iso_milliseconds
 from lambent.store.store import Store, Transaction
 
@@ -51,8 +52,9 @@ class Layers:
         self._clock = clock
         self._code_size_max = code_size_max
 
-    async def publish(self, scope: Scope, params: Params) -> LayerVersion:
-        """PublishLayerVersion: always a new version, whatever its content."""
+    async def publish(self, scope: Scope, params: Params, token: str = "") -> LayerVersion:
+        """PublishLayerVersion: always a new version, whatever its content. `token` is the
+        caller's."""
         key = parse_layer_name(params["LayerName"], scope)
         self._check_runtimes("compatibleRuntimes", params.get("CompatibleRuntimes"))
         for member in ("Description", "LicenseInfo"):
@@ -77,6 +79,7 @@ class Layers:
                 license_info=params.get("LicenseInfo"),
                 runtimes=runtimes,
                 architectures=architectures,
+                token=token,
             )
             tx.layers.add(version)
             return version
@@ -332,7 +335,7 @@ def _matches(version: LayerVersion, params: Params) -> bool:
 
 
 def listed(version: LayerVersion) -> dict[str, Any]:
-    """`LayerVersionsListItem` of the API."""
+    """`LayerVersionsListItem` of the API. The token is for stacks: no protocol has it."""
     members: dict[str, Any] = {
         "LayerVersionArn": version.arn,
         "Version": version.number,
@@ -341,5 +344,6 @@ def listed(version: LayerVersion) -> dict[str, Any]:
         "CompatibleRuntimes": version.runtimes,
         "CompatibleArchitectures": version.architectures,
         "LicenseInfo": version.license_info,
+        TOKEN_TAG: version.token or None,
     }
     return {name: value for name, value in members.items() if value is not None}

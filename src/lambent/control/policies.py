@@ -13,6 +13,7 @@ from typing import Any, Literal
 from lambent.control.states import new_id
 from lambent.model.conditions import is_operator
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
+from lambent.model.hooks.hook import PRINCIPAL as HOOKS
 from lambent.model.limits import POLICY_SIZE_MAX
 from lambent.model.policy import Statement, statements_of
 
@@ -33,7 +34,10 @@ _ABSENT: Mapping[Kind, Sequence[str]] = {
 }
 _VERSIONS = ("2012-10-17", "2008-10-17")
 _ACCOUNT = re.compile(r"\d{12}")
-_SERVICE = re.compile(r"[a-z0-9][a-z0-9.-]*\.amazonaws\.com(\.cn)?|[a-z0-9-]+\.amazon\.com")
+_SERVICE = re.compile(
+    r"[a-z0-9][a-z0-9.-]*\.amazonaws\.com(\.cn)?|[a-z0-9-]+\.amazon\.com"
+    rf"|{re.escape(HOOKS)}"
+)
 _IAM = re.compile(
     r"arn:aws:(iam::\d{12}:(root|(user|role)/[\w+=,.@/-]+)"
     r"|sts::\d{12}:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+)",

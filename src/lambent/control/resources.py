@@ -6,6 +6,7 @@ from typing import Any
 
 from lambent.control import policies
 from lambent.control.apis.tags import tags_of
+from lambent.control.cloudfront.distributions import policy_of as cloudfront_policy
 from lambent.control.events.tags import policy_of
 from lambent.control.permissions import policy_for
 from lambent.control.plain_tags import tags_of_document
@@ -107,6 +108,9 @@ def _policy(tx: Transaction, arn: str) -> ResourcePolicy:
         )
     if arn.startswith("arn:aws:apigateway:"):
         return ResourcePolicy(tags=tags_of(tx, arn))
+    of_cloudfront = cloudfront_policy(tx, arn)
+    if of_cloudfront is not None:
+        return of_cloudfront
     of_events = policy_of(tx, arn)
     if of_events is not None:
         return of_events

@@ -6,7 +6,6 @@ Callers are authenticated and authorized as for the API, under the platform's ow
 """
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -16,10 +15,11 @@ import anyio.abc
 from lambent.asynchronous.operations import QueueOperations
 from lambent.gateway.debug_page import PATH as DEBUG
 from lambent.gateway.debug_page import DebugPage
+from lambent.gateway.pages import check_method, fail, refuse, respond
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.kit.http.messages import Exchange
 from lambent.kit.tasks import start_task
-from lambent.model.errors import ApiError, not_found, service_failure
+from lambent.model.errors import ApiError, not_found
 from lambent.model.function import FunctionKey
 from lambent.polling.operations import MappingOperations
 from lambent.telemetry.metrics import Metrics
@@ -62,9 +62,9 @@ class AdminApi:
         try:
             caller = self._authorizer.authenticate(exchange)
         except ApiError as error:
-            _refuse(exchange, error)
+            refuse(exchange, error)
         else:
-            start_task(self._tasks, partial(_fail, exchange), self._serve, exchange, caller)
+            start_task(self._tasks, partial(fail, exchange), self._serve, exchange, caller)
 
     async def _serve(self, exchange: Exchange, caller: Caller) -> None:
         try:
@@ -75,32 +75,32 @@ class AdminApi:
             elif exchange.path == RUNTIMES:
                 await self._show_runtimes(exchange, caller)
             elif exchange.path.startswith(DEBUG):
-                _check_method(exchange, "POST")
-                _respond(exchange, await self._debug.call(exchange, caller))
+                check_method(exchange, "POST")
+                respond(exchange, await self._debug.call(exchange, caller))
             else:
                 await self._show_queues(exchange, caller)
         except ApiError as error:
-            _refuse(exchange, error)
+            refuse(exchange, error)
 
     async def _show_metrics(self, exchange: Exchange, caller: Caller) -> None:
-        _check_method(exchange, "GET")
+        check_method(exchange, "GET")
         account = caller.principal.account
         await self._authorizer.check(caller, Access("lambent:GetMetrics", "*", account))
         headers = [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]
         exchange.respond(200, headers, self._metrics.render(account))
 
     async def _show_mappings(self, exchange: Exchange, caller: Caller) -> None:
-        _check_method(exchange, "GET")
+        check_method(exchange, "GET")
         account = caller.scope.account
         await self._authorizer.check(caller, Access("lambent:ListMappings", "*", account))
         shown = await self._mappings.list(caller.scope)
-        _respond(exchange, {"mappings": [dataclasses.asdict(mapping) for mapping in shown]})
+        respond(exchange, {"mappings": [dataclasses.asdict(mapping) for mapping in shown]})
 
     async def _show_runtimes(self, exchange: Exchange, caller: Caller) -> None:
-        _check_method(exchange, "GET")
+        check_method(exchange, "GET")
         account = caller.scope.account
         await self._authorizer.check(caller, Access("lambent:ListRuntimes", "*", account))
-        _respond(exchange, {"runtimes": self._runtimes})
+        respond(exchange, {"runtimes": self._runtimes})
 
     async def _show_queues(self, exchange: Exchange, caller: Caller) -> None:
         scope = caller.scope
@@ -111,28 +111,9 @@ class AdminApi:
         if exchange.method == "DELETE" and name is not None:
             access = Access("lambent:PurgeQueue", key.arn, scope.account)
             await self._authorizer.check(caller, access)
-            _respond(exchange, {"function": name, "purged": await self._queues.purge(key)})
+            respond(exchange, {"function": name, "purged": await self._queues.purge(key)})
             return
-        _check_method(exchange, "GET")
+        check_method(exchange, "GET")
         await self._authorizer.check(caller, Access("lambent:GetQueue", key.arn, scope.account))
         depths = await self._queues.depths(scope, name)
-        _respond(exchange, {"queues": [dataclasses.asdict(depth) for depth in depths]})
-
-
-def _check_method(exchange: Exchange, allowed: str) -> None:
-    if exchange.method != allowed:
-        raise ApiError("MethodNotAllowedException", f"Only {allowed} is allowed here.", status=405)
-
-
-def _respond(exchange: Exchange, document: object) -> None:
-    body = json.dumps(document).encode()
-    exchange.respond(200, [("Content-Type", "application/json")], body)
-
-
-def _fail(exchange: Exchange, _: Exception) -> None:
-    _refuse(exchange, service_failure())
-
-
-def _refuse(exchange: Exchange, error: ApiError) -> None:
-    body = json.dumps({"code": error.code, "message": error.message}).encode()
-    exchange.respond(error.status, [("Content-Type", "application/json")], body)
+        respond(exchange, {"queues": [dataclasses.asdict(depth) for depth in depths]})

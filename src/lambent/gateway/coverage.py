@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.models import load_model
 from lambent.gateway.registry import SERVICES
+from lambent.model.hooks.kinds import KINDS
 
 _OF_CREATION = ("UpdateFunctionConfiguration", "CreateFunction")
 
@@ -44,7 +45,21 @@ def members_of(table: Mapping[str, Sequence[str]], operation: str) -> Sequence[s
 
 def render() -> str:
     """The page."""
-    return "\n".join([_INTRODUCTION, *(line for each in SERVICES for line in _section(each))])
+    sections = (line for each in SERVICES for line in _section(each))
+    return "\n".join([_INTRODUCTION, *sections, *_hooks()])
+
+
+def _hooks() -> Iterator[str]:
+    yield f"## Hooks: {len(KINDS)} kinds\n"
+    yield "No service of AWS: [hooks](../hooks.md) says what they do.\n"
+    yield "| kind | secret | event bus | the caller waits | options | calls as |"
+    yield "|---|---|---|---|---|---|"
+    for name, kind in KINDS.items():
+        bus = "yes" if kind.goes_to_bus else "no"
+        options = ", ".join(sorted(kind.options))
+        cells = (name, kind.secret, bus, kind.synchronous, options, kind.principal)
+        yield f"| {' | '.join(cells)} |"
+    yield ""
 
 
 def _section(service: AnyService) -> Iterator[str]:

@@ -34,7 +34,8 @@ class Front:
     """Responds to a request whose body is too large; None for the usual error."""
     has_own_names: bool = False
     """Whether it is found only by host names that no other party can register, or that the owner of
-    the platform has configured. Then a relaxed platform accepts the name as well."""
+    the platform has configured, or by paths that no other party can guess. Then a relaxed platform
+    accepts any name with it."""
 
 
 FindByName = Callable[[str], Front | None]
@@ -51,7 +52,7 @@ class Fronts:
         self._paths: dict[str, dict[str | None, Front]] = {}
         """By path and method; None stands for every other method."""
         self._patterns: list[tuple[str, re.Pattern[str], Front]] = []
-        self._find_by_name: FindByName | None = None
+        self._find_by_name: list[FindByName] = []
         self._longest = 0
         """Characters of the longest path: what follows them cannot matter."""
         self._nothing = Front(handle=_respond_not_found)
@@ -76,8 +77,9 @@ class Fronts:
         self._patterns.append((prefix, pattern, front))
 
     def add_names(self, find: FindByName) -> None:
-        """Ask `find` about host names that no other front has."""
-        self._find_by_name = find
+        """Ask `find` about host names that no other front has. The first one that is added is asked
+        first."""
+        self._find_by_name.append(find)
 
     def find(self, exchange: Exchange) -> Front | None:
         """The front that serves a request, None for a request to the AWS API."""
@@ -89,8 +91,9 @@ class Fronts:
             front = self._known[host]
         except KeyError:
             front = self._by_host(host)
-        if front is None and self._find_by_name is not None:
-            front = self._find_by_name(host)
+        if front is None:
+            for find in self._find_by_name:
+                front = front or find(host)
         if front is None:
             for prefix, pattern, other in self._patterns:
                 if path.startswith(prefix) and pattern.fullmatch(path) is not None:

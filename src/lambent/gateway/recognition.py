@@ -86,8 +86,8 @@ class Recognition:
 
 
 def is_public(exchange: Exchange) -> bool:
-    """Whether a request is for an operation of a forwarded service that needs no signature,
-    according to the service's model."""
+    """Whether a request is for an operation of Cognito that needs no signature, according to the
+    service's model."""
     headers = exchange.headers
     prefix, _, operation = headers.get("x-amz-target", "").partition(".")
     service = FOREIGN_TARGETS.get(prefix)

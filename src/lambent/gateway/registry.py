@@ -10,7 +10,9 @@ from lambent.gateway.services.apigatewaymanagementapi.service import APIGATEWAYM
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudcontrol.service import CLOUDCONTROL
 from lambent.gateway.services.cloudformation.service import CLOUDFORMATION
+from lambent.gateway.services.cloudfront.service import CLOUDFRONT
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
+from lambent.gateway.services.cognito_idp.service import COGNITO_IDP
 from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.events.service import EVENTS
 from lambent.gateway.services.iam.service import IAM
@@ -39,4 +41,6 @@ SERVICES: tuple[AnyService, ...] = (
     S3,
     SSM,
     SECRETSMANAGER,
+    COGNITO_IDP,
+    CLOUDFRONT,
 )

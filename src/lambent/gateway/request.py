@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from lambent.gateway.browsers import shown_to_pages
 from lambent.gateway.call import Members
 from lambent.gateway.models import OperationModel
 from lambent.gateway.protocols.protocol import WireResponse
@@ -69,5 +70,5 @@ DirectHandler = Callable[[Request], None]
 
 def send(exchange: Exchange, response: WireResponse, request_id: str) -> None:
     """Send a rendered response."""
-    headers = [*response.headers, ("x-amzn-RequestId", request_id)]
+    headers = [*response.headers, ("x-amzn-RequestId", request_id), *shown_to_pages(exchange)]
     exchange.respond(response.status, headers, response.body)

@@ -5,6 +5,7 @@ responds directly (`register_direct`), without a task; every other operation run
 gateway's group. All errors pass through here and are rendered once, in the protocol of the service.
 """
 
+import dataclasses
 import json
 import logging
 import re
@@ -18,6 +19,7 @@ import anyio
 import anyio.abc
 
 from lambent.gateway.authorization import Authorization
+from lambent.gateway.browsers import preflight
 from lambent.gateway.call import OperationHandler
 from lambent.gateway.debug_page import PATH as DEBUG_PATH
 from lambent.gateway.definitions import AnyService
@@ -130,6 +132,11 @@ class Gateway:
         """Serve a request of the platform itself for another service. See `Forward`."""
         return self._forward is not None and self._forward(exchange, caller, name, refuse)
 
+    def serve_known(self, exchange: Exchange, caller: Caller) -> None:
+        """Serve a request of the platform itself, as a caller, for the service that the caller
+        names, whether it is served here or elsewhere."""
+        self._route(exchange, caller)
+
     def use_tls_in_boxes(self, tls: ssl.SSLContext) -> None:
         """Serve TLS in boxes: it is refused before."""
         self._tls_of_boxes = tls
@@ -218,6 +225,10 @@ class Gateway:
             if front is not None:
                 front.handle(exchange)
                 return
+            allowed = preflight(exchange)
+            if allowed is not None:
+                exchange.respond(204, allowed, b"")
+                return
             if len(exchange.body) > _VERIFY_IN_THREAD_BYTES:
                 failed = partial(self._fail, exchange)
                 start_task(self.tasks, failed, self._handle_large, exchange)
@@ -248,7 +259,7 @@ class Gateway:
     def _caller_of(self, exchange: Exchange) -> Caller:
         """Whom a request is from. Raises `ApiError`."""
         if "authorization" not in exchange.headers and is_public(exchange):
-            return self._anyone
+            return dataclasses.replace(self._anyone, exchange=exchange)
         return self._authorizer.authenticate(exchange)
 
     def _route(self, exchange: Exchange, caller: Caller) -> None:

@@ -50,6 +50,9 @@ class Caller:
     access_key_id: str | None
     exchange: Exchange | None = dataclasses.field(default=None, repr=False, compare=False)
     """The request, for conditions that ask where it came from."""
+    token: str = dataclasses.field(default="", compare=False)
+    """What tells a step of a stack from others: by it a stack knows what it has made under an id
+    that the service has chosen. Empty for all other callers."""
 
 
 class Access(NamedTuple):

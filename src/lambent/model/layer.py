@@ -49,6 +49,8 @@ class LayerVersion:
     runtimes: tuple[str, ...] | None = None
     """Compatible runtimes, as far as its publisher named some."""
     architectures: tuple[str, ...] | None = None
+    token: str = ""
+    """Of the step of a stack that has published it; empty if another caller has."""
 
     @property
     def arn(self) -> str:

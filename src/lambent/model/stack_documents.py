@@ -12,6 +12,8 @@ NAME: Final = "name"
 """The kind of documents, in the account's root, that have the id of the stack with a name."""
 CHANGE_SET: Final = "changeset"
 """The kind of documents, in the stack's root, that are change sets."""
+TOKEN_TAG: Final = "lambent:token"
+"""The tag, or the hidden member, by which a step of a stack finds what it has made."""
 
 
 def account_root(scope: Scope) -> Root:

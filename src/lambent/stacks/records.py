@@ -303,7 +303,8 @@ def stored_principal(principal: Principal) -> Mapping[str, str]:
     return {name: value for name, value in dataclasses.asdict(principal).items() if value}
 
 
-def caller_of(stored: Mapping[str, str], scope: Scope) -> Caller:
-    """The caller that a stored principal is."""
+def caller_of(stored: Mapping[str, str], scope: Scope, token: str = "") -> Caller:
+    """The caller that a stored principal is, for the step with a token."""
     fields: dict[str, Any] = {"account": "", "user_id": "", **stored}
-    return Caller(principal=Principal(**fields), scope=scope, service=None, access_key_id=None)
+    principal = Principal(**fields)
+    return Caller(principal=principal, scope=scope, service=None, access_key_id=None, token=token)

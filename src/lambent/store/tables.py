@@ -358,3 +358,36 @@ bucket_chunks = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Index("ix_bucket_chunks_code_key", "code_key"),
 )
+
+# Users of Cognito's user pools: see store.pool_users.
+pool_users = sa.Table(
+    "pool_users",
+    metadata,
+    sa.Column("pool", sa.String(64), primary_key=True),
+    # The user name, in lower case if the pool's names are not case-sensitive.
+    sa.Column("key", sa.String(128), primary_key=True),
+    # What the API shows.
+    sa.Column("document", sa.JSON, nullable=False),
+    # What no caller sees: the verifier of the password, codes as hashes, what is revoked.
+    sa.Column("secrets", sa.JSON, nullable=False),
+)
+
+# What users are found by: attributes, aliases, groups.
+pool_user_terms = sa.Table(
+    "pool_user_terms",
+    metadata,
+    sa.Column("pool", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(160), primary_key=True),
+    # UTF-8, because prefixes are ranges of bytes: the first 256 characters.
+    sa.Column("value", sa.LargeBinary(1024), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Index("ix_pool_user_terms_pool_key", "pool", "key"),
+)
+
+# Challenges that have their answer, and take no second one.
+pool_answers = sa.Table(
+    "pool_answers",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("ends_at", sa.Double, nullable=False, index=True),
+)

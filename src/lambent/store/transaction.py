@@ -24,6 +24,7 @@ from lambent.store.layers import LayerRows
 from lambent.store.locks import Locks
 from lambent.store.mappings import MappingRows
 from lambent.store.objects import ObjectRows
+from lambent.store.pool_users import PoolUserRows
 from lambent.store.positions import Positions
 from lambent.store.tags import TagRows
 from lambent.store.ticks import TickRows
@@ -47,6 +48,7 @@ class Transaction:
     documents: DocumentRows
     usage: UsageRows
     objects: ObjectRows
+    pool_users: PoolUserRows
     async_events: AsyncEvents
     deliveries: DeliveryRows
     event_deliveries: EventDeliveryRows
@@ -139,6 +141,7 @@ def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
         documents=DocumentRows(connection, touched.documents),
         usage=UsageRows(connection),
         objects=ObjectRows(connection),
+        pool_users=PoolUserRows(connection),
         async_events=AsyncEvents(connection),
         deliveries=DeliveryRows(connection),
         event_deliveries=EventDeliveryRows(connection),

@@ -8,6 +8,7 @@ changes. As with Invoke, a call of a function that is in memory takes no task.
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import NamedTuple
 
 import anyio.abc
 
@@ -39,6 +40,13 @@ _KNOWN_MAX = 8192
 _NOWHERE = Scope(AccountId(""), Region(""))
 Find = Callable[[str], Awaitable[FunctionUrl | None]]
 """Looks up a URL by its id."""
+
+
+class Signer(NamedTuple):
+    """An AWS service that signs a request for a resource of its own."""
+
+    caller: Caller
+    source_arn: str
 
 
 class FunctionUrls:
@@ -76,25 +84,34 @@ class FunctionUrls:
         url_id, _, rest = exchange.path.removeprefix(PATH_PREFIX).partition("/")
         self._handle(exchange, url_id if _ID.fullmatch(url_id) else "", f"/{rest}")
 
-    def _handle(self, exchange: Exchange, url_id: str, path: str) -> None:
+    def handle_signed(self, exchange: Exchange, caller: Caller, source_arn: str) -> None:
+        """Serve a request whose host name is one of `HOSTS`, which a service has signed for the
+        resource with an ARN."""
+        url_id = exchange.headers["host"].lower().partition(".")[0]
+        self._handle(exchange, url_id, exchange.path, Signer(caller, source_arn))
+
+    def _handle(
+        self, exchange: Exchange, url_id: str, path: str, signer: Signer | None = None
+    ) -> None:
         url = self._known.get(url_id)
         if url is None and url_id in self._known:
             refuse(exchange, 403, None)
         elif (
             url is None
             or len(exchange.body) > LOOP_BYTES_MAX
-            or not self._begin(exchange, url, path)
+            or not self._begin(exchange, url, path, signer)
         ):
             failed = partial(fail, exchange)
-            start_task(self._tasks, failed, self._handle_slowly, exchange, url_id, path)
+            start_task(self._tasks, failed, self._handle_slowly, exchange, url_id, path, signer)
 
-    def _begin(self, exchange: Exchange, url: FunctionUrl, path: str) -> bool:
+    def _begin(
+        self, exchange: Exchange, url: FunctionUrl, path: str, signer: Signer | None
+    ) -> bool:
         """Serve a request if all it takes is in memory; returns whether it is."""
         try:
-            caller = self._identify(exchange, url)
-            if not all(
-                self._authorizer.check_nowait(caller, access) for access in self._needs(url)
-            ):
+            caller = self._identify(exchange, url, signer)
+            needs = self._needs(url, signer)
+            if not all(self._authorizer.check_nowait(caller, access) for access in needs):
                 return False
             request = self._request(exchange, url, path, caller)
             if request is None:
@@ -105,7 +122,9 @@ class FunctionUrls:
             refuse_error(exchange, url, error)
             return True
 
-    async def _handle_slowly(self, exchange: Exchange, url_id: str, path: str) -> None:
+    async def _handle_slowly(
+        self, exchange: Exchange, url_id: str, path: str, signer: Signer | None
+    ) -> None:
         try:
             url = await self._look_up(url_id)
         except ApiError as error:
@@ -116,8 +135,8 @@ class FunctionUrls:
             return
         try:
             # A body may be large: to verify it and to make an event of it takes a while.
-            caller = await computed(self._identify, exchange, url)
-            await self._authorizer.check_all(caller, self._needs(url))
+            caller = await computed(self._identify, exchange, url, signer)
+            await self._authorizer.check_all(caller, self._needs(url, signer))
             request = self._request(exchange, url, path, caller)
             if request is not None:
                 call = _call(request, await computed(make_event, request, self._clock.now()))
@@ -134,7 +153,7 @@ class FunctionUrls:
             self._known[url_id] = url
         return url
 
-    def _identify(self, exchange: Exchange, url: FunctionUrl) -> Caller:
+    def _identify(self, exchange: Exchange, url: FunctionUrl, signer: Signer | None) -> Caller:
         """Who calls. Raises `ApiError` if the URL asks for a signature and there is no good one."""
         is_asking = url.cors is not None and is_preflight(exchange.method, exchange.headers)
         if url.auth_type != "AWS_IAM" or is_asking:
@@ -145,23 +164,32 @@ class FunctionUrls:
                 access_key_id=None,
                 exchange=exchange,
             )
+        if signer is not None:
+            return signer.caller
         caller = self._authorizer.authenticate(exchange)
         if caller.access_key_id is None:
             raise ApiError("AccessDeniedException", FORBIDDEN, status=403)
         return caller
 
-    def _needs(self, url: FunctionUrl) -> list[Access]:
+    def _needs(self, url: FunctionUrl, signer: Signer | None) -> list[Access]:
         """What a caller needs permission for: both, as in AWS."""
-        if url.auth_type == "NONE" and not self._authorizer.is_strict:
+        is_own = signer is not None and signer.caller.scope.account == url.key.account
+        if not self._authorizer.is_strict and (url.auth_type == "NONE" or is_own):
             return []
+        source: tuple[tuple[str, tuple[str, ...]], ...] = ()
+        if signer is not None:
+            source = (
+                ("aws:sourcearn", (signer.source_arn,)),
+                ("aws:sourceaccount", (signer.caller.scope.account,)),
+            )
         auth_type = (
             ("lambda:functionurlauthtype", (url.auth_type,)),
             ("lambda:functionarn", (url.arn,)),
         )
         through_url = (("lambda:invokedviafunctionurl", ("true",)),)
         return [
-            Access("lambda:InvokeFunctionUrl", url.arn, url.key.account, auth_type),
-            Access("lambda:InvokeFunction", url.arn, url.key.account, through_url),
+            Access("lambda:InvokeFunctionUrl", url.arn, url.key.account, auth_type + source),
+            Access("lambda:InvokeFunction", url.arn, url.key.account, through_url + source),
         ]
 
     def _request(

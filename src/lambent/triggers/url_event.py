@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 
 import base64
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -35,63 +36,86 @@ class UrlRequest:
 
 def make_event(request: UrlRequest, now: float) -> bytes:
     """The event as JSON; `now` is epoch seconds."""
-    exchange, headers = request.exchange, _headers(request)
-    http = {
-        "method": exchange.method,
-        "path": unquote(request.path),
-        "protocol": "HTTP/1.1",
-        "sourceIp": exchange.client_address,
-        "userAgent": headers.get("user-agent", ""),
-    }
-    context: dict[str, Any] = {
-        "accountId": request.caller.scope.account if request.caller else "anonymous",
-        "apiId": request.url.id,
-        "domainName": request.domain,
-        "domainPrefix": request.url.id,
-        "http": http,
-        "requestId": request.request_id,
-        "routeKey": "$default",
-        "stage": "$default",
-        "time": log_time(int(now)),
-        "timeEpoch": int(now * 1000),
-    }
-    if request.caller is not None:
-        context["authorizer"] = {"iam": _iam(request.caller)}
+    exchange, caller = request.exchange, request.caller
+    return proxy_event(
+        exchange,
+        path=request.path,
+        query=exchange.query,
+        headers=exchange.headers,
+        context={
+            "accountId": caller.scope.account if caller else "anonymous",
+            "apiId": request.url.id,
+            "domainName": request.domain,
+            "domainPrefix": request.url.id,
+            "requestId": request.request_id,
+            **({} if caller is None else {"authorizer": {"iam": _iam(caller)}}),
+        },
+        trace_id=request.trace_id,
+        now=now,
+    )
+
+
+def proxy_event(
+    exchange: Exchange,
+    *,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    context: Mapping[str, Any],
+    trace_id: str,
+    now: float,
+) -> bytes:
+    """An event of payload format 2.0 for a request, as JSON. `path` and `query` are still
+    percent-encoded; `context` are the members of `requestContext` that say who is called."""
+    shown = _headers(exchange, headers, context["domainName"], trace_id)
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
-        "rawPath": request.path,
-        "rawQueryString": exchange.query,
-        "headers": headers,
-        "requestContext": context,
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": shown,
+        "requestContext": {
+            **context,
+            "http": {
+                "method": exchange.method,
+                "path": unquote(path),
+                "protocol": "HTTP/1.1",
+                "sourceIp": exchange.client_address,
+                "userAgent": shown.get("user-agent", ""),
+            },
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": log_time(int(now)),
+            "timeEpoch": int(now * 1000),
+        },
         "isBase64Encoded": False,
     }
-    cookies = [cookie.strip() for cookie in exchange.headers.get("cookie", "").split(";")]
+    cookies = [cookie.strip() for cookie in headers.get("cookie", "").split(";")]
     if any(cookies):
         event["cookies"] = [cookie for cookie in cookies if cookie]
-    if exchange.query:
-        event["queryStringParameters"] = _parameters(exchange.query)
+    if query:
+        event["queryStringParameters"] = _parameters(query)
     if exchange.body:
         event["body"], event["isBase64Encoded"] = _body(exchange)
     return quick_json.encode(event)
 
 
-def _headers(request: UrlRequest) -> dict[str, str]:
+def _headers(
+    exchange: Exchange, headers: Mapping[str, str], domain: str, trace_id: str
+) -> dict[str, str]:
     """Lower-case names; what only concerns the connection is left out, what AWS's front adds is
     there, whatever the client claims."""
-    exchange = request.exchange
-    headers = {name: value for name, value in exchange.headers.items() if name not in _DROPPED}
-    host = exchange.headers.get("host", "")
+    host = headers.get("host", "")
     _, _, port = host.rpartition("]")[2].partition(":")
-    headers |= {
+    return {
+        **{name: value for name, value in headers.items() if name not in _DROPPED},
         # With its port: a function that redirects or makes links has no other way to know it.
-        "host": host or request.domain,
-        "x-amzn-trace-id": request.trace_id,
+        "host": host or domain,
+        "x-amzn-trace-id": trace_id,
         "x-forwarded-for": exchange.client_address,
         "x-forwarded-port": port or ("443" if exchange.is_secure else "80"),
         "x-forwarded-proto": "https" if exchange.is_secure else "http",
     }
-    return headers
 
 
 def _parameters(query: str) -> dict[str, str]:

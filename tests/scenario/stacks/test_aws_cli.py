@@ -1,5 +1,6 @@
 """The AWS CLI, unmodified: `aws cloudformation deploy`, from the creation to the deletion."""
 
+import json
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -7,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from .tools import Platform, Project
+from .tools import AWS, Platform, Project
 
-AWS = str(Path(sys.executable).with_name("aws"))
 DATA = Path(str(find_spec("awscli").origin)).with_name("data")  # type: ignore[union-attr]
 """What the AWS CLI reads besides our models."""
 TEMPLATE = """
@@ -56,7 +56,7 @@ def aws(project: Project) -> Callable[..., str]:
 
 
 def test_from_the_creation_to_the_deletion(project: Project, aws: Callable[..., str]) -> None:
-    """A package is uploaded, a template deployed, a parameter changed."""
+    """A package is uploaded, a template deployed, a parameter changed, in the end by a file."""
     project.platform.client("s3").create_bucket(Bucket="packages-of-the-cli")
     packed = ("--s3-bucket", "packages-of-the-cli", "--output-template-file", "packed.yaml")
     aws("package", "--template-file", "template.yaml", *packed)
@@ -79,6 +79,10 @@ def test_from_the_creation_to_the_deletion(project: Project, aws: Callable[..., 
     assert project.outputs("cli-app")["Name"] == name
     assert project.invoked(name, {}) == "hello you"
     assert "Hello" in aws("list-stack-resources", *stack)
+
+    (project.directory / "parameters.json").write_text(json.dumps(["Who=everybody"]))
+    aws(*deploy, "--parameter-overrides", "file://parameters.json")
+    assert project.invoked(name, {}) == "hello everybody"
 
     aws("delete-stack", *stack)
     aws("wait", "stack-delete-complete", *stack)

@@ -1,10 +1,11 @@
-"""The AWS CDK, unmodified: bootstrap, deploy, diff, destroy. It takes 40 seconds of CPU."""
+"""The AWS CDK, unmodified: bootstrap, deploy, diff, hotswap, destroy. It takes a minute of CPU."""
 
 from collections.abc import Callable
 
 import pytest
 
 from tests.lengths import IS_LONG
+from tests.platforms import log_lines, wait_for
 
 from .tools import INSTALLED, Platform, Project
 
@@ -14,7 +15,9 @@ MODULES = INSTALLED / "cdk" / "node_modules"
 PROGRAM = """
 const cdk = require("aws-cdk-lib");
 const apigateway = require("aws-cdk-lib/aws-apigateway");
+const custom = require("aws-cdk-lib/custom-resources");
 const lambda = require("aws-cdk-lib/aws-lambda");
+const notifications = require("aws-cdk-lib/aws-s3-notifications");
 const s3 = require("aws-cdk-lib/aws-s3");
 const sources = require("aws-cdk-lib/aws-lambda-event-sources");
 const sqs = require("aws-cdk-lib/aws-sqs");
@@ -33,6 +36,22 @@ hello.addEventSource(new sources.SqsEventSource(queue));
 const bucket = new s3.Bucket(stack, "Bucket", {
   autoDeleteObjects: true,
   removalPolicy: cdk.RemovalPolicy.DESTROY,
+});
+const receiver = new notifications.LambdaDestination(hello);
+bucket.addEventNotification(s3.EventType.OBJECT_CREATED, receiver);
+const parameter = { service: "SSM", parameters: { Name: "/cdk/said" } };
+new custom.AwsCustomResource(stack, "Said", {
+  onUpdate: {
+    ...parameter,
+    action: "putParameter",
+    parameters: { ...parameter.parameters, Type: "String", Value: "hello", Overwrite: true },
+    physicalResourceId: custom.PhysicalResourceId.of("said"),
+  },
+  onDelete: { ...parameter, action: "deleteParameter" },
+  policy: custom.AwsCustomResourcePolicy.fromSdkCalls({
+    resources: custom.AwsCustomResourcePolicy.ANY_RESOURCE,
+  }),
+  installLatestAwsSdk: false,
 });
 new cdk.CfnOutput(stack, "Name", { value: hello.functionName });
 new cdk.CfnOutput(stack, "QueueUrl", { value: queue.queueUrl });
@@ -74,8 +93,9 @@ def cdk(project: Project) -> Callable[..., str]:
 
 @pytest.mark.timeout(600)
 def test_from_the_bootstrap_to_the_destruction(project: Project, cdk: Callable[..., str]) -> None:
-    """An API and a queue call a function. A bucket with an object goes with its stack: a function
-    of the CDK empties it."""
+    """An API, a queue and a bucket call a function. A bucket with an object goes with its stack: a
+    function of the CDK empties it. A function of the CDK calls SSM. `--hotswap` sends new code
+    without a change set."""
     assert "bootstrapped" in cdk("bootstrap", "aws://000000000000/us-east-1")
     deploy = ("deploy", "--require-approval", "never")
     cdk(*deploy)
@@ -90,8 +110,24 @@ def test_from_the_bootstrap_to_the_destruction(project: Project, cdk: Callable[.
     assert project.outputs("CdkApp") == made
     assert project.get(address) == {"hello": "you"}
 
-    s3 = project.platform.client("s3")
+    s3, ssm = project.platform.client("s3"), project.platform.client("ssm")
+    assert ssm.get_parameter(Name="/cdk/said")["Parameter"]["Value"] == "hello"
     s3.put_object(Bucket=made["BucketName"], Key="left", Body=b"behind")
+    wait_for(
+        lambda: any(
+            "ObjectCreated:Put" in line for line in log_lines(project.platform, made["Name"])
+        ),
+        "the bucket calls the function",
+    )
+
+    events = len(project.events("CdkApp"))
+    code = project.directory / "src" / "app.py"
+    code.write_text(APP.replace('"hello":', '"goodbye":'))
+    assert "hotswapped" in cdk(*deploy, "--hotswap", "--context", "who=you")
+    assert project.get(address) == {"goodbye": "you"}
+    assert len(project.events("CdkApp")) == events
+
     cdk("destroy", "--force")
+    assert ssm.get_parameters(Names=["/cdk/said"])["InvalidParameters"] == ["/cdk/said"]
     assert project.is_gone("CdkApp")
     assert made["BucketName"] not in [b["Name"] for b in s3.list_buckets()["Buckets"]]

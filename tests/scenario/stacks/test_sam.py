@@ -1,7 +1,6 @@
 """The SAM CLI, unmodified: from the first deployment to the deletion."""
 
 import json
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -39,25 +38,11 @@ def handler(event, context):
 STACK = ("--stack-name", "sam-app")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def project(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(tmp_path_factory.mktemp("sam"), platform)
     made.write(template__yaml=TEMPLATE, app__py=APP)
     return made
-
-
-@pytest.fixture(scope="module")
-def sam(project: Project) -> Callable[..., str]:
-    """Runs `sam`; returns what it prints."""
-
-    def run(*arguments: str) -> str:
-        return project.run(
-            [sys.executable, "-m", "samcli", *arguments],
-            SAM_CLI_TELEMETRY="0",
-            SAM_CLI_POLL_DELAY="0.2",
-        )
-
-    return run
 
 
 def test_from_the_first_deployment_to_the_deletion(

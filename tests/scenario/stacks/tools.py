@@ -17,7 +17,10 @@ from tests import forking
 from tests.packages import INSTALLED
 from tests.platforms import ACCOUNT, PYTHON, Platform, log_lines, wait_for
 
-__all__ = ["INSTALLED", "PYTHON", "Platform", "Project"]
+__all__ = ["AWS", "INSTALLED", "PYTHON", "Platform", "Project"]
+
+AWS = str(Path(sys.executable).with_name("aws"))
+"""The AWS CLI."""
 
 
 class Project:
@@ -48,9 +51,11 @@ class Project:
         written.parent.mkdir(parents=True)
         written.write_text(json.dumps(waiters))
 
-    def run(self, command: Sequence[str], code: int = 0, **variables: str) -> str:
+    def run(
+        self, command: Sequence[str], code: int = 0, answers: str = "", **variables: str
+    ) -> str:
         """Run a tool, one in Python from loaded libraries; returns what it prints to both streams.
-        Asserts its exit code."""
+        Asserts its exit code. `answers` are those to its questions."""
         start = forking.Forked if command[0] == sys.executable else subprocess.Popen
         with start(
             command,
@@ -64,12 +69,12 @@ class Project:
                 "AWS_DEFAULT_REGION": "us-east-1",
                 **variables,
             },
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         ) as process:
-            printed, _ = process.communicate(timeout=110)
+            printed, _ = process.communicate(answers, timeout=110)
         assert process.returncode == code, printed + self._failures()
         return printed
 
@@ -84,6 +89,12 @@ class Project:
             if event.get("ResourceStatusReason")
         )
 
+    def events(self, stack: str) -> list[dict[str, Any]]:
+        """The events of a stack, the newest first."""
+        client = self.platform.client("cloudformation")
+        pages = client.get_paginator("describe_stack_events").paginate(StackName=stack)
+        return [event for page in pages for event in page["StackEvents"]]
+
     def outputs(self, stack: str) -> dict[str, str]:
         """The outputs of a stack."""
         client = self.platform.client("cloudformation")
@@ -97,6 +108,12 @@ class Project:
         except ClientError as error:
             return "does not exist" in str(error)
         return False
+
+    def arn(self, function: str) -> str:
+        """The ARN of a function."""
+        client = self.platform.client("lambda")
+        found = client.get_function_configuration(FunctionName=function)
+        return str(found["FunctionArn"])
 
     def get(self, url: str) -> Any:
         """The JSON that a URL of the platform returns, whether or not its name resolves here."""

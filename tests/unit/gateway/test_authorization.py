@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from lambent.control.cloudfront.policies import KINDS as EDGE_POLICIES
 from lambent.control.events.naming import connection_arn, destination_arn
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.permissions.asked import Nothing
 from lambent.gateway.permissions.needs import Needs
 from lambent.gateway.registry import SERVICES
+from lambent.gateway.services.cognito_idp.operations import MANAGED as OF_OWNERS
+from lambent.gateway.services.cognito_idp.operations import PUBLIC
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.s3.service import S3
 from lambent.identity.authorizer import Caller, LoadPolicy
@@ -53,6 +56,9 @@ SCHEDULE = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/default/s"
 SCHEDULE_IN_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/s"
 SCHEDULES_OF_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/*"
 GROUP_OF_SCHEDULES = f"arn:aws:scheduler:us-east-1:{HERE}:schedule-group/g"
+POOL = f"arn:aws:cognito-idp:us-east-1:{HERE}:userpool/us-east-1_p"
+DISTRIBUTION = f"arn:aws:cloudfront::{HERE}:distribution/E1"
+EDGE_FUNCTION = f"arn:aws:cloudfront::{HERE}:function/f"
 STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
 CHANGE_SET = f"arn:aws:cloudformation:us-east-1:{HERE}:changeSet/c/{UUID}"
 
@@ -90,6 +96,12 @@ class Known(Nothing):
 
     async def stack_of_change_set(self, scope: Scope, arn: str) -> str | None:
         return STACK if (scope, arn) == (SCOPE, CHANGE_SET) else None
+
+
+def runs_at_edge(*arns: str) -> Params:
+    """The configuration of a distribution that runs these functions."""
+    items = [{"LambdaFunctionARN": arn} for arn in arns]
+    return {"DefaultCacheBehavior": {"LambdaFunctionAssociations": {"Items": items}}}
 
 
 def meant(name: str) -> tuple[AnyService, str]:
@@ -201,6 +213,14 @@ TEAM = f"arn:aws:iam::{HERE}:group/admins/team"
 USERS = Case((BOSS,), [{"UserName": "boss", "PolicyName": "p", "AccessKeyId": "AKIA"}])
 ROLES = Case((ROLE,), [{"RoleName": "power", "PolicyName": "p"}])
 NEITHER = Case(("*",), [{}])
+
+
+def of_pools(operation: str) -> str:
+    """The name of an operation of Cognito."""
+    earlier = (service for service in SERVICES if service.name != "cognito-idp")
+    is_known = any(operation in service.offered for service in earlier)
+    return f"cognito-idp:{operation}" if is_known else operation
+
 
 CASES: Mapping[str, Sequence[Case]] = {
     **dict.fromkeys(
@@ -424,6 +444,60 @@ CASES: Mapping[str, Sequence[Case]] = {
         ),
     ),
     **dict.fromkeys(
+        ("GetDistribution", "GetDistributionConfig", "DeleteDistribution"),
+        (Case((DISTRIBUTION,), [{"Id": "E1"}]),),
+    ),
+    "UpdateDistribution": (
+        Case((DISTRIBUTION,), [{"Id": "E1", "DistributionConfig": runs_at_edge()}]),
+    ),
+    "CreateDistribution": (Case(("*",), [{"DistributionConfig": runs_at_edge()}]),),
+    "CreateDistributionWithTags": (
+        Case(
+            ("*",),
+            [
+                {
+                    "DistributionConfigWithTags": {
+                        "DistributionConfig": runs_at_edge(),
+                        "Tags": {"Items": [{"Key": "a", "Value": "b"}]},
+                    }
+                }
+            ],
+        ),
+    ),
+    **dict.fromkeys(
+        ("CreateInvalidation", "GetInvalidation", "ListInvalidations"),
+        (Case((DISTRIBUTION,), [{"DistributionId": "E1"}]),),
+    ),
+    **dict.fromkeys(
+        (
+            *("DescribeFunction", "cloudfront:GetFunction", "UpdateFunction"),
+            *("PublishFunction", "cloudfront:DeleteFunction", "TestFunction"),
+        ),
+        (Case((EDGE_FUNCTION,), [{"Name": "f"}]),),
+    ),
+    **dict.fromkeys(
+        ("cloudfront:CreateFunction", "cloudfront:ListFunctions", "ListDistributions"), (NEITHER,)
+    ),
+    **dict.fromkeys(
+        (
+            *("cloudfront:TagResource", "cloudfront:UntagResource"),
+            "cloudfront:ListTagsForResource",
+        ),
+        tuple(Case((arn,), [{"Resource": arn}]) for arn in (DISTRIBUTION, EDGE_FUNCTION)),
+    ),
+    **{
+        f"{verb}{kind.noun}{suffix}": (
+            Case((f"arn:aws:cloudfront::{HERE}:{kind.name}/i",), [{"Id": "i"}]),
+        )
+        for kind in EDGE_POLICIES.values()
+        for verb, suffix in (("Get", ""), ("Get", "Config"), ("Update", ""), ("Delete", ""))
+    },
+    **{
+        name: (NEITHER,)
+        for kind in EDGE_POLICIES.values()
+        for name in (f"Create{kind.noun}", f"List{kind.plural}")
+    },
+    **dict.fromkeys(
         ("PutParameter", "GetParameter", "GetParameterHistory", "DeleteParameter"),
         (Case((PARAMETER,), [{"Name": "/team/p"}, {"Name": PARAMETER}, {"Name": "/team/p:1"}]),),
     ),
@@ -471,6 +545,14 @@ CASES: Mapping[str, Sequence[Case]] = {
             Case((STACK,), all_of(StackName=["prod-s", STACK], ChangeSetName=["c"])),
         ),
     ),
+    **dict.fromkeys(map(of_pools, OF_OWNERS), (Case((POOL,), [{"UserPoolId": "us-east-1_p"}]),)),
+    **dict.fromkeys(("CreateUserPool", "ListUserPools", "DescribeUserPoolDomain"), (NEITHER,)),
+    **dict.fromkeys(
+        map(of_pools, ("TagResource", "UntagResource", "ListTagsForResource")),
+        (Case((POOL,), [{"ResourceArn": POOL}]),),
+    ),
+    # Of users: they are not signed.
+    **dict.fromkeys(map(of_pools, PUBLIC), ()),
     # For everybody, as in AWS: no policy says who may ask who they are.
     "GetCallerIdentity": (),
     "GetSessionToken": (),

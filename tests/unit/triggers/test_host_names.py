@@ -124,6 +124,27 @@ async def test_other_names(name: str, rig: Rig) -> None:
 
 
 @pytest.mark.slow
+async def test_the_name_of_user_pools(rig: Rig) -> None:
+    """For the account that has a pool in the Region, as long as it has one."""
+    name = "cognito-idp.eu-west-1.amazonaws.com"
+    pool = root("cognito-idp", "eu-west-1_a")
+    assert not rig.names.is_ours(name, OWNER)
+    await rig.store.transact(lambda tx: tx.documents.put(pool, "pool", "eu-west-1_a", {}))
+    assert rig.names.is_ours(name, OWNER), "before anything else has run"
+    await rig.settle()
+    assert rig.names.is_ours(name, OWNER)
+    assert not rig.names.is_ours(name, STRANGER)
+    assert not rig.names.is_ours("cognito-idp.us-east-1.amazonaws.com", OWNER)
+    assert rig.names.subject_of(name) == Subject((name,))
+    assert rig.names.subject_of("cognito-idp.us-east-1.amazonaws.com") is None
+    assert name in rig.certified.names
+    await rig.change(lambda tx: tx.documents.delete_all(pool))
+    assert not rig.names.is_ours(name, OWNER)
+    assert name not in rig.certified.names
+    assert rig.names.is_ours("cognito-idp.eu-west-1.dev.test", STRANGER)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("service", ["apigateway", "apigatewayv2"])
 async def test_names_of_aws_of_our_apis(service: str, rig: Rig) -> None:
     """From the moment that the API is there until it is deleted, in its Region only."""
@@ -178,6 +199,30 @@ async def test_custom_domain_names(rig: Rig) -> None:
     await rig.change(lambda tx: tx.documents.delete(account, "domain_name", "api.example.com"))
     assert not names.is_ours("api.example.com", OWNER)
     assert "api.example.com" not in rig.certified.names
+
+
+@pytest.mark.slow
+async def test_names_of_distributions(rig: Rig) -> None:
+    """Those below the domain are known by their form, aliases lead here for their owner. A custom
+    domain name stays when a distribution changes."""
+    name = f"d{'a' * 13}.cloudfront.dev.test"
+    assert rig.names.is_ours(name, STRANGER)
+    assert rig.names.subject_of(name) == Subject(("*.cloudfront.dev.test",))
+    assert not rig.names.is_ours(f"d{'a' * 13}.cloudfront.net", OWNER)
+    id = f"E{'A' * 13}"
+    site = root("cloudfront", id)
+    config = {"Aliases": {"Quantity": 1, "Items": ["WWW.example.com"]}}
+    await rig.change(
+        lambda tx: tx.documents.put(root("apigateway", ""), "domain_name", "api.example.com", {})
+    )
+    await rig.change(lambda tx: tx.documents.put(site, "distribution", id, {"config": config}))
+    assert rig.names.is_ours("www.example.com", OWNER)
+    assert not rig.names.is_ours("www.example.com", STRANGER)
+    assert rig.names.subject_of("www.example.com") == Subject(("www.example.com",))
+    assert {"www.example.com", "api.example.com"} <= rig.certified.names
+    await rig.change(lambda tx: tx.documents.delete_all(site))
+    assert not rig.names.is_ours("www.example.com", OWNER)
+    assert rig.names.is_ours("api.example.com", OWNER)
 
 
 async def test_what_was_there_before(tmp_path: Path) -> None:

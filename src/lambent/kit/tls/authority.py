@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lambent.kit.clock import Clock
@@ -96,17 +96,8 @@ class Authority:
             *map(x509.DNSName, names),
             *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses),
         ]
-        authority = self._key.public_key()
-        # A common name has at most 64 characters; clients read the alternative names only.
-        builder = (
-            _begin(x509.Name([]), self._name, key.public_key(), now, expires)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(digital_signature=True), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(x509.SubjectAlternativeName(alternatives), critical=True)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority), critical=False
-            )
+        builder = _leaf(
+            self._name, self._key.public_key(), key.public_key(), now, expires, alternatives
         )
         certificate = builder.sign(self._key, hashes.SHA256())
         return Leaf(_private_pem(key) + certificate.public_bytes(_PEM), expires)
@@ -138,6 +129,28 @@ class Authority:
         return datetime.datetime.fromtimestamp(self._clock.now(), datetime.UTC)
 
 
+def new_signer(name: str, now: datetime.datetime) -> bytes:
+    """What signs as `name` until its certificate ends: an RSA key, its certificate, and the
+    certificate of an authority that has issued this one and can issue no other, as its key is
+    thrown away. In PEM. Blocks for a tenth of a second."""
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Lambent, for {name}")])
+    expires = now + _LIFETIME
+    public = authority_key.public_key()
+    authority = (
+        _begin(authority_name, authority_name, public, now, expires)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(key_cert_sign=True), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    certificate = _leaf(
+        authority_name, public, key.public_key(), now, expires, [x509.DNSName(name)]
+    ).sign(authority_key, hashes.SHA256())
+    return _private_pem(key) + certificate.public_bytes(_PEM) + authority.public_bytes(_PEM)
+
+
 def write_whole(file: Path, content: bytes, *, mode: int) -> None:
     """Replace a file by rename: readers see the old content or the new. Raises OSError."""
     partial = file.with_name(f".{file.name}.partial")
@@ -156,7 +169,7 @@ def write_whole(file: Path, content: bytes, *, mode: int) -> None:
 def _begin(
     subject: x509.Name,
     issuer: x509.Name,
-    public: ec.EllipticCurvePublicKey,
+    public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
     now: datetime.datetime,
     expires: datetime.datetime,
 ) -> x509.CertificateBuilder:
@@ -169,6 +182,27 @@ def _begin(
         .not_valid_before(now - _CLOCKS_DIFFER_BY)
         .not_valid_after(expires)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    )
+
+
+def _leaf(
+    issuer: x509.Name,
+    issuer_key: ec.EllipticCurvePublicKey,
+    public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    now: datetime.datetime,
+    expires: datetime.datetime,
+    alternatives: Sequence[x509.GeneralName],
+) -> x509.CertificateBuilder:
+    # A common name has at most 64 characters; clients read the alternative names only.
+    return (
+        _begin(x509.Name([]), issuer, public, now, expires)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(digital_signature=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False
+        )
     )
 
 
@@ -224,5 +258,5 @@ def _certificate_in(file: Path) -> x509.Certificate | None:
         return None
 
 
-def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _private_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

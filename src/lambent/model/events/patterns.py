@@ -10,10 +10,12 @@ import decimal
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from lambent.kit.strict_json import Number
+from lambent.model.events.pattern_places import place_of
 from lambent.model.matching import compile_object
 
 Pattern = Mapping[str, Any]
@@ -32,6 +34,39 @@ _MASK = re.compile(r"\d{1,3}", re.ASCII)
 class InvalidPattern(ValueError):
     """A pattern is not valid; the message is AWS's reason."""
 
+    def __init__(
+        self,
+        reason: str,
+        *,
+        at: Sequence[str | int] | None = None,
+        is_whole: bool = False,
+        is_twice: bool = False,
+    ) -> None:
+        """`at` leads from what is being checked to what is wrong, if AWS names its place;
+        `is_whole` and `is_twice` say how. See `pattern_places`."""
+        super().__init__(reason)
+        self.path = None if at is None else list(at)
+        self.is_whole = is_whole
+        self.is_twice = is_twice
+
+    def with_place(self, text: str) -> "InvalidPattern":
+        """The same with the place in the pattern's text."""
+        if self.path is None:
+            return self
+        place = place_of(text, self.path, is_whole=self.is_whole) or ""
+        return InvalidPattern(str(self) + place * (2 if self.is_twice else 1))
+
+
+@contextmanager
+def _under(*steps: str | int) -> Iterator[None]:
+    """What is wrong here is below these steps."""
+    try:
+        yield
+    except InvalidPattern as error:
+        if error.path is not None:
+            error.path[:0] = steps
+        raise
+
 
 def read_pattern(text: str) -> Pattern:
     """Parse a pattern and check it. Raises `InvalidPattern`."""
@@ -39,9 +74,12 @@ def read_pattern(text: str) -> Pattern:
         pattern = _decode(text)
     except ValueError as error:
         raise InvalidPattern("Invalid JSON") from error
-    if not isinstance(pattern, dict):
-        raise InvalidPattern("Filter is not an object")
-    _check_object(pattern, 1)
+    try:
+        if not isinstance(pattern, dict):
+            raise InvalidPattern("Filter is not an object", at=())
+        _check_object(pattern, 1)
+    except InvalidPattern as error:
+        raise error.with_place(text) from None
     return pattern
 
 
@@ -110,19 +148,22 @@ _DECODER = json.JSONDecoder(
 
 def _check_object(pattern: Pattern, depth: int) -> None:
     if not pattern:
-        raise InvalidPattern("Empty objects are not allowed")
+        raise InvalidPattern("Empty objects are not allowed", at=(), is_whole=True)
     if depth > DEPTH_MAX:
         raise InvalidPattern(f"The pattern has more than {DEPTH_MAX} levels")
     for name, value in pattern.items():
         if name == "$or" and _is_choice(value):
-            for choice in value:
-                _check_object(choice, depth + 1)
+            for number, choice in enumerate(value):
+                with _under(name, number):
+                    _check_object(choice, depth + 1)
         elif isinstance(value, dict):
-            _check_object(value, depth + 1)
+            with _under(name):
+                _check_object(value, depth + 1)
         elif isinstance(value, list):
-            _check_conditions(value)
+            with _under(name):
+                _check_conditions(value)
         else:
-            raise InvalidPattern(f'"{name}" must be an object or an array')
+            raise InvalidPattern(f'"{name}" must be an object or an array', at=(name,))
 
 
 def _is_choice(value: Any) -> bool:
@@ -144,8 +185,8 @@ def _is_condition(choice: Mapping[str, Any]) -> bool:
 
 def _check_conditions(conditions: Sequence[Any]) -> None:
     if not conditions:
-        raise InvalidPattern("Empty arrays are not allowed")
-    for condition in conditions:
+        raise InvalidPattern("Empty arrays are not allowed", at=(), is_whole=True)
+    for number, condition in enumerate(conditions):
         if isinstance(condition, list):
             raise InvalidPattern("Match value must be String, number, true, false, or null")
         if isinstance(condition, dict):
@@ -154,8 +195,9 @@ def _check_conditions(conditions: Sequence[Any]) -> None:
             ((name, operand),) = condition.items()
             check = _OPERATORS.get(name)
             if check is None:
-                raise InvalidPattern(f"Unrecognized match type {name}")
-            check(operand)
+                raise InvalidPattern(f"Unrecognized match type {name}", at=(number, name))
+            with _under(number, name):
+                check(operand)
 
 
 def _is_text(operand: Any) -> bool:
@@ -164,7 +206,7 @@ def _is_text(operand: Any) -> bool:
 
 def _require_text(operand: Any, reason: str) -> str:
     if not _is_text(operand):
-        raise InvalidPattern(reason)
+        raise InvalidPattern(reason, at=())
     return str(operand)
 
 
@@ -188,10 +230,14 @@ def _wildcard(operand: Any) -> None:
     while at < len(text):
         if text[at] == "\\":
             if text[at + 1 : at + 2] not in ("*", "\\"):
-                raise InvalidPattern(f"Invalid escape character at pos {at + 1}")
+                raise InvalidPattern(
+                    f"Invalid escape character at pos {at + 1}", at=(), is_whole=True
+                )
             at += 1
         elif text[at : at + 2] == "**":
-            raise InvalidPattern(f"Consecutive wildcard characters at pos {at + 1}")
+            raise InvalidPattern(
+                f"Consecutive wildcard characters at pos {at + 1}", at=(), is_whole=True
+            )
         at += 1
 
 
@@ -213,7 +259,7 @@ def _numeric(operand: Any) -> None:
         raise InvalidPattern("Too many terms in numeric range expression")
     ((second_sign, second),) = others
     if second_sign not in ("<", "<="):
-        raise InvalidPattern(f"Bad numeric range operator: {second_sign}")
+        raise InvalidPattern(f"Bad numeric range operator: {second_sign}", at=(2,), is_whole=True)
     if not first < second:
         raise InvalidPattern("Bottom must be less than top")
 
@@ -226,7 +272,10 @@ def _bound(operand: Sequence[Any], at: int) -> tuple[str, decimal.Decimal]:
         raise InvalidPattern(f"Unrecognized numeric range operator: {sign}")
     number = operand[at + 1] if at + 1 < len(operand) else None
     if type(number) is not Number:
-        raise InvalidPattern(f"Value of {sign} must be numeric")
+        # AWS has read the next token: the number, or the end of the array.
+        is_last = at + 1 >= len(operand)
+        place = () if is_last else (at + 1,)
+        raise InvalidPattern(f"Value of {sign} must be numeric", at=place, is_whole=is_last)
     return sign, decimal.Decimal(number)
 
 
@@ -277,17 +326,21 @@ def _anything_but_operator(operand: Mapping[str, Any]) -> None:
         raise InvalidPattern(f"Unsupported anything-but pattern: {name}")
     if isinstance(inner, dict):
         raise InvalidPattern(
-            "Value of anything-but must be an array or single string/number value."
+            "Value of anything-but must be an array or single string/number value.", at=(name,)
         )
     values = inner if isinstance(inner, list) else [inner]
     if not values:
         raise InvalidPattern("Empty arrays are not allowed")
-    for value in values:
-        _require_text(value, _EXCLUDED[name])
+    for number, value in enumerate(values):
+        if not _is_text(value):
+            is_one = not isinstance(inner, list)
+            place = (name,) if is_one else (name, number)
+            raise InvalidPattern(_EXCLUDED[name], at=place, is_twice=not is_one)
         if name in ("prefix", "suffix") and not value:
             raise InvalidPattern("Null prefix/suffix not allowed")
         if name == "wildcard":
-            _wildcard(value)
+            with _under(name, *(() if value is inner else (number,))):
+                _wildcard(value)
 
 
 _EXCLUDED: Mapping[str, str] = {

@@ -10,10 +10,11 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from lambent.kit import strict_json
+from lambent.model.stack_documents import TOKEN_TAG
 from lambent.stacks.resources.conversion import Shape, member_of
 from lambent.stacks.resources.expressions import Values, expand
 from lambent.stacks.resources.facts import Facts, facts_of, input_of
-from lambent.stacks.resources.row_type import TOKEN_TAG, Row
+from lambent.stacks.resources.row_type import Row
 from lambent.stacks.resources.schema import unoffered
 
 _TAG: Final = ("Key", "TagKey", "key"), ("Value", "TagValue", "value")

@@ -172,7 +172,7 @@ class Runs:
 def step_for(work: Work, root: Root, request: Request, *, is_repeated: bool) -> Step:
     """The step of a request. It belongs to no stack."""
     return Step(
-        caller=caller_of(work.caller, root.scope),
+        caller=caller_of(work.caller, root.scope, work.step_token),
         stack_id="",
         stack_name="",
         logical_id=request.type.rpartition("::")[2],

@@ -50,6 +50,7 @@ class StackRun:
 
     async def _make(self) -> None:
         if self._ledger.operation.is_cancelled or self._failed():
+            await self._steps.give_up()
             await self._fail(self._failed())
             return
         try:
@@ -224,6 +225,7 @@ class StackRun:
         except ApiError as error:
             await ledger.turn("DELETE_FAILED", reason_of(error))
             return
+        await self._steps.give_up()
         await self._remove_all()
         failed = self._undeleted()
         if failed:

@@ -189,6 +189,12 @@ class Steps:
             verb = resource.status.partition("_")[0]
             await self._fail(resource, verb, ApiError("", CANCELLED[verb]))
 
+    async def give_up(self) -> None:
+        """Write that all steps were given up that an earlier platform has begun and not ended."""
+        for resource in list(self._ledger.resources.values()):
+            if resource.wish is not None:
+                await self.cancelled(resource.logical_id)
+
     # -- Back --------------------------------------------------------------------------------------
 
     async def restore(self, logical_id: str) -> None:
@@ -371,7 +377,7 @@ class Steps:
     def _step(self, logical_id: str, state: State, *, is_repeated: bool = True) -> Step:
         stack = self._ledger.stack
         return Step(
-            caller=caller_of(stack.caller, stack.scope),
+            caller=caller_of(stack.caller, stack.scope, state.token),
             stack_id=stack.arn,
             stack_name=stack.name,
             logical_id=logical_id,

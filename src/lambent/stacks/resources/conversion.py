@@ -40,6 +40,8 @@ def convert(value: Any, shape: Shape, where: str) -> Any:
 
 
 def _structure(value: Any, shape: Mapping[str, Shape], where: str) -> Any:
+    if "Quantity" in shape and "Items" in shape:
+        value = _counted(value)
     if not isinstance(value, Mapping):
         raise invalid(where, "an object")
     converted = {}
@@ -51,6 +53,15 @@ def _structure(value: Any, shape: Mapping[str, Shape], where: str) -> Any:
             raise ApiError("ValidationError", f"Encountered unsupported property {name}")
         converted[member] = convert(inner, shape[member], f"{where}/{name}")
     return converted
+
+
+def _counted(value: Any) -> Any:
+    """A list as CloudFront's API has it: with its quantity, which templates may leave out."""
+    if isinstance(value, list):
+        value = {"Items": value}
+    if isinstance(value, Mapping) and isinstance(value.get("Items"), list):
+        return {"Quantity": len(value["Items"]), **value}
+    return value
 
 
 def _scalar(value: Any, shape: str, where: str) -> Any:

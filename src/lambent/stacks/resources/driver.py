@@ -1,6 +1,7 @@
 """Makes a type of resource of a row."""
 
 import dataclasses
+import datetime
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -107,8 +108,6 @@ class Driver:
             elif row.patch is not None:
                 paths = well_formed(row, row.patch.on_create, wanted)
                 await self._patch(values, patches({}, paths))
-            if row.after_create is not None:
-                await row.after_create(self._caller(step), physical_id, wanted)
             return await self._made(values, more, created)
         except ApiError as error:
             raise Unfinished(error, Made(physical_id, more, hidden=row.secrets)) from error
@@ -125,8 +124,8 @@ class Driver:
         for name, value in row.defaults.items():
             if name in before and name not in after:
                 after[name] = value
-        was = _values(step, made, before)
-        values = _values(step, made, after)
+        was = await self._current(_values(step, made, before))
+        values = dataclasses.replace(was, properties=after)
         if row.is_remade:
             if before != after:
                 assert row.delete is not None
@@ -167,8 +166,16 @@ class Driver:
             before = {} if is_reset or was is None else row.patch.paths(was.properties)
             await self._patch(values, patches(before, after))
 
+    async def _current(self, values: Values) -> Values:
+        """The values with the resource as it is now, if the row uses that."""
+        if not self.row.reads_first:
+            return values
+        assert self.row.read is not None
+        return dataclasses.replace(values, response=await self._call(self.row.read, values))
+
     async def _put(self, part: Part, values: Values) -> None:
         """Put a part, unless this step has put it before."""
+        values = await self._current(values)
         try:
             await self._call(part.put, values)
         except ApiError as error:
@@ -213,6 +220,12 @@ class Driver:
                     raise
         if row.delete is None:
             return
+        try:
+            values = await self._current(values)
+        except ApiError as error:
+            if is_gone(error):
+                return
+            raise
         await self._remove(row.delete, values)
         if row.waits_gone and row.read is not None:
             await self._stability.await_gone(self._reading(values))
@@ -357,7 +370,10 @@ class Driver:
         elif before is not None:
             return before
         values = dataclasses.replace(values, response=response)
-        attributes = {**expand(row.attributes, values), **more}
+        attributes = {
+            name: value.isoformat() if isinstance(value, datetime.datetime) else value
+            for name, value in {**expand(row.attributes, values), **more}.items()
+        }
         ref = expand(row.ref, values) if row.ref else None
         return Made(values.physical_id, attributes, None if ref is None else str(ref), row.secrets)
 

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from lambent.model.errors import ApiError
+from lambent.model.stack_documents import TOKEN_TAG
 from lambent.stacks.resources.conversion import as_text, convert, invalid, member_of
 from lambent.stacks.resources.expressions import Values, at, expand
 from lambent.stacks.resources.facts import input_of
 from lambent.stacks.resources.naming import shortened
 from lambent.stacks.resources.resource_type import Properties, Step
-from lambent.stacks.resources.row_type import TOKEN_TAG, WHOLE, Op, Part, Path, Row
+from lambent.stacks.resources.row_type import WHOLE, Op, Part, Path, Row
 from lambent.stacks.resources.schema import check_kinds, given
 
 P = ParamSpec("P")
@@ -60,7 +61,8 @@ def input_for(row: Row, op: Op, values: Values) -> Mapping[str, Any]:
     if op is row.create and row.tags:
         tags = tags_of(row, values.properties, values.step)
         if tags:
-            made[row.tags] = _tags_as(tags, shape[row.tags])
+            path = row.tags.split(".")
+            _put_at(made, path, _tags_as(tags, at(shape, row.tags)))
     return made
 
 
@@ -79,16 +81,31 @@ def _add(
             made[member] = _tags_as(template, shape[member])
         elif name == "$untag":
             member = next(known for known in _UNTAG if known in shape)
-            made[member] = template
+            made[member] = template if isinstance(shape[member], list) else {"Items": template}
         elif name == WHOLE:
             whole = expand(template, values)
             made.update(convert({} if whole is None else whole, shape, template[1:-1]))
+        elif "." in name:
+            value = expand(template, values)
+            if value is not None:
+                _put_at(made, name.split("."), convert(value, at(shape, name), name))
         elif name in shape or not is_partial:
             value = expand(template, values)
             if value is None:
                 made.pop(name, None)
             else:
                 made[name] = convert(value, shape[name], name)
+
+
+def _put_at(made: dict[str, Any], path: list[str], value: Any) -> None:
+    """Set a member, or a member of members."""
+    first, *rest = path
+    if not rest:
+        made[first] = value
+        return
+    inner = dict(made.get(first) or {})
+    _put_at(inner, rest, value)
+    made[first] = inner
 
 
 def tags_of(row: Row, properties: Mapping[str, Any], step: Step) -> dict[str, str]:
@@ -108,7 +125,10 @@ def tags_of(row: Row, properties: Mapping[str, Any], step: Step) -> dict[str, st
 
 
 def _tags_as(tags: Mapping[str, str], shape: Any) -> Any:
-    """Tags in the form that a member has: a map, or a list of names and values."""
+    """Tags in the form that a member has: a map, a list of names and values, or such a list as its
+    items."""
+    if isinstance(shape, Mapping):
+        return {"Items": _tags_as(tags, shape["Items"])}
     kind, inner = shape
     if kind == "map":
         return dict(tags)

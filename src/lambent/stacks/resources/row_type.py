@@ -21,7 +21,8 @@ WHOLE = "..."
 
 
 class Op(NamedTuple):
-    """An operation and the members of its input that are not copied from properties."""
+    """An operation and the members of its input that are not copied from properties. A name with
+    dots is the path of a member of members."""
 
     name: str
     members: Mapping[str, Any]
@@ -164,6 +165,9 @@ class Row:
     read: Op | None = None
     update: tuple[Op, ...] = ()
     """Each is called if its input changes."""
+    reads_first: bool = False
+    """Whether `update`, `delete` and the parts use the response of `read`: an API with ETags wants
+    the current one, `{.ETag}`."""
     delete: Op | None = None
     """None if the resource goes with its parent, or stays."""
     keys: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -179,7 +183,7 @@ class Row:
     created: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Attributes that only the response of `create` has."""
     tags: str = ""
-    """The member for tags; empty if the resource has none."""
+    """The member for tags, or its path; empty if the resource has none."""
     tags_property: str = "Tags"
     retag: Retag | None = None
     is_marked: bool = False
@@ -205,7 +209,6 @@ class Row:
     """Properties of a part that sets other properties, too: these are set again after it."""
     is_remade: bool = False
     """Whether an update deletes the resource and makes it again, with the same physical id."""
-    after_create: "Hook | None" = None
     before_delete: "Hook | None" = None
     after_update: "Hook | None" = None
     uses: frozenset[str] = frozenset()
@@ -227,6 +230,3 @@ Fetch = Callable[[Call, Properties, Properties | None], Awaitable[dict[str, Any]
 properties, too, in an update."""
 Hook = Callable[[Call, str, Properties], Awaitable[None]]
 """Does what rows cannot say about the resource with a physical id."""
-
-TOKEN_TAG = "lambent:token"
-"""The tag of a marked resource."""

@@ -1,7 +1,8 @@
-"""Calls of functions by APIs: integrations and authorizers.
+"""Calls of functions by APIs, that is, integrations and authorizers, and by hooks.
 
 API Gateway itself is the caller, and the function's policy has to allow it, unless the integration
-names a role. A relaxed platform checks the policy only of a function of another account.
+names a role. For a hook it is another service. A relaxed platform checks the policy only of a
+function of another account.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,11 +20,11 @@ from lambent.model.errors import ApiError
 from lambent.model.invocation import InvocationKind, Outcome, Refused
 from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.names import FunctionReference
-from lambent.model.principal import service
+from lambent.model.principal import Principal, service
 from lambent.model.service_integrations import CALLERS_OWN_ROLE
 
 SERVICE = "apigateway.amazonaws.com"
-
+_API_GATEWAY = service(SERVICE)
 
 Keep = Callable[[FunctionReference, bytes, str], Awaitable[None]]
 """Puts an event with its trace header into the asynchronous queue. Raises `ApiError`."""
@@ -45,6 +46,10 @@ class ApiCall(NamedTuple):
     client: Caller | None = None
     """Who signed the request, for `CALLERS_OWN_ROLE`."""
     wants_stream: bool = False
+    service: Principal = _API_GATEWAY
+    """The service that calls, for calls of others than APIs."""
+    event_source_token: str | None = None
+    """What policies know as `lambda:EventSourceToken`."""
 
 
 class FunctionCalls:
@@ -57,7 +62,6 @@ class FunctionCalls:
         self._keep = keep
         self._authorizer = authorizer
         self._roles = roles
-        self._service = service(SERVICE)
 
     def begin(self, call: ApiCall, make_reply: MakeReply) -> bool:
         """Run a call if all it takes is in memory; returns whether it is. If not, nothing has
@@ -70,9 +74,7 @@ class FunctionCalls:
 
     async def start(self, call: ApiCall, make_reply: MakeReply) -> None:
         """As `begin`, reading what is missing. Raises `FunctionNotFound` as well."""
-        asked = self._asked(call)
-        if asked is not None:
-            await self._authorizer.check(*asked)
+        await self.check(call)
         await self._invoker.start(_call(call), make_reply)
 
     async def call(self, call: ApiCall, *, deadline_s: float) -> Outcome:
@@ -80,9 +82,7 @@ class FunctionCalls:
         function runs on then."""
         with anyio.fail_after(deadline_s):
             try:
-                asked = self._asked(call)
-                if asked is not None:
-                    await self._authorizer.check(*asked)
+                await self.check(call)
                 return (await self._invoker.call(_call(call))).outcome
             except ApiError as error:
                 return Refused.of(error)
@@ -92,14 +92,18 @@ class FunctionCalls:
         if it is not, the caller may not call the function, or the event is too large."""
         if len(call.event) > ASYNCHRONOUS_EVENT_BYTES_MAX:
             raise ApiError("RequestTooLargeException", "Request Entity Too Large", status=413)
-        asked = self._asked(call)
-        if asked is not None:
-            await self._authorizer.check(*asked)
+        await self.check(call)
         key, qualifier = call.function.key, call.function.qualifier
         error = tenant_error(await self._invoker.resolve(key, qualifier), "")
         if error is not None:
             raise error
         await self._keep(call.function, call.event, call.trace_id)
+
+    async def check(self, call: ApiCall) -> None:
+        """Raise `AccessDeniedException` unless the caller may call the function."""
+        asked = self._asked(call)
+        if asked is not None:
+            await self._authorizer.check(*asked)
 
     def _asked(self, call: ApiCall) -> tuple[Caller, Access] | None:
         """What has to be allowed to whom; None if that is not asked."""
@@ -107,17 +111,19 @@ class FunctionCalls:
         owner = function.key.account
         if not is_strict and call.scope.account == owner:
             return None
-        context = (
+        context: tuple[tuple[str, tuple[str, ...]], ...] = (
             ("aws:sourcearn", (call.source_arn,)),
             ("aws:sourceaccount", (call.scope.account,)),
         )
+        if call.event_source_token is not None:
+            context += (("lambda:eventsourcetoken", (call.event_source_token,)),)
         access = Access("lambda:InvokeFunction", function.arn, owner, context)
         return self._caller(call), access
 
     def _caller(self, call: ApiCall) -> Caller:
         if call.role is None:
             return Caller(
-                principal=self._service, scope=call.scope, service=None, access_key_id=None
+                principal=call.service, scope=call.scope, service=None, access_key_id=None
             )
         if call.role != CALLERS_OWN_ROLE:
             return self._roles.assume(call.role, SERVICE, call.scope, "BackplaneAssumeRoleSession")

@@ -86,6 +86,86 @@ class Outbound:
         async with response:
             yield response
 
+    async def exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        deadline_s: float,
+        bytes_max: int,
+    ) -> tuple[int, bytes]:
+        """Send a request; returns the status and up to `bytes_max` of the body. All of it takes at
+        most `deadline_s`. Raises OSError, whose message has no address in it: that may be
+        secret."""
+        try:
+            with anyio.fail_after(deadline_s):
+                async with self.request(
+                    method, url, headers, body, deadline_s=deadline_s
+                ) as response:
+                    read = b""
+                    while len(read) < bytes_max:
+                        chunk = await response.content.read(bytes_max - len(read))
+                        if not chunk:
+                            break
+                        read += chunk
+                    return response.status, read
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise OSError(type(error).__name__) from None
+
+    @asynccontextmanager
+    async def connect(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        connect_s: float,
+        deadline_s: float,
+    ) -> AsyncIterator["ServerResponse"]:
+        """As `request`; a connection is made within `connect_s`. Raises OSError, TimeoutError and
+        ValueError only."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=deadline_s)
+        try:
+            with anyio.fail_after(connect_s + deadline_s):
+                response = await self._session.request(
+                    method,
+                    URL(url, encoded=True),
+                    headers=headers,
+                    data=body or None,
+                    timeout=timeout,
+                    allow_redirects=False,
+                )
+        except aiohttp.ClientError as error:
+            raise _os_error(error) from error
+        async with response:
+            yield ServerResponse(response)
+
+
+class ServerResponse:
+    """The response of a server, whose body is read chunk by chunk."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.status = response.status
+        self.raw_headers = response.raw_headers
+        self.length = response.content_length
+        """Bytes of the body; None if the server does not say it."""
+        self._content = response.content
+
+    async def read(self) -> bytes:
+        """The next chunk; empty at the end. Raises OSError and TimeoutError."""
+        try:
+            return await self._content.read(_CHUNK_BYTES)
+        except aiohttp.ClientError as error:
+            raise _os_error(error) from error
+
+
+def _os_error(error: aiohttp.ClientError) -> OSError:
+    kind = TimeoutError if isinstance(error, TimeoutError) else OSError
+    return kind(str(error) or type(error).__name__)
+
 
 def cancel_when_gone(exchange: Exchange, scope: anyio.CancelScope) -> None:
     """End what runs in a scope when the client disconnects, or if it has already."""

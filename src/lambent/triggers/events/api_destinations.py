@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
-import anyio
-
 from lambent.control.events.api_destinations import require_destination
 from lambent.control.events.connections import (
     AUTHORIZED,
@@ -87,10 +84,9 @@ class ApiDestinationTargets:
                 status = await self._send(again)
         except TokenRefused as error:
             raise NotHandedOver("SDK_CLIENT_ERROR", str(error), is_permanent=False) from error
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            # Errors may have the address in them, whose query may be secret.
-            text = f"{host} cannot be reached: {type(error).__name__}"
-            raise NotHandedOver("SDK_CLIENT_ERROR", text, is_permanent=False) from None
+        except OSError as error:
+            text = f"{host} cannot be reached: {error}"
+            raise NotHandedOver("SDK_CLIENT_ERROR", text, is_permanent=False) from error
         if 200 <= status < 300:
             return Next()
         is_permanent = status < 500 and status not in _RETRIED
@@ -126,13 +122,8 @@ class ApiDestinationTargets:
         return request._replace(headers={**request.headers, **more})
 
     async def _send(self, request: HttpRequest) -> int:
-        """Returns the status when the response is complete, or long enough."""
-        with anyio.fail_after(_DEADLINE_S):
-            return await self._send_all(request)
-
-    async def _send_all(self, request: HttpRequest) -> int:
-        async with self._outbound.request(*request, deadline_s=_DEADLINE_S) as response:
-            left = _RESPONSE_BYTES_MAX
-            while left > 0 and (chunk := await response.content.read(64 * 1024)):
-                left -= len(chunk)
-            return response.status
+        """Returns the status when the response is complete, or long enough. Raises OSError."""
+        status, _ = await self._outbound.exchange(
+            *request, deadline_s=_DEADLINE_S, bytes_max=_RESPONSE_BYTES_MAX
+        )
+        return status

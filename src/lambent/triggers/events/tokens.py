@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-import anyio
-
 from lambent.kit.clock import Clock
 from lambent.kit.strict_json import parse_plain
 from lambent.model.events.connections import values
@@ -46,14 +44,13 @@ class Tokens:
 
     async def header(self, oauth: Mapping[str, Any], *, is_new: bool = False) -> str:
         """The `Authorization` header; `is_new` asks the server, even if a token is known. Raises
-        `TokenRefused`, `aiohttp.ClientError`, OSError and TimeoutError."""
+        `TokenRefused` and OSError."""
         # By all of the parameters: those of another or of a changed connection have another token.
         key = hashlib.sha256(json.dumps(oauth, sort_keys=True).encode()).hexdigest()
         known = self._known.get(key)
         if known is not None and not is_new and self._clock.monotonic() < known.fresh_until:
             return known.header
-        with anyio.fail_after(_DEADLINE_S):
-            token = await self._fetch(oauth)
+        token = await self._fetch(oauth)
         self._known[key] = token
         self._known.move_to_end(key)
         if len(self._known) > _TOKENS_MAX:
@@ -61,14 +58,9 @@ class Tokens:
         return token.header
 
     async def _fetch(self, oauth: Mapping[str, Any]) -> _Token:
-        async with self._outbound.request(*_request(oauth), deadline_s=_DEADLINE_S) as response:
-            data = await response.content.read(_TOKEN_BYTES_MAX)
-            while len(data) < _TOKEN_BYTES_MAX:
-                chunk = await response.content.read(_TOKEN_BYTES_MAX - len(data))
-                if not chunk:
-                    break
-                data += chunk
-            status = response.status
+        status, data = await self._outbound.exchange(
+            *_request(oauth), deadline_s=_DEADLINE_S, bytes_max=_TOKEN_BYTES_MAX
+        )
         if status not in (200, 201):
             raise TokenRefused(f"The authorization endpoint responds with {status}.")
         try:

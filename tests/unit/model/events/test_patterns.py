@@ -152,7 +152,57 @@ def test_a_pattern_matches_as_in_aws(pattern: Any, event: Any, does: bool | None
 def test_a_pattern_is_refused_with_awss_reason(pattern: str, reason: str) -> None:
     with pytest.raises(InvalidPattern) as refused:
         read_pattern(pattern)
-    assert str(refused.value) == reason
+    assert str(refused.value).partition("\n at ")[0] == reason
+
+
+@pytest.mark.parametrize(
+    ("pattern", "column"),
+    [
+        ('{"int": 42}', 11),
+        ('{"string": "my-value"}', 13),
+        ('{"source":["test.event-pattern"],"detail":{"lenderId":"LenderA"}}', 56),
+        ('{"detail": {"equal": [{"NUMERIC": ["=", 5]}]}}', 36),
+        ('{"my_key": [{"EXISTS": true}]}', 28),
+        ('{"resources": []}', 17),
+        ('{"source": ["aws.health"], "detail": {}}', 40),
+        ('{"detail": {"c-count": [{"numeric": [">", 0, ">", 0]}]}}', 49),
+        ('{"detail": {"c-count": [{"numeric": [">", 0, "<"]}]}}', 50),
+        ('{"detail-type": [{"equals-ignore-case": ["ec2 instance"]}]}', 42),
+        ('{"EventBusArn": [{"wildcard": 123}]}', 34),
+        ('{"EventBusArn": [{"wildcard": ["*"]}]}', 32),
+        ('{"time": [{"prefix": 123}]}', 25),
+        ('{"detail": {"state": [{"anything-but": {"prefix": 123}}]}}', 54),
+        ('["not", "a", "dict", "but valid json"]', 2),
+        (
+            '{"detail": {"FileName": [{"anything-but":'
+            ' {"prefix": {"equals-ignore-case": "file"}}}]}}',
+            55,
+        ),
+        ('{"EventBusArn": [{"wildcard": "arn:aws:events:us-east-1:**:event-bus/*"}]}', 72),
+    ],
+)
+def test_a_refusal_names_the_place_as_aws_does(pattern: str, column: int) -> None:
+    with pytest.raises(InvalidPattern) as refused:
+        read_pattern(pattern)
+    _, _, place = str(refused.value).partition("\n at ")
+    assert place == f'[Source: (String)"{pattern}"; line: 1, column: {column}]'
+
+
+def test_places_in_lists_and_on_other_lines() -> None:
+    """AWS names the place in a list of `anything-but` twice. A name with dots has no place, and the
+    last of members with the same name counts."""
+
+    def place(pattern: str) -> str:
+        with pytest.raises(InvalidPattern) as refused:
+            read_pattern(pattern)
+        return str(refused.value)
+
+    listed = '{"detail": {"state": [{"anything-but": {"wildcard": [123, "*/dir/*"]}}]}}'
+    assert place(listed).count(f'\n at [Source: (String)"{listed}"; line: 1, column: 57]') == 2
+    assert place('{\n  "a": ["x"],\n  "b": 5\n}').endswith("line: 3, column: 9]")
+    assert place('{"a.b": 5}') == '"b" must be an object or an array'
+    assert place('{"a": ["x"], "a": "y"}').endswith("column: 20]")
+    assert place('{"a": [{"cidr": "bad"}]}') == "Malformed CIDR, one '/' required"
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,29 @@ async def test_a_killed_creation_takes_no_resource_of_another(store: Store) -> N
         assert any("with identifier 'n' already exists" in each for each in await world.reasons())
 
 
+async def test_what_a_kill_interrupts_before_a_rollback_is_cancelled(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resource has failed, another was being made: its events say how that has ended."""
+    monkeypatch.setattr(graph, "GRACE_S", 0.02)
+    bad, slow = {"properties": {"Fail": "create"}}, {"properties": {"Slow": 9_000}}
+    for at in range(14):
+        world = World(store, f"app{at}")
+        await world.begin("CREATE_IN_PROGRESS", changed(Bad=bad, Slow=slow))
+        await world.run_killed(at)
+        await world.run()
+        assert (await world.stack()).status == "ROLLBACK_COMPLETE"
+        begun = set()
+        for event in await world.events():
+            logical_id, status = event.split()
+            if status == "CREATE_IN_PROGRESS":
+                begun.add(logical_id)
+            elif status.startswith("CREATE"):
+                begun.discard(logical_id)
+            assert status != "ROLLBACK_IN_PROGRESS" or not begun
+        assert not begun
+
+
 async def killed(
     store: Store,
     before: dict[str, Any] | None,

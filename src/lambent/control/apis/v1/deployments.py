@@ -12,6 +12,7 @@ from lambent.control.apis.v1.rules.apis import without_unset
 from lambent.control.apis.v1.rules.stages import refuse_features
 from lambent.control.apis.v1.work import Function, Work
 from lambent.model.document import Document
+from lambent.model.stack_documents import TOKEN_TAG
 
 _OF_CANARIES = "Invalid deployment content specified."
 _SUMMARY = "apisummary"
@@ -27,6 +28,8 @@ def create(work: Work, params: Params) -> Params:
     given = {"createdDate": work.now, SNAPSHOT: take_snapshot(work.tx, documents.root)}
     if params.get("description"):
         given["description"] = params["description"]
+    if params.get(TOKEN_TAG):
+        given[TOKEN_TAG] = params[TOKEN_TAG]
     deployment = documents.create(None, given)
     if params.get("canarySettings") is not None and stage is not None:
         _release_canary(work, params, stage, deployment.id)

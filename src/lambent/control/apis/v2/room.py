@@ -30,6 +30,7 @@ from lambent.kit.clock import Clock
 from lambent.kit.computing import LOOP_BYTES_MAX, computed
 from lambent.model.arn import Scope
 from lambent.model.document import Body, Root
+from lambent.model.stack_documents import TOKEN_TAG
 from lambent.store.store import Store, Transaction
 
 SERVICE = "apigatewayv2"
@@ -164,7 +165,8 @@ class ApisV2:
                 if stage.body.get("AutoDeploy"):
                     raise bad_request("Cannot deploy to a stage that deploys automatically")
             description = params.get("Description", "")
-            made = deploy(tx, documents.root, now, description=description)
+            token = params.get(TOKEN_TAG, "")
+            made = deploy(tx, documents.root, now, description=description, token=token)
             if stage is not None:
                 assign(tx, stage, made.id, now)
             return documents.kind.shown(made)

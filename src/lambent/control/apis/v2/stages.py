@@ -12,6 +12,7 @@ from lambent.control.apis.kinds import Draft
 from lambent.control.apis.tags import check_tags
 from lambent.control.apis.v2.texts import check_lengths, is_http
 from lambent.model.document import Body, Document, Root
+from lambent.model.stack_documents import TOKEN_TAG
 from lambent.store.store import Transaction
 
 CACHE_REVISION = "AuthorizersCacheRevision"
@@ -94,9 +95,11 @@ def _check_deployment(draft: Draft) -> None:
         raise bad_request("Cannot set a DeploymentId for a stage that deploys automatically")
 
 
-def deploy(tx: Transaction, root: Root, now: int, *, description: str = "") -> Document:
-    """Add a deployment of the API as it is. Raises `BadRequestException` for an API without
-    routes."""
+def deploy(
+    tx: Transaction, root: Root, now: int, *, description: str = "", token: str = ""
+) -> Document:
+    """Add a deployment of the API as it is; `token` is the caller's. Raises `BadRequestException`
+    for an API without routes."""
     if not tx.documents.list_of(root, "route", limit=1):
         raise bad_request(NO_ROUTES)
     taken = {document.id for document in tx.documents.list_of(root, "deployment")}
@@ -112,6 +115,8 @@ def deploy(tx: Transaction, root: Root, now: int, *, description: str = "") -> D
     }
     if description:
         body["Description"] = description
+    if token:
+        body[TOKEN_TAG] = token
     return tx.documents.put(root, "deployment", id, body)
 
 

@@ -11,6 +11,7 @@ from lambent.control.apis.v1.stage_patches import check_variables
 from lambent.gateway.call import Call, Members
 from lambent.gateway.definitions import Operation
 from lambent.gateway.services.apigateway.rooms import RestApiRooms, Trials
+from lambent.model.stack_documents import TOKEN_TAG
 
 _MOMENTS = ("createdDate", "lastUpdatedDate", "certificateUploadDate")
 """Members that are stored as seconds since 1970."""
@@ -19,6 +20,11 @@ _LISTS = ("items", "item")
 
 async def _perform(name: str, rooms: RestApiRooms, call: Call) -> Members:
     return with_moments(await rooms.apis.perform(name, call.scope, call.params))
+
+
+async def _create_deployment(rooms: RestApiRooms, call: Call) -> Members:
+    params = {**call.params, TOKEN_TAG: call.caller.token}
+    return with_moments(await rooms.apis.perform("CreateDeployment", call.scope, params))
 
 
 async def _test_invoke_method(rooms: RestApiRooms, call: Call) -> Members:
@@ -52,6 +58,7 @@ def with_moments(output: Mapping[str, Any]) -> dict[str, Any]:
 
 OPERATIONS: Mapping[str, Operation[RestApiRooms]] = {
     **{name: partial(_perform, name) for name in sorted(OFFERED)},
+    "CreateDeployment": _create_deployment,
     "TestInvokeAuthorizer": _test_invoke_authorizer,
     "TestInvokeMethod": _test_invoke_method,
 }

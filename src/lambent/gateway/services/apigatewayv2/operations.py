@@ -9,6 +9,7 @@ from lambent.control.apis.v2.room import ApisV2
 from lambent.gateway.call import Call, Members
 from lambent.gateway.definitions import Operation
 from lambent.gateway.services.apigatewayv2.views import api_endpoint, shown
+from lambent.model.stack_documents import TOKEN_TAG
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,7 +45,6 @@ _OWN: Mapping[str, Find] = {
     "DeleteCorsConfiguration": lambda apis: apis.delete_cors,
     "ImportApi": lambda apis: apis.import_api,
     "ReimportApi": lambda apis: apis.reimport_api,
-    "CreateDeployment": lambda apis: apis.create_deployment,
     "CreateStage": lambda apis: apis.create_stage,
     "UpdateStage": lambda apis: apis.update_stage,
     "DeleteAccessLogSettings": lambda apis: apis.delete_access_logs,
@@ -86,6 +86,13 @@ async def _perform(find: Find, rooms: ApiGatewayV2Rooms, call: Call) -> Members:
     return shown(await find(rooms.apis)(call.scope, call.params), call, rooms.domain)
 
 
+async def create_deployment(rooms: ApiGatewayV2Rooms, call: Call) -> Members:
+    """CreateDeployment."""
+    params = {**call.params, TOKEN_TAG: call.caller.token}
+    made = await rooms.apis.create_deployment(call.scope, params)
+    return shown(made, call, rooms.domain)
+
+
 async def export_api(rooms: ApiGatewayV2Rooms, call: Call) -> Members:
     """ExportApi."""
     address = api_endpoint(call.params["ApiId"], "HTTP", call, rooms.domain)
@@ -99,5 +106,6 @@ _USE_CASES: Mapping[str, Find] = {
 }
 OPERATIONS: Mapping[str, Operation[ApiGatewayV2Rooms]] = {
     **{name: partial(_perform, find) for name, find in _USE_CASES.items()},
+    "CreateDeployment": create_deployment,
     "ExportApi": export_api,
 }

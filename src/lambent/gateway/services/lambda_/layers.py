@@ -8,7 +8,8 @@ from lambent.model.layer import LayerVersion
 
 async def publish_layer_version(rooms: LambdaRooms, call: Call) -> Members:
     """PublishLayerVersion."""
-    return _view(rooms, call, await rooms.control.layers.publish(call.scope, call.params))
+    token = call.caller.token
+    return _view(rooms, call, await rooms.control.layers.publish(call.scope, call.params, token))
 
 
 async def get_layer_version(rooms: LambdaRooms, call: Call) -> Members:

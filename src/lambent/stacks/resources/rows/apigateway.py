@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.model.errors import ApiError
+from lambent.model.stack_documents import TOKEN_TAG
 from lambent.stacks.resources.bodies import fetch_body
 from lambent.stacks.resources.conversion import as_text
 from lambent.stacks.resources.resource_type import Properties, Step
 from lambent.stacks.resources.row_type import (
-    TOKEN_TAG,
     Call,
     Find,
     Name,
@@ -286,6 +286,7 @@ DEPLOYMENT = Row(
     ),
     renamed={"DeploymentCanarySettings": "canarySettings"},
     physical="{.id}",
+    find=Find(only("GetDeployments"), "items", {TOKEN_TAG: "{$token}"}),
     keys={"restApiId": "{RestApiId}", "deploymentId": "{$id}"},
     read=only("GetDeployment"),
     delete=only("DeleteDeployment"),
@@ -297,7 +298,6 @@ DEPLOYMENT = Row(
         ("Description",),
     ),
     attributes={"DeploymentId": "{.id}"},
-    note="After a stop of the platform it may be made twice; both go with the API.",
 )
 
 STAGE = Row(

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from lambent.model.stack_documents import TOKEN_TAG
 from lambent.stacks.resources.bodies import fetch_body
 from lambent.stacks.resources.resource_type import Properties, Step
 from lambent.stacks.resources.row_type import (
-    TOKEN_TAG,
     Find,
     Name,
     Part,
@@ -199,13 +199,13 @@ ROWS = (
         service=_SERVICE,
         create=op("CreateDeployment"),
         physical="{.DeploymentId}",
+        find=Find(only("GetDeployments"), "Items", {TOKEN_TAG: "{$token}"}),
         keys={"ApiId": "{ApiId}", "DeploymentId": "{$id}"},
         read=only("GetDeployment"),
         update=(op("UpdateDeployment"),),
         delete=only("DeleteDeployment"),
         attributes={"DeploymentId": "{.DeploymentId}"},
         defaults={"Description": ""},
-        note="After a stop of the platform it may be made twice; both go with the API.",
     ),
     _child("Authorizer", {"Name": "{Name}"}),
     _child("Model", {"Name": "{Name}"}, defaults={"Description": ""}),

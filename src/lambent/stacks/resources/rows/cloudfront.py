@@ -1,217 +1,252 @@
-"""Amazon CloudFront: distributions, functions, policies and access to origins.
-
-Templates write lists where the API has objects with `Quantity` and `Items`, and some names in other
-cases. An update and a deletion need the ETag of what is there, so hooks do them.
-"""
+"""Amazon CloudFront: distributions, policies, functions at the edge."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from lambent.stacks.resources.conversion import Shape, convert
-from lambent.stacks.resources.facts import input_of
 from lambent.stacks.resources.resource_type import Properties, Step
-from lambent.stacks.resources.row_type import Call, Name, Part, Prepare, Row, Wait, only, op
+from lambent.stacks.resources.row_type import Call, Find, Part, Retag, Row, only, op
 
 _SERVICE = "cloudfront"
-_ARN = "arn:aws:cloudfront::{$account}:distribution/{$id}"
-_NAMES = {
-    "IPV6Enabled": "IsIPV6Enabled",
-    "Locations": "Items",
-    "OriginCustomHeaders": "CustomHeaders",
+_RENAMED = {
+    "AcmCertificateArn": "ACMCertificateArn",
+    "IamCertificateId": "IAMCertificateId",
+    "SslSupportMethod": "SSLSupportMethod",
 }
-"""Members that have other names in the API."""
 
 
-def _quantified(value: Any, shape: Shape) -> Any:
-    """A value of a template as the API has it: lists with their quantity, names in its case."""
-    if not isinstance(shape, Mapping):
-        if isinstance(shape, list) and isinstance(value, list):
-            return [_quantified(item, shape[1]) for item in value]
-        return value
-    if isinstance(value, list) and "Items" in shape:
-        made: dict[str, Any] = {"Quantity": len(value), "Items": _quantified(value, shape["Items"])}
-        return {**made, "Enabled": bool(value)} if "Enabled" in shape else made
-    if not isinstance(value, Mapping):
-        return value
-    names: dict[str, str] = {name.lower(): name for name in shape}
-    made = {}
-    for written, inner in value.items():
-        name = str(written)
-        if name.lower() not in names and name in _NAMES:
-            name = _NAMES[name]
-        name = names.get(name.lower(), name)
-        made[name] = _quantified(inner, shape.get(name))
-    if "Items" in made and "Quantity" in shape:
-        made.setdefault("Quantity", len(made["Items"]))
-    methods = made.pop("CachedMethods", None) if "AllowedMethods" in shape else None
-    if methods is not None:
-        cached = {"Quantity": len(methods), "Items": methods}
-        made["AllowedMethods"] = {**made.get("AllowedMethods", cached), "CachedMethods": cached}
+def _prepare(properties: Properties, _: Step) -> dict[str, Any]:
+    """The configuration as the API has it."""
+    config = dict(properties["DistributionConfig"])
+    made: dict[str, Any] = {"Comment": "", **config}
+    made["Origins"] = [_origin(each) for each in config.get("Origins") or ()]
+    if "IPV6Enabled" in made:
+        made["IsIPV6Enabled"] = made.pop("IPV6Enabled")
+    if "CNAMEs" in made:
+        made["Aliases"] = [*(made.get("Aliases") or ()), *made.pop("CNAMEs")]
+    made["DefaultCacheBehavior"] = _behavior(config["DefaultCacheBehavior"])
+    if config.get("CacheBehaviors") is not None:
+        made["CacheBehaviors"] = [_behavior(each) for each in config["CacheBehaviors"]]
+    if config.get("ViewerCertificate") is not None:
+        made["ViewerCertificate"] = {
+            _RENAMED.get(name, name): value for name, value in config["ViewerCertificate"].items()
+        }
+    restriction = (config.get("Restrictions") or {}).get("GeoRestriction")
+    if restriction is not None:
+        given = {name: value for name, value in restriction.items() if name != "Locations"}
+        given |= {"Items": list(restriction.get("Locations") or ())}
+        made["Restrictions"] = {"GeoRestriction": given}
+    if config.get("Logging") is not None:
+        made["Logging"] = {"Enabled": True, "Prefix": "", **config["Logging"]}
+    return {**properties, "DistributionConfig": made}
+
+
+def _origin(given: Mapping[str, Any]) -> dict[str, Any]:
+    made = dict(given)
+    if "OriginCustomHeaders" in made:
+        made["CustomHeaders"] = made.pop("OriginCustomHeaders")
+    custom = made.get("CustomOriginConfig")
+    if custom is not None:
+        custom = {"HTTPPort": 80, "HTTPSPort": 443, **custom}
+        if "OriginSSLProtocols" in custom:
+            custom["OriginSslProtocols"] = custom.pop("OriginSSLProtocols")
+        made["CustomOriginConfig"] = custom
+    elif "VpcOriginConfig" not in made:
+        bucket = made.get("S3OriginConfig") or {}
+        made["S3OriginConfig"] = {"OriginAccessIdentity": "", **bucket}
     return made
 
 
-def _distribution(properties: Properties, step: Step) -> dict[str, Any]:
-    """With the members that the API requires and templates may leave out."""
-    shape = input_of(_SERVICE, "CreateDistribution")["DistributionConfig"]
-    config = _quantified(properties["DistributionConfig"], shape)
-    config = {"CallerReference": step.token, "Comment": "", **config}
-    for origin in config.get("Origins", {}).get("Items", ()):
-        if "S3OriginConfig" in origin:
-            origin["S3OriginConfig"] = {"OriginAccessIdentity": "", **origin["S3OriginConfig"]}
-        elif "CustomOriginConfig" in origin:
-            ports = {"HTTPPort": 80, "HTTPSPort": 443}
-            origin["CustomOriginConfig"] = {**ports, **origin["CustomOriginConfig"]}
-    if "Logging" in config:
-        logging = {"Enabled": True, "IncludeCookies": False, "Prefix": ""}
-        config["Logging"] = {**logging, **config["Logging"]}
-    return {**properties, "DistributionConfig": config}
+def _behavior(given: Mapping[str, Any]) -> dict[str, Any]:
+    made = dict(given)
+    methods, cached = made.pop("AllowedMethods", None), made.pop("CachedMethods", None)
+    if methods is not None or cached is not None:
+        made["AllowedMethods"] = {"Items": list(methods or ("GET", "HEAD"))}
+        if cached is not None:
+            made["AllowedMethods"]["CachedMethods"] = list(cached)
+    for name in ("TrustedSigners", "TrustedKeyGroups"):
+        if name in made:
+            made[name] = {"Enabled": bool(made[name]), "Items": list(made[name] or ())}
+    values = made.get("ForwardedValues")
+    if values is not None:
+        made["ForwardedValues"] = {"Cookies": {"Forward": "none"}, **values}
+    return made
 
 
-def _configured(operation: str, property: str, **more: str) -> Prepare:
-    """Rewrites the property that has the configuration. `more` are members with values of the
-    step, by name."""
-
-    def prepare(properties: Properties, step: Step) -> dict[str, Any]:
-        shape = input_of(_SERVICE, operation)[property]
-        config = _quantified(properties[property], shape)
-        extra = {name: getattr(step, value) for name, value in more.items()}
-        return {**properties, property: {**extra, **config}}
-
-    return prepare
-
-
-async def _tag(call: Call, id: str) -> str:
-    return str((await call(_SERVICE, "GetDistributionConfig", {"Id": id}))["ETag"])
-
-
-async def _change_distribution(call: Call, id: str, properties: Properties) -> None:
-    shape = input_of(_SERVICE, "CreateDistribution")["DistributionConfig"]
-    config = convert(properties["DistributionConfig"], shape, "DistributionConfig")
-    wanted = {"Id": id, "IfMatch": await _tag(call, id), "DistributionConfig": config}
-    await call(_SERVICE, "UpdateDistribution", wanted)
-
-
-async def _delete_distribution(call: Call, id: str, _properties: Properties) -> None:
-    """Only one that is disabled can be deleted."""
+async def _disable(call: Call, id: str, _: Properties) -> None:
+    """A distribution can be deleted once it is disabled."""
     found = await call(_SERVICE, "GetDistributionConfig", {"Id": id})
-    config, tag = found["DistributionConfig"], found["ETag"]
+    config = found["DistributionConfig"]
     if config["Enabled"]:
-        disabled = {"Id": id, "IfMatch": tag, "DistributionConfig": {**config, "Enabled": False}}
-        tag = (await call(_SERVICE, "UpdateDistribution", disabled))["ETag"]
-    await call(_SERVICE, "DeleteDistribution", {"Id": id, "IfMatch": tag})
+        changed = {**config, "Enabled": False}
+        params = {"Id": id, "IfMatch": found["ETag"], "DistributionConfig": changed}
+        await call(_SERVICE, "UpdateDistribution", params)
 
 
 DISTRIBUTION = Row(
     name="AWS::CloudFront::Distribution",
     service=_SERVICE,
-    create=op("CreateDistribution"),
+    # The reference makes it idempotent: a step in doubt creates it again and gets the same one.
+    create=only(
+        "CreateDistributionWithTags",
+        **{
+            "DistributionConfigWithTags": {
+                "DistributionConfig": "{DistributionConfig}",
+                "Tags": {"Items": []},
+            },
+            "DistributionConfigWithTags.DistributionConfig.CallerReference": "{$token}",
+        },
+    ),
     physical="{.Distribution.Id}",
     keys={"Id": "{$id}"},
     read=only("GetDistribution"),
-    wait=Wait({"Distribution.Status": ("Deployed",)}),
-    prepare=_distribution,
-    after_update=_change_distribution,
-    before_delete=_delete_distribution,
-    uses=frozenset({"DistributionConfig"}),
-    attributes={"Id": "{.Distribution.Id}", "DomainName": "{.Distribution.DomainName}"},
-    parts=(Part(of=("Tags",), put=only("TagResource", Resource=_ARN, Tags={"Items": "{Tags}"})),),
-    note="After a stop of the platform it may be made twice, if the service does not know"
-    " `CallerReference`. Tags are added and changed, and never removed.",
+    update=(
+        op(
+            "UpdateDistribution",
+            IfMatch="{.ETag}",
+            **{
+                "DistributionConfig.CallerReference": (
+                    "{.Distribution.DistributionConfig.CallerReference}"
+                )
+            },
+        ),
+    ),
+    delete=only("DeleteDistribution", IfMatch="{.ETag}"),
+    reads_first=True,
+    before_delete=_disable,
+    prepare=_prepare,
+    attributes={"DomainName": "{.Distribution.DomainName}", "Id": "{$id}"},
+    tags="DistributionConfigWithTags.Tags",
+    retag=Retag(
+        "TagResource",
+        "UntagResource",
+        {"Resource": "arn:aws:cloudfront::{$account}:distribution/{$id}"},
+    ),
 )
 
 
-async def _publish(call: Call, _arn: str, properties: Properties) -> None:
-    """Have a function serve, if the template wants it at once."""
-    if str(properties.get("AutoPublish")).lower() == "true":
-        name = properties["Name"]
-        found = await call(_SERVICE, "DescribeFunction", {"Name": name})
-        await call(_SERVICE, "PublishFunction", {"Name": name, "IfMatch": found["ETag"]})
+def _publishing(properties: Properties, _: Step) -> dict[str, Any]:
+    """`AutoPublish` counts if it is true."""
+    made = dict(properties)
+    if str(made.get("AutoPublish", "")).lower() != "true":
+        made.pop("AutoPublish", None)
+    config = dict(made.get("FunctionConfig") or {})
+    made["FunctionConfig"] = {"Comment": "", **config}
+    return made
 
 
-async def _change_function(call: Call, arn: str, properties: Properties) -> None:
-    name = properties["Name"]
-    found = await call(_SERVICE, "DescribeFunction", {"Name": name})
-    shape = input_of(_SERVICE, "CreateFunction")
-    wanted = {
-        member: convert(properties[member], shape[member], member)
-        for member in ("FunctionConfig", "FunctionCode")
-    }
-    await call(_SERVICE, "UpdateFunction", {"Name": name, "IfMatch": found["ETag"], **wanted})
-    await _publish(call, arn, properties)
-
-
-async def _delete_function(call: Call, arn: str, _properties: Properties) -> None:
-    name = arn.rpartition("/")[2]
-    found = await call(_SERVICE, "DescribeFunction", {"Name": name})
-    await call(_SERVICE, "DeleteFunction", {"Name": name, "IfMatch": found["ETag"]})
-
-
+_FUNCTION_ARN = "{.FunctionSummary.FunctionMetadata.FunctionARN}"
 FUNCTION = Row(
     name="AWS::CloudFront::Function",
     service=_SERVICE,
-    named=Name("Name", 64),
-    create=op("CreateFunction"),
-    physical="arn:aws:cloudfront::{$account}:function/{Name}",
+    create=only(
+        "CreateFunction",
+        Name="{Name}",
+        FunctionCode="{FunctionCode}",
+        FunctionConfig="{FunctionConfig}",
+    ),
+    physical=_FUNCTION_ARN,
+    find=Find(only("DescribeFunction", Name="{Name}"), "", {}, _FUNCTION_ARN),
     keys={"Name": "{Name}"},
     read=only("DescribeFunction"),
-    prepare=_configured("CreateFunction", "FunctionConfig"),
-    after_update=_change_function,
-    before_delete=_delete_function,
-    after_create=_publish,
-    uses=frozenset({"AutoPublish", "FunctionCode", "FunctionConfig"}),
+    update=(
+        only(
+            "UpdateFunction",
+            FunctionCode="{FunctionCode}",
+            FunctionConfig="{FunctionConfig}",
+            IfMatch="{.ETag}",
+        ),
+    ),
+    delete=only("DeleteFunction", IfMatch="{.ETag}"),
+    reads_first=True,
+    prepare=_publishing,
+    parts=(
+        Part(
+            of=("AutoPublish",),
+            with_=("FunctionCode", "FunctionConfig"),
+            put=only("PublishFunction", IfMatch="{.ETag}"),
+        ),
+    ),
     attributes={
-        "FunctionARN": "{.FunctionSummary.FunctionMetadata.FunctionARN}",
-        "FunctionMetadata.FunctionARN": "{.FunctionSummary.FunctionMetadata.FunctionARN}",
+        "FunctionARN": _FUNCTION_ARN,
+        "FunctionMetadata.FunctionARN": _FUNCTION_ARN,
         "Stage": "{.FunctionSummary.FunctionMetadata.Stage}",
     },
+    tags="Tags",
+    retag=Retag("TagResource", "UntagResource", {"Resource": "{@FunctionARN}"}),
+    stored_only=frozenset({"FunctionMetadata"}),
 )
 
 
-def _policy(kind: str, of_step: Mapping[str, str] | None = None, **more: str) -> Row:
-    """A type with one configuration, in `<kind>Config`, that is replaced as a whole."""
-    property = f"{kind}Config"
-
-    async def change(call: Call, id: str, properties: Properties) -> None:
-        shape = input_of(_SERVICE, f"Create{kind}")[property]
-        found = await call(_SERVICE, f"Get{kind}", {"Id": id})
-        config = convert(properties[property], shape, property)
-        wanted = {"Id": id, "IfMatch": found["ETag"], property: config}
-        await call(_SERVICE, f"Update{kind}", wanted)
-
-    async def delete(call: Call, id: str, _properties: Properties) -> None:
-        found = await call(_SERVICE, f"Get{kind}", {"Id": id})
-        await call(_SERVICE, f"Delete{kind}", {"Id": id, "IfMatch": found["ETag"]})
-
+def _policy(noun: str, plural: str, found_by: str, **more: Any) -> Row:
+    """A resource with a configuration and an ETag, whose id the service chooses."""
+    config = f"{noun}Config"
     return Row(
-        name=f"AWS::CloudFront::{kind}",
-        service=_SERVICE,
-        create=op(f"Create{kind}"),
-        physical=f"{{.{kind}.Id}}",
-        keys={"Id": "{$id}"},
-        read=only(f"Get{kind}"),
-        prepare=_configured(f"Create{kind}", property, **(of_step or {})),
-        after_update=change,
-        before_delete=delete,
-        uses=frozenset({property}),
-        attributes={"Id": f"{{.{kind}.Id}}", **more},
-        note="After a stop of the platform it may be made twice.",
+        **{
+            "name": f"AWS::CloudFront::{noun}",
+            "service": _SERVICE,
+            "create": op(f"Create{noun}"),
+            "physical": f"{{.{noun}.Id}}",
+            "find": Find(
+                only(f"List{plural}"),
+                f"{noun}List.Items",
+                {found_by: f"{{{config}.Name}}"},
+                "{.Id}" if found_by == "Name" else f"{{.{noun}.Id}}",
+            ),
+            "keys": {"Id": "{$id}"},
+            "read": only(f"Get{noun}"),
+            "update": (op(f"Update{noun}", IfMatch="{.ETag}"),),
+            "delete": only(f"Delete{noun}", IfMatch="{.ETag}"),
+            "reads_first": True,
+            "attributes": {
+                "Id": "{$id}",
+                "LastModifiedTime": f"{{.{noun}.LastModifiedTime}}",
+            },
+            **more,
+        }
     )
 
 
-def _named_policy(kind: str) -> Row:
-    return _policy(kind, LastModifiedTime=f"{{.{kind}.LastModifiedTime}}")
-
+_IDENTITY_CONFIG = "CloudFrontOriginAccessIdentityConfig"
 
 ROWS = (
     DISTRIBUTION,
     FUNCTION,
-    _named_policy("CachePolicy"),
-    _named_policy("OriginRequestPolicy"),
-    _named_policy("ResponseHeadersPolicy"),
-    _policy("OriginAccessControl"),
+    _policy("CachePolicy", "CachePolicies", "CachePolicy.CachePolicyConfig.Name"),
+    _policy(
+        "OriginRequestPolicy",
+        "OriginRequestPolicies",
+        "OriginRequestPolicy.OriginRequestPolicyConfig.Name",
+    ),
+    _policy(
+        "ResponseHeadersPolicy",
+        "ResponseHeadersPolicies",
+        "ResponseHeadersPolicy.ResponseHeadersPolicyConfig.Name",
+    ),
+    _policy("OriginAccessControl", "OriginAccessControls", "Name", attributes={"Id": "{$id}"}),
     _policy(
         "CloudFrontOriginAccessIdentity",
-        {"CallerReference": "token"},
-        S3CanonicalUserId="{.CloudFrontOriginAccessIdentity.S3CanonicalUserId}",
+        "CloudFrontOriginAccessIdentities",
+        "Name",
+        create=op(
+            "CreateCloudFrontOriginAccessIdentity",
+            **{f"{_IDENTITY_CONFIG}.CallerReference": "{$token}"},
+        ),
+        find=None,
+        update=(
+            op(
+                "UpdateCloudFrontOriginAccessIdentity",
+                IfMatch="{.ETag}",
+                **{
+                    f"{_IDENTITY_CONFIG}.CallerReference": (
+                        "{.CloudFrontOriginAccessIdentity"
+                        ".CloudFrontOriginAccessIdentityConfig.CallerReference}"
+                    )
+                },
+            ),
+        ),
+        attributes={
+            "Id": "{$id}",
+            "S3CanonicalUserId": "{.CloudFrontOriginAccessIdentity.S3CanonicalUserId}",
+        },
     ),
 )

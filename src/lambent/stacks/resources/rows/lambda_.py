@@ -2,8 +2,19 @@
 
 from typing import Any
 
+from lambent.model.stack_documents import TOKEN_TAG
 from lambent.stacks.resources.resource_type import Properties, Step
-from lambent.stacks.resources.row_type import Existing, Find, Name, Part, Retag, Row, Wait, only, op
+from lambent.stacks.resources.row_type import (
+    Existing,
+    Find,
+    Name,
+    Part,
+    Retag,
+    Row,
+    Wait,
+    only,
+    op,
+)
 
 _ENDPOINTS = {"KafkaBootstrapServers": "KAFKA_BOOTSTRAP_SERVERS"}
 
@@ -177,12 +188,14 @@ LAYER_VERSION = Row(
     named=Name("LayerName", 64, is_shared=True),
     create=op("PublishLayerVersion"),
     physical="{.LayerVersionArn}",
+    find=Find(
+        only("ListLayerVersions", LayerName="{LayerName}"), "LayerVersions", {TOKEN_TAG: "{$token}"}
+    ),
     keys={"LayerName": "{$id:6}", "VersionNumber": "{$id:7}"},
     read=only("GetLayerVersion"),
     delete=only("DeleteLayerVersion"),
     attributes={"LayerVersionArn": "{.LayerVersionArn}"},
-    note="A change publishes another version. After a stop of the platform a version may be"
-    " published twice.",
+    note="A change publishes another version.",
 )
 
 LAYER_VERSION_PERMISSION = Row(

@@ -1,13 +1,14 @@
-"""User pools of Amazon Cognito as issuers of tokens: those of the local emulator, and AWS's.
+"""User pools of Amazon Cognito as issuers of tokens: the platform's own, those of the local
+emulator, and AWS's.
 
-The issuer of a pool is an address of AWS, also if the emulator has the pool. So a look at its keys
-is a look at the emulator first.
+The issuer of a pool is an address of AWS, also if the pool is here. So a look at its keys is a look
+at the platform and at the emulator first.
 """
 
-import json
 import re
 
 from lambent.triggers.apis.authorizers.issuers import Fetch
+from lambent.triggers.user_pools.documents import Jwks, configuration
 
 _ARN = re.compile(
     r"arn:aws[a-z-]*:cognito-idp:(?P<region>[a-z0-9-]{1,32}):[0-9]{12}:userpool/"
@@ -46,10 +47,24 @@ def fetch_with_local_pools(fetch: Fetch, fetch_local: Fetch, local: str) -> Fetc
             return await fetch(url)
         if found["name"] == "jwks.json":
             return keys
-        issuer = found["issuer"]
         # Its own document says where it is itself, which is not where others may read.
-        return json.dumps(
-            {"issuer": issuer, "jwks_uri": f"{issuer}/.well-known/jwks.json"}
-        ).encode()
+        return _configuration(found["issuer"])
 
     return fetch_either
+
+
+def fetch_with_own_pools(fetch: Fetch, jwks: Jwks) -> Fetch:
+    """`fetch`, except that the documents of the platform's own user pools are made here."""
+
+    async def fetch_either(url: str) -> bytes:
+        found = _DOCUMENT.fullmatch(url)
+        keys = None if found is None else await jwks(found["pool"])
+        if found is None or keys is None:
+            return await fetch(url)
+        return keys if found["name"] == "jwks.json" else _configuration(found["issuer"])
+
+    return fetch_either
+
+
+def _configuration(issuer: str) -> bytes:
+    return configuration(issuer, f"{issuer}/.well-known/jwks.json")

@@ -44,7 +44,7 @@ DIFFERENCES = (
     Difference(
         "key lambda:EventSourceToken",
         False,
-        "No service here sends one; a statement with it applies to no one.",
+        "Hooks for Alexa have it; these operations never are.",
     ),
     Difference(
         "key lambda:InvokedViaFunctionUrl",

@@ -1,0 +1,1 @@
+"""CloudFront's resources: distributions, policies, functions at the edge, invalidations."""

@@ -1,0 +1,1 @@
+"""Amazon CloudFront: names, documents and policies, as values."""

@@ -1,0 +1,1 @@
+"""Hooks as values, what their kinds take, and the rules of signatures."""

@@ -1,0 +1,173 @@
+"""The way in for hooks: finds the hook, has its kind check the request, delivers, responds.
+
+A caller that does not wait gets 202 when its events are on disk. What is refused is logged nowhere:
+anyone may send anything. The counters that `lambent hook show` prints tell of it.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from functools import partial
+
+import anyio.abc
+
+from lambent.kit.clock import Clock
+from lambent.kit.http.messages import Exchange
+from lambent.kit.ids import new_request_id
+from lambent.kit.tasks import start_task
+from lambent.model.errors import ApiError
+from lambent.model.hooks.hook import BODY_BYTES_MAX, PATH_PREFIX
+from lambent.model.traces import trace_id_of
+from lambent.triggers.hooks.delivery import Delivery
+from lambent.triggers.hooks.directory import HookDirectory, LiveHook
+from lambent.triggers.hooks.kind import (
+    HookRefused,
+    HookRequest,
+    Receive,
+    Received,
+    json_response,
+)
+from lambent.triggers.hooks.replays import Replays, Stale, TooMany
+from lambent.triggers.url_response import UrlResponse
+
+logger = logging.getLogger(__name__)
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_BUSY = json_response(429, "Too Many Requests", ("Retry-After", "1"))
+_UNAVAILABLE = json_response(503, "Service Unavailable")
+_ACCEPTED = json_response(202, "Accepted")
+_DUPLICATE = json_response(202, "Accepted before")
+
+
+class HookFront:
+    """See the module."""
+
+    def __init__(
+        self,
+        directory: HookDirectory,
+        kinds: Mapping[str, Receive],
+        delivery: Delivery,
+        clock: Clock,
+        tasks: anyio.abc.TaskGroup,
+    ) -> None:
+        self._directory = directory
+        self._kinds = kinds
+        self._delivery = delivery
+        self._replays = Replays(clock)
+        self._clock = clock
+        self._tasks = tasks
+
+    def handle(self, exchange: Exchange) -> None:
+        """Serve a request below `PATH_PREFIX`."""
+        start_task(self._tasks, partial(_fail, exchange), self._serve, exchange)
+
+    def handle_oversized(self, exchange: Exchange) -> None:
+        """Serve a request whose body is so large that it was not read."""
+        _send(exchange, json_response(413, f"A request has at most {BODY_BYTES_MAX} bytes."))
+
+    async def observe(self, hook_id: str) -> Mapping[str, int | str | None]:
+        """What has happened to a hook since the platform started."""
+        live = await self._directory.find(hook_id)
+        if live is None:
+            return {}
+        names = ("accepted", "duplicates", "refused", "last_refusal")
+        return {name: getattr(live, name) for name in names}
+
+    async def _serve(self, exchange: Exchange) -> None:
+        hook_id, slash, rest = exchange.path.removeprefix(PATH_PREFIX).partition("/")
+        try:
+            live = await self._directory.find(hook_id) if _ID.fullmatch(hook_id) else None
+        except ApiError:
+            _send(exchange, _UNAVAILABLE)
+            return
+        if live is None:
+            _send(exchange, json_response(404, "Not Found"))
+            return
+        request = HookRequest(
+            hook=live.hook,
+            exchange=exchange,
+            path=f"{slash}{rest}",
+            now=self._clock.now(),
+            request_id=new_request_id(),
+            trace_id=trace_id_of(exchange.headers.get("x-amzn-trace-id")),
+        )
+        try:
+            response = await self._respond(live, request)
+        except HookRefused as error:
+            live.note_refusal(error.message)
+            response = json_response(error.status, error.message)
+        except RecursionError:
+            live.note_refusal("The body is nested too deeply.")
+            response = json_response(400, "The body is nested too deeply.")
+        except ApiError as error:
+            response = _failure(live, error)
+        except TimeoutError:
+            response = json_response(504, "The function did not respond in time.")
+        _send(exchange, response)
+
+    async def _respond(self, live: LiveHook, request: HookRequest) -> UrlResponse:
+        """Raises `HookRefused`, `ApiError` and `TimeoutError`."""
+        if not live.tries.take():
+            return _BUSY
+        received = await self._kinds[request.hook.kind](request)
+        if isinstance(received, UrlResponse):
+            return received
+        if not live.accepts.take():
+            return _BUSY
+        if received.once is None:
+            return await self._deliver(live, request, received)
+        try:
+            if not self._replays.add(request.hook.id, received.once):
+                live.duplicates += 1
+                return _DUPLICATE
+        except TooMany:
+            return _BUSY
+        except Stale as error:
+            raise HookRefused(401, "The request was signed before the platform started.") from error
+        try:
+            return await self._deliver(live, request, received)
+        except BaseException:
+            self._replays.remove(request.hook.id, received.once)
+            raise
+
+    async def _deliver(
+        self, live: LiveHook, request: HookRequest, received: Received
+    ) -> UrlResponse:
+        if received.respond is not None:
+            response = received.respond(await self._delivery.call(request, received))
+        elif received.entries:
+            await self._delivery.put(request.hook, received.entries)
+            response = _ACCEPTED
+        else:
+            await self._delivery.keep(request, received)
+            response = _ACCEPTED
+        live.accepted += 1
+        return response
+
+
+def _failure(live: LiveHook, error: ApiError) -> UrlResponse:
+    """The response to a request whose events could not be delivered, which is logged once: the
+    sender sends them again."""
+    if error.status == 429:
+        return _BUSY
+    if error.status == 503:
+        return _UNAVAILABLE
+    if error.status == 413:
+        return json_response(413, "The event is too large.")
+    message = f"Its events cannot be delivered ({error.code})."
+    if live.last_refusal != message:
+        logger.warning("%s: %s", live.hook.arn, error.message)
+    live.note_refusal(message)
+    return json_response(502, "The event cannot be delivered.")
+
+
+def _fail(exchange: Exchange, _: Exception) -> None:
+    _send(exchange, json_response(500, "Internal Server Error"))
+
+
+def _send(exchange: Exchange, response: UrlResponse) -> None:
+    exchange.respond(
+        response.status,
+        response.headers,
+        response.body if response.status not in (204, 304) else b"",
+    )

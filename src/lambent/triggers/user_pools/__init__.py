@@ -1,0 +1,1 @@
+"""What Cognito's user pools do outside: they call functions, send mail, and publish their keys."""
