@@ -410,7 +410,7 @@ async def test_a_session_is_for_its_user_and_challenge(world: World) -> None:
 
 
 async def test_an_address_signs_up_so_many_users(world: World) -> None:
-    """And no more; it can sign users in anyway."""
+    """And no more; it can still sign users in."""
     pool = await world.pool()
     client = await world.client(pool)
     await world.user(pool, "ann")
