@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -61,7 +62,7 @@ class Hook:
 
 def lambent(
     platform: Platform, *arguments: str, given: str = "", **variables: str
-) -> "forking.client.subprocess.CompletedProcess[str]":
+) -> "subprocess.CompletedProcess[str]":
     """`lambent ARGUMENTS` against the platform."""
     return forking.run(
         [sys.executable, "-m", "lambent", *arguments],

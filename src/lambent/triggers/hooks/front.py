@@ -27,7 +27,7 @@ from lambent.triggers.hooks.kind import (
     Received,
     json_response,
 )
-from lambent.triggers.hooks.replays import Replays, Stale, TooMany
+from lambent.triggers.hooks.replays import Replays, Seen, Stale, TooMany
 from lambent.triggers.url_response import UrlResponse
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{32}")
 _BUSY = json_response(429, "Too Many Requests", ("Retry-After", "1"))
 _UNAVAILABLE = json_response(503, "Service Unavailable")
+_IN_PROGRESS = json_response(503, "The first copy is being delivered", ("Retry-After", "1"))
 _ACCEPTED = json_response(202, "Accepted")
 _DUPLICATE = json_response(202, "Accepted before")
 
@@ -117,18 +118,22 @@ class HookFront:
         if received.once is None:
             return await self._deliver(live, request, received)
         try:
-            if not self._replays.add(request.hook.id, received.once):
-                live.duplicates += 1
-                return _DUPLICATE
+            seen = self._replays.add(request.hook.id, received.once)
         except TooMany:
             return _BUSY
         except Stale as error:
             raise HookRefused(401, "The request was signed before the platform started.") from error
+        if seen is not Seen.NEVER:
+            live.duplicates += 1
+            # A copy must not be acknowledged before the first one is on disk.
+            return _DUPLICATE if seen is Seen.BEFORE else _IN_PROGRESS
         try:
-            return await self._deliver(live, request, received)
+            response = await self._deliver(live, request, received)
         except BaseException:
             self._replays.remove(request.hook.id, received.once)
             raise
+        self._replays.settle(request.hook.id, received.once)
+        return response
 
     async def _deliver(
         self, live: LiveHook, request: HookRequest, received: Received

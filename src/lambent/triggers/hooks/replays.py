@@ -5,12 +5,25 @@ process. After a start it is empty, so what was signed before is refused if its 
 when it retries. Platforms that share a database each have a memory of their own.
 """
 
+import enum
+
 from lambent.kit.clock import Clock
 from lambent.triggers.hooks.kind import Once
 
 _PER_HOOK_MAX = 100_000
 _ALL_MAX = 400_000
 """Requests that are remembered, with about 150 bytes each."""
+
+
+class Seen(enum.Enum):
+    """Whether a request was made before."""
+
+    NEVER = enum.auto()
+    """It is remembered from now on. `settle` or `remove` must follow."""
+    NOW = enum.auto()
+    """Its first copy is being delivered, which may still fail."""
+    BEFORE = enum.auto()
+    """It was accepted."""
 
 
 class TooMany(Exception):
@@ -33,18 +46,21 @@ class Replays:
         self._all_max = all_max
         self._hooks: dict[str, dict[bytes, float]] = {}
         """By hook: what is remembered, and until when, in the order of arrival."""
+        self._unsettled = set[tuple[str, bytes]]()
         self._count = 0
 
-    def add(self, hook_id: str, once: Once) -> bool:
-        """Remember a request; returns False if it is a copy. Raises `TooMany` and `Stale`."""
+    def add(self, hook_id: str, once: Once) -> Seen:
+        """Remember a request unless it is a copy. Raises `TooMany` and `Stale`."""
         # Times of signatures are whole seconds.
         if once.signed_at is not None and once.signed_at < int(self._started):
             raise Stale
         now = self._clock.now()
         known = self._hooks.setdefault(hook_id, {})
         expires = known.get(once.key)
+        if (hook_id, once.key) in self._unsettled:
+            return Seen.NOW
         if expires is not None and expires > now:
-            return False
+            return Seen.BEFORE
         if expires is not None:
             self._remove(known, once.key)
         if len(known) >= self._per_hook_max or self._count >= self._all_max:
@@ -53,11 +69,17 @@ class Replays:
             if len(known) >= self._per_hook_max or self._count >= self._all_max:
                 raise TooMany
         known[once.key] = once.expires
+        self._unsettled.add((hook_id, once.key))
         self._count += 1
-        return True
+        return Seen.NEVER
+
+    def settle(self, hook_id: str, once: Once) -> None:
+        """A request was delivered."""
+        self._unsettled.discard((hook_id, once.key))
 
     def remove(self, hook_id: str, once: Once) -> None:
         """Forget a request that was not delivered, so that it can be sent again."""
+        self._unsettled.discard((hook_id, once.key))
         known = self._hooks.get(hook_id, {})
         if once.key in known:
             self._remove(known, once.key)

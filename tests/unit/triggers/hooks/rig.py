@@ -79,6 +79,8 @@ class Rig:
         self.outcome: Outcome = Succeeded(b"null")
         self.failure: ApiError | None = None
         self.outage: ApiError | None = None
+        self.gate: anyio.Event | None = None
+        """What deliveries wait for."""
         self._front: Any = None
         self._tasks: Any = None
 
@@ -128,6 +130,8 @@ class Rig:
 
     async def keep(self, request: HookRequest, received: Received) -> None:
         """See `Delivery`."""
+        if self.gate is not None:
+            await self.gate.wait()
         if self.failure is not None:
             raise self.failure
         self.kept += map(json.loads, received.events)

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 from typing import Any
 
+import anyio
 import pytest
 
 from lambent.kit.clock import ManualClock
@@ -13,7 +14,7 @@ from lambent.model.errors import ApiError
 from lambent.model.hooks.hook import Secret
 from lambent.store.problems import StoreUnavailable
 from lambent.triggers.hooks.kind import Once
-from lambent.triggers.hooks.replays import Replays, Stale, TooMany
+from lambent.triggers.hooks.replays import Replays, Seen, Stale, TooMany
 
 from .rig import BEARER, NOW, SECRET, Rig
 
@@ -64,6 +65,29 @@ async def test_what_is_signed_counts_once() -> None:
         assert (seen["accepted"], seen["duplicates"], seen["refused"]) == (1, 3, 2)
 
 
+@pytest.mark.parametrize("fails", [True, False])
+async def test_a_copy_while_the_first_is_being_delivered(fails: bool) -> None:
+    """Is not acknowledged, as the first may still fail. Its sender sends it again."""
+    async with Rig("hmac", {"scheme": "stripe"}) as rig:
+        headers, first = stripe(b"{}", NOW), list[int]()
+        rig.gate = anyio.Event()
+        rig.failure = ApiError("ServiceException", "no disk", status=500) if fails else None
+
+        async def send() -> None:
+            first.append((await rig.send(b"{}", headers)).status)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send)
+            await anyio.wait_all_tasks_blocked()
+            assert (await rig.send(b"{}", headers)).status == 503
+            rig.gate.set()
+        assert first == [502 if fails else 202]
+        rig.failure = None
+        again = await rig.send(b"{}", headers)
+        assert again.message == ("Accepted" if fails else "Accepted before")
+        assert len(rig.kept) == 1
+
+
 async def test_a_signature_from_the_future_cannot_be_used_twice() -> None:
     """The sender's clock is ahead: a copy is recognized for longer."""
     async with Rig("hmac", {"scheme": "stripe"}) as rig:
@@ -88,7 +112,9 @@ def test_the_memory_is_bounded() -> None:
     replays = Replays(clock, per_hook_max=2, all_max=3)
 
     def add(hook: str, key: bytes, expires: float = NOW + 10) -> bool:
-        return replays.add(hook, Once(key, expires))
+        seen = replays.add(hook, Once(key, expires))
+        replays.settle(hook, Once(key, expires))
+        return seen is Seen.NEVER
 
     assert add("a", b"1", NOW + 5)
     assert add("a", b"2")

@@ -106,10 +106,10 @@ def test_attributes_of_values_are_no_properties(name: str) -> None:
 )
 def test_a_bomb_is_an_error_soon(template: str) -> None:
     """Loops, growth, depth and recursion end in a `TemplateError`."""
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(TemplateError):
         render(template)
-    assert time.monotonic() - started < SECONDS_MAX
+    assert time.thread_time() - started < SECONDS_MAX
 
 
 def test_a_large_body_is_read_within_the_budget() -> None:
