@@ -1,8 +1,11 @@
 """Services of the emulator that call functions and wait for their answers, as people use them."""
 
+import base64
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +16,7 @@ from websockets.sync.client import connect
 
 from .conftest import ACCOUNT, ROLE, Platform, deploy, wait_for
 from .functions_api import refusal
+from .test_services import Teller
 
 PASSWORD = "Passw0rd!x"
 OTHER_ACCOUNT = "123456789012"
@@ -37,6 +41,47 @@ CONFIRMS = """
 def handler(event, context):
     event["response"]["autoConfirmUser"] = True
     return event
+"""
+ADDS = """
+def handler(event, context):
+    if event["triggerSource"].startswith("CustomMessage"):
+        print("message for", event["userName"])
+        event["response"].update(emailSubject="Welcome", emailMessage=
+            event["request"]["codeParameter"] + event["request"]["usernameParameter"])
+    else:
+        event["response"]["claimsOverrideDetails"] = {"claimsToAddOrOverride": {"team": "red"}}
+    return event
+"""
+ROTATES = """
+import boto3
+secrets = boto3.client("secretsmanager")
+def handler(event, context):
+    secret, token, step = event["SecretId"], event["ClientRequestToken"], event["Step"]
+    versions = secrets.describe_secret(SecretId=secret)["VersionIdsToStages"]
+    assert versions[token] == ["AWSPENDING"], versions
+    pending = {"SecretId": secret, "VersionId": token, "VersionStage": "AWSPENDING"}
+    old = secrets.get_secret_value(SecretId=secret)
+    print("STEP", step)
+    if step == "createSecret":
+        try:
+            secrets.get_secret_value(**pending)
+        except secrets.exceptions.ResourceNotFoundException:
+            secrets.put_secret_value(SecretId=secret, ClientRequestToken=token,
+                SecretString=old["SecretString"] + "+", VersionStages=["AWSPENDING"])
+    elif step == "testSecret" and old["SecretString"].endswith("++"):
+        raise ValueError("the new secret does not work")
+    elif step == "finishSecret":
+        assert secrets.get_secret_value(**pending)["SecretString"].endswith("+")
+        secrets.update_secret_version_stage(SecretId=secret, VersionStage="AWSCURRENT",
+            MoveToVersionId=token, RemoveFromVersionId=old["VersionId"])
+"""
+ANSWERS = """
+import boto3, json
+def handler(event, context):
+    if "token" in event:
+        boto3.client("stepfunctions").send_task_success(
+            taskToken=event["token"], output=json.dumps({"n": event["n"] + 1}))
+    return {"n": event["n"] * 2}
 """
 SHOUTS = """
 import base64
@@ -189,6 +234,291 @@ def test_challenges_of_ones_own(platform: Platform, account: str) -> None:
 
     assert answer("4")["AuthenticationResult"]["AccessToken"]
     assert refusal(lambda: answer("5"))[0] == "NotAuthorizedException"
+
+
+def test_tokens_and_messages_of_a_pool(platform: Platform) -> None:
+    """The functions that add claims and write to users are called."""
+    arn = deploy_for(platform, "adds", ADDS)
+    pool, client = pool_of(platform, PreTokenGeneration=arn, CustomMessage=arn)
+    owner = platform.client("cognito-idp")
+    owner.admin_create_user(
+        UserPoolId=pool,
+        Username="kim",
+        DesiredDeliveryMediums=["EMAIL"],
+        UserAttributes=[{"Name": "email", "Value": "kim@example.com"}],
+    )
+    owner.admin_set_user_password(
+        UserPoolId=pool, Username="kim", Password=PASSWORD, Permanent=True
+    )
+    token = unsigned(platform).initiate_auth(
+        ClientId=client,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "kim", "PASSWORD": PASSWORD},
+    )["AuthenticationResult"]["IdToken"]
+    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "==="))
+    assert claims["team"] == "red"
+    wait_for(lambda: "message for kim" in printed(platform, "adds"), "the message")
+
+
+def printed(platform: Platform, name: str) -> str:
+    """What a function has printed."""
+    logs = platform.client("logs")
+    try:
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    except logs.exceptions.ResourceNotFoundException:
+        return ""
+    return "".join(event["message"] for event in found)
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, OTHER_ACCOUNT])
+def test_a_secret_is_rotated(platform: Platform, account: str) -> None:
+    """The four steps, as AWS's own functions expect them. A rotation that failed is not complete,
+    and a request tries it again."""
+    arn = deploy_for(platform, "rotates", ROTATES, account)
+    secrets = platform.client("secretsmanager", aws_access_key_id=account)
+    secret = secrets.create_secret(Name="rotated", SecretString="old")["ARN"]
+    code, _ = refusal(lambda: secrets.rotate_secret(SecretId=secret))
+    assert code == "InvalidRequestException"
+    rules = {"AutomaticallyAfterDays": 30}
+    wrong = {"SecretId": secret, "RotationLambdaARN": arn}
+    code, _ = refusal(
+        lambda: secrets.rotate_secret(
+            **wrong, RotationRules={"ScheduleExpression": "cron(0 8 * * ? *)"}
+        )
+    )
+    assert code == "InvalidParameterException"
+
+    def described() -> Any:
+        return secrets.describe_secret(SecretId=secret)
+
+    def is_rotated(version: str) -> bool:
+        found = described()
+        return "AWSCURRENT" in found["VersionIdsToStages"][version] and "LastRotatedDate" in found
+
+    for value in ("old+", "old++"):
+        begun = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=arn, RotationRules=rules)
+        wait_for(partial(is_rotated, begun["VersionId"]), "the rotation", deadline_s=60)
+        assert secrets.get_secret_value(SecretId=secret)["SecretString"] == value
+    found = described()
+    assert (found["NextRotationDate"] - found["LastRotatedDate"]).days == 30
+    previous = secrets.get_secret_value(SecretId=secret, VersionStage="AWSPREVIOUS")
+    assert previous["SecretString"] == "old+"
+
+    logs = platform.client("logs", aws_access_key_id=account)
+
+    def tested() -> int:
+        found = logs.filter_log_events(
+            logGroupName="/aws/lambda/rotates", filterPattern='"STEP testSecret"'
+        )
+        return len(found["events"])
+
+    secrets.rotate_secret(SecretId=secret)
+    wait_for(lambda: tested() == 3, "the failure", deadline_s=60)
+
+    def retried() -> bool:
+        code, _ = refusal(lambda: secrets.rotate_secret(SecretId=secret))
+        assert code == "InvalidRequestException"
+        return tested() > 3
+
+    wait_for(retried, "another attempt", deadline_s=60)
+    assert secrets.get_secret_value(SecretId=secret)["SecretString"] == "old++"
+
+
+def table_with_stream(platform: Platform, name: str) -> str:
+    """The ARN of the stream of a new table."""
+    table = platform.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )
+    return str(table["TableDescription"]["LatestStreamArn"])
+
+
+def test_a_pipe_calls_a_function(platform: Platform) -> None:
+    """With the records of a table, in their order, also those from before it."""
+    stream = table_with_stream(platform, "piped")
+    teller = Teller(platform, "on-pipe")
+    items = platform.client("dynamodb")
+    items.put_item(TableName="piped", Item={"id": {"S": "a"}})
+    platform.client("pipes").create_pipe(
+        Name="to-function",
+        RoleArn=ROLE,
+        Source=stream,
+        Target=teller.arn,
+        SourceParameters={"DynamoDBStreamParameters": {"StartingPosition": "TRIM_HORIZON"}},
+    )
+    for key in ("a", "b"):
+        (record,) = teller.received("the records")["event"]
+        assert (record["eventSource"], record["eventName"]) == ("aws:dynamodb", "INSERT")
+        assert record["dynamodb"]["NewImage"] == {"id": {"S": key}}
+        items.put_item(TableName="piped", Item={"id": {"S": "b"}})
+
+
+@pytest.mark.parametrize("source", ["sqs", "kinesis", "dynamodb"])
+def test_mappings_read_the_emulator(platform: Platform, source: str) -> None:
+    """Without settings."""
+    teller = Teller(platform, f"maps-{source}")
+    if source == "sqs":
+        sqs = platform.client("sqs")
+        queue = sqs.create_queue(QueueName="mapped")["QueueUrl"]
+        arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:mapped"
+        sqs.send_message(QueueUrl=queue, MessageBody="hello")
+    elif source == "kinesis":
+        kinesis = platform.client("kinesis")
+        kinesis.create_stream(StreamName="mapped", ShardCount=1)
+        arn = kinesis.describe_stream(StreamName="mapped")["StreamDescription"]["StreamARN"]
+        kinesis.put_record(StreamName="mapped", PartitionKey="k", Data=b"hello")
+    else:
+        arn = table_with_stream(platform, "mapped")
+        platform.client("dynamodb").put_item(TableName="mapped", Item={"id": {"S": "hello"}})
+    start = {} if source == "sqs" else {"StartingPosition": "TRIM_HORIZON"}
+    platform.client("lambda").create_event_source_mapping(
+        FunctionName=teller.name, EventSourceArn=arn, **start
+    )
+    (record,) = teller.received("the records")["event"]["Records"]
+    assert (record["eventSource"], record["eventSourceARN"]) == (f"aws:{source}", arn)
+
+
+def test_state_machines_call_functions(platform: Platform) -> None:
+    """By the optimized integration, with and without a task token. What is not offered fails."""
+    name = deploy_for(platform, "answers", ANSWERS).rpartition(":")[2]
+    states = platform.client("stepfunctions")
+
+    def ended(suffix: str, payload: dict[str, Any]) -> Any:
+        task = {
+            "Type": "Task",
+            "Resource": f"arn:aws:states:::{suffix}",
+            "Parameters": {"FunctionName": name, "Payload": payload},
+            "End": True,
+        }
+        machine = states.create_state_machine(
+            name=suffix.replace(":", "-").replace(".", "-"),
+            definition=json.dumps({"StartAt": "A", "States": {"A": task}}),
+            roleArn=ROLE,
+        )["stateMachineArn"]
+        run = states.start_execution(stateMachineArn=machine, input='{"n": 20}')["executionArn"]
+
+        def found() -> Any:
+            shown = states.describe_execution(executionArn=run)
+            return shown if shown["status"] != "RUNNING" else None
+
+        return wait_for(found, "the end of the execution", deadline_s=30)
+
+    called = ended("lambda:invoke", {"n.$": "$.n"})
+    assert json.loads(called["output"])["Payload"] == {"n": 40}
+    waited = ended("lambda:invoke.waitForTaskToken", {"n.$": "$.n", "token.$": "$$.Task.Token"})
+    assert json.loads(waited["output"]) == {"n": 21}
+    assert ended("aws-sdk:lambda:invoke", {})["status"] == "FAILED"
+
+
+FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
+STREAM = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/t/stream/2026-01-01T00:00:00.000"
+QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
+PIPE = {"Name": "refused", "RoleArn": ROLE, "Source": STREAM, "Target": FUNCTION}
+BATCH = {
+    "AccountId": ACCOUNT,
+    "Operation": {"LambdaInvoke": {"FunctionArn": FUNCTION}},
+    "Report": {"Enabled": False},
+    "ClientRequestToken": "t",
+    "Priority": 1,
+    "RoleArn": ROLE,
+}
+PROCESSORS = [
+    {
+        "Type": "Lambda",
+        "Parameters": [{"ParameterName": "LambdaArn", "ParameterValue": FUNCTION}],
+    }
+]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "code"),
+    [
+        *(
+            (
+                "cognito-idp",
+                "create_user_pool",
+                {"PoolName": "p", "LambdaConfig": {trigger: FUNCTION}},
+                "InvalidParameterException",
+            )
+            for trigger in (
+                "PostAuthentication",
+                "PostConfirmation",
+                "PreAuthentication",
+                "UserMigration",
+            )
+        ),
+        *(
+            (
+                "s3",
+                "put_bucket_notification_configuration",
+                {
+                    "Bucket": "silent",
+                    "NotificationConfiguration": {
+                        "LambdaFunctionConfigurations": [
+                            {"LambdaFunctionArn": FUNCTION, "Events": [event]}
+                        ]
+                    },
+                },
+                "InvalidArgument",
+            )
+            for event in ("s3:ObjectTagging:*", "s3:LifecycleExpiration:*", "s3:Replication:*")
+        ),
+        (
+            "ses",
+            "create_receipt_rule",
+            {
+                "RuleSetName": "silent",
+                "Rule": {"Name": "r", "Actions": [{"LambdaAction": {"FunctionArn": FUNCTION}}]},
+            },
+            "InvalidLambdaFunction",
+        ),
+        (
+            "firehose",
+            "create_delivery_stream",
+            {
+                "DeliveryStreamName": "refused",
+                "HttpEndpointDestinationConfiguration": {
+                    "EndpointConfiguration": {"Url": "https://example.com"},
+                    "S3Configuration": {"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::silent"},
+                    "ProcessingConfiguration": {"Enabled": True, "Processors": PROCESSORS},
+                },
+            },
+            "InvalidArgumentException",
+        ),
+        ("pipes", "create_pipe", {**PIPE, "Source": QUEUE}, "ValidationException"),
+        ("pipes", "create_pipe", {**PIPE, "Target": QUEUE}, "ValidationException"),
+        ("pipes", "create_pipe", {**PIPE, "Enrichment": FUNCTION}, "ValidationException"),
+        (
+            "cloudwatch",
+            "put_metric_alarm",
+            {
+                "AlarmName": "refused",
+                "AlarmActions": [FUNCTION],
+                "EvaluationPeriods": 1,
+                "ComparisonOperator": "GreaterThanThreshold",
+            },
+            "",
+        ),
+        ("ssm", "start_automation_execution", {"DocumentName": "d"}, ""),
+        ("s3control", "create_job", BATCH, ""),
+    ],
+)
+def test_callers_that_never_call_are_refused(
+    platform: Platform, service: str, operation: str, params: dict[str, Any], code: str
+) -> None:
+    """When they are configured; none is stored without a word."""
+    if service == "s3":
+        platform.client("s3").create_bucket(Bucket="silent")
+    config = Config(inject_host_prefix=False)
+    client = platform.client(service, config=config)
+    if service == "s3control":
+        client.meta.events.register("before-send.s3-control", without_prefix)
+    refused_as, message = refusal(lambda: getattr(client, operation)(**params))
+    assert refused_as == code or not code, message
+    assert message
 
 
 def test_identities_without_a_signature(platform: Platform) -> None:

@@ -15,6 +15,7 @@ import contextvars
 import fcntl
 import http.client
 import importlib
+import importlib.util
 import json
 import os
 import re
@@ -27,6 +28,7 @@ from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
+_CALLERS = Path(__file__).with_name("local_services_callers.py")
 _STOP_DEADLINE_S = 15.0
 _SAVE_EVERY_S = 15.0
 _EVENT_DEADLINE_S = 30.0
@@ -66,15 +68,29 @@ def main() -> None:
     _take(directory)
     (directory / "tmp").mkdir(exist_ok=True)
     sys.path.insert(0, config["packages"])
+    callers = _load(_CALLERS)
     address = (config["deliveries"]["host"], config["deliveries"]["port"])
     sys.addaudithook(Guard(Path(config["data"]), directory, address))
     app = importlib.import_module("ministack.app")
-    lead_to_platform(Deliveries(config["deliveries"]))
+    deliveries = Deliveries(config["deliveries"])
+    lead_to_platform(deliveries)
+    callers.lead_callers(deliveries, _replace)
     objects = importlib.import_module("ministack.services.s3_object_lambda")
     _have_a_default_key()
     # Functions fetch the object from the platform's endpoint in their box.
     _replace(objects, "_endpoint_for", lambda _: config["box_endpoint"])
     asyncio.run(_serve(app, config["listener"]))
+
+
+def _load(path: Path) -> Any:
+    """Another file of this program. Its directory has modules of the platform, too, so it is not
+    searched for imports."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _end_with_platform() -> None:
