@@ -1,4 +1,5 @@
-"""The AWS CDK, unmodified: bootstrap, deploy, diff, hotswap, destroy. It takes a minute of CPU."""
+"""The AWS CDK, unmodified: bootstrap, deploy, diff, hotswap, watch, destroy. It takes a minute of
+CPU."""
 
 from collections.abc import Callable
 
@@ -57,6 +58,9 @@ new cdk.CfnOutput(stack, "Name", { value: hello.functionName });
 new cdk.CfnOutput(stack, "QueueUrl", { value: queue.queueUrl });
 new cdk.CfnOutput(stack, "BucketName", { value: bucket.bucketName });
 """
+SETTINGS = """
+{"app": "node app.js", "watch": {"include": ["src/**"], "exclude": ["cdk.out"]}}
+"""
 APP = """
 import json, os
 
@@ -69,33 +73,31 @@ def handler(event, context):
 @pytest.fixture
 def project(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(tmp_path_factory.mktemp("cdk"), platform)
-    made.write(app__js=PROGRAM, cdk__json='{"app": "node app.js"}')
+    made.write(app__js=PROGRAM, cdk__json=SETTINGS)
     (made.directory / "src").mkdir()
     (made.directory / "src" / "app.py").write_text(APP)
     return made
 
 
+CDK = ("node", str(MODULES / "aws-cdk" / "bin" / "cdk"), "--no-notices")
+VARIABLES = {
+    "NODE_PATH": str(MODULES),
+    "NODE_NO_WARNINGS": "1",
+    "CDK_DISABLE_CLI_TELEMETRY": "1",
+}
+
+
 @pytest.fixture
 def cdk(project: Project) -> Callable[..., str]:
     """Runs `cdk`; returns what it prints."""
-    program = str(MODULES / "aws-cdk" / "bin" / "cdk")
-
-    def run(*arguments: str) -> str:
-        return project.run(
-            ["node", program, "--no-notices", *arguments],
-            NODE_PATH=str(MODULES),
-            NODE_NO_WARNINGS="1",
-            CDK_DISABLE_CLI_TELEMETRY="1",
-        )
-
-    return run
+    return lambda *arguments: project.run([*CDK, *arguments], **VARIABLES)
 
 
 @pytest.mark.timeout(600)
 def test_from_the_bootstrap_to_the_destruction(project: Project, cdk: Callable[..., str]) -> None:
     """An API, a queue and a bucket call a function. A bucket with an object goes with its stack: a
-    function of the CDK empties it. A function of the CDK calls SSM. `--hotswap` sends new code
-    without a change set."""
+    function of the CDK empties it. A function of the CDK calls SSM. `--hotswap` and `watch` send
+    new code without a change set."""
     assert "bootstrapped" in cdk("bootstrap", "aws://000000000000/us-east-1")
     deploy = ("deploy", "--require-approval", "never")
     cdk(*deploy)
@@ -126,6 +128,11 @@ def test_from_the_bootstrap_to_the_destruction(project: Project, cdk: Callable[.
     assert "hotswapped" in cdk(*deploy, "--hotswap", "--context", "who=you")
     assert project.get(address) == {"goodbye": "you"}
     assert len(project.events("CdkApp")) == events
+    with project.running(
+        [*CDK, "watch", "--context", "who=you"], "Watching for file changes", **VARIABLES
+    ):
+        code.write_text(APP.replace('"hello":', '"ahoy":'))
+        wait_for(lambda: project.get(address) == {"ahoy": "you"}, "the new code answers")
 
     cdk("destroy", "--force")
     assert ssm.get_parameters(Names=["/cdk/said"])["InvalidParameters"] == ["/cdk/said"]

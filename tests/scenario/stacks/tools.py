@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,15 +61,7 @@ class Project:
         with start(
             command,
             cwd=self.directory,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self._home),
-                "AWS_ENDPOINT_URL": self.platform.endpoint,
-                "AWS_ACCESS_KEY_ID": ACCOUNT,
-                "AWS_SECRET_ACCESS_KEY": "any",
-                "AWS_DEFAULT_REGION": "us-east-1",
-                **variables,
-            },
+            env=self._environment(variables),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -77,6 +70,40 @@ class Project:
             printed, _ = process.communicate(answers, timeout=110)
         assert process.returncode == code, printed + self._failures()
         return printed
+
+    @contextmanager
+    def running(self, command: Sequence[str], sign: str, **variables: str) -> Iterator[None]:
+        """Have a tool run beside the block, from the moment at which it has printed a sign."""
+        output = self._home / "output"
+        with (
+            output.open("w") as written,
+            subprocess.Popen(
+                command,
+                cwd=self.directory,
+                env=self._environment(variables),
+                stdin=subprocess.DEVNULL,
+                stdout=written,
+                stderr=subprocess.STDOUT,
+            ) as process,
+        ):
+            try:
+                wait_for(lambda: sign in output.read_text(), f"it prints {sign}", 110)
+                yield
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{output.read_text()}") from None
+            finally:
+                process.terminate()
+
+    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self._home),
+            "AWS_ENDPOINT_URL": self.platform.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "any",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            **variables,
+        }
 
     def _failures(self) -> str:
         """Why steps of stacks failed, for the report of a test."""
