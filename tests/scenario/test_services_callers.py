@@ -521,6 +521,50 @@ def test_callers_that_never_call_are_refused(
     assert message
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "params"),
+    [
+        ("appsync", "list_graphql_apis", {}),
+        ("bedrock-agent", "list_agents", {}),
+        (
+            "codecommit",
+            "put_repository_triggers",
+            {
+                "repositoryName": "r",
+                "triggers": [{"name": "t", "destinationArn": FUNCTION, "events": ["all"]}],
+            },
+        ),
+        ("codepipeline", "list_pipelines", {}),
+        (
+            "config",
+            "put_config_rule",
+            {"ConfigRule": {"Source": {"Owner": "CUSTOM_LAMBDA", "SourceIdentifier": FUNCTION}}},
+        ),
+        ("connect", "associate_lambda_function", {"InstanceId": "i", "FunctionArn": FUNCTION}),
+        ("elbv2", "create_target_group", {"Name": "t", "TargetType": "lambda"}),
+        (
+            "iot",
+            "create_topic_rule",
+            {
+                "ruleName": "r",
+                "topicRulePayload": {
+                    "sql": "SELECT * FROM 't'",
+                    "actions": [{"lambda": {"functionArn": FUNCTION}}],
+                },
+            },
+        ),
+        ("lexv2-models", "list_bots", {}),
+    ],
+)
+def test_callers_that_are_not_here(
+    platform: Platform, service: str, operation: str, params: dict[str, Any]
+) -> None:
+    """Services that only AWS has: the error names the service that the request is for."""
+    code, message = refusal(lambda: getattr(platform.client(service), operation)(**params))
+    assert code == "UnknownServiceException", message
+    assert "this request is for" in message
+
+
 def test_identities_without_a_signature(platform: Platform) -> None:
     """Of an identity pool, as applications ask for them."""
     owner = platform.client("cognito-identity")
