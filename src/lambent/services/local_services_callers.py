@@ -219,7 +219,7 @@ class Rotations:
         return describe_all
 
     def run_schedules(self) -> None:
-        """Rotate what is due, for ever."""
+        """Rotate what is due, forever."""
         while True:
             threading.Event().wait(_DUE_EVERY_S)
             try:
@@ -228,7 +228,7 @@ class Rotations:
                 _log(f"rotations of secrets fail: {error!r}")
 
     def rotate_due(self, now: float) -> None:
-        """Begin each rotation whose time has come; one that failed is tried again."""
+        """Begin each rotation whose time has come; one that failed is retried."""
         for (account, region, _), secret in self._secrets._secrets.all_items():
             due = due_at(secret)
             if due is None or now < due:

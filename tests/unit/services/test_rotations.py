@@ -108,7 +108,7 @@ def test_what_is_due_is_rotated_in_its_account() -> None:
     assert deliveries.steps.empty()
 
 
-def test_a_rotation_that_failed_is_tried_again_with_its_version() -> None:
+def test_a_rotation_that_failed_is_retried_with_its_version() -> None:
     kept = secret(Versions={"two": {"Stages": ["AWSPENDING"]}})
     deliveries = Deliveries("createSecret")
     for _ in range(2):
