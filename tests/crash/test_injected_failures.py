@@ -41,6 +41,7 @@ from tests.scenario.mappings.conftest import Function
 from tests.scenario.mappings.streams import IMPATIENT, Stream
 from tests.scenario.mappings.test_activemq import Queue as ActiveQueue
 from tests.scenario.mappings.test_kafka import Topic
+from tests.scenario.mappings.test_nats import Stream as NatsStream
 from tests.scenario.mappings.test_rabbitmq import Queue as RabbitQueue
 from tests.scenario.mappings.test_sqs import Queue as SqsQueue
 from tests.scenario.test_services import local_services_of, receive
@@ -48,6 +49,7 @@ from tests.scenario.test_snap_start import RUNTIME as SNAP_START_RUNTIME
 from tests.scenario.test_telemetry_api import LISTENER, SUBSCRIPTION
 from tests.servers.activemq import ActiveMq
 from tests.servers.kafka import MockKafka
+from tests.servers.nats import Nats
 from tests.servers.rabbitmq import RabbitMq
 from tests.unit.triggers.apis.backend import running_backend
 
@@ -126,7 +128,7 @@ class World:
 
         def call() -> None:
             client = self.platform.client("lambda")
-            while not is_over.wait(0.02):
+            while not is_over.wait(0.05):
                 try:
                     answers.append(invoke(client, "steady", len(answers))[0])
                 except Exception as error:
@@ -212,10 +214,14 @@ class World:
         wait_for(lists, "the emulator answers", deadline_s=60)
 
 
+NATS_ARN = "arn:aws:nats:us-east-1:000000000000:stream/failing"
+
+
 @pytest.fixture(scope="module")
 def world(
     rabbitmq: RabbitMq,
     activemq: ActiveMq,
+    nats_server: Nats,
     mock_kafka: MockKafka,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[World]:
@@ -228,12 +234,14 @@ def world(
     settings += ["polling.session_s=6", "polling.long_poll_s=1"]
     settings += ["asynchronous.retry_s=0.05", "asynchronous.backoff_s=0.05"]
     settings += ["egress.allow=127.0.0.0/8", "server.tls=auto", "server.tls_port=0"]
-    settings += ["polling.brokers=" + ",".join(f"{broker_arn(n)}={u}" for n, u in brokers.items())]
+    places = [f"{broker_arn(name)}={url}" for name, url in brokers.items()]
+    places.append(f"{NATS_ARN}=nats://127.0.0.1:{nats_server.port}")
+    settings.append("polling.brokers=" + ",".join(places))
     options = [option for setting in settings for option in ("--set", setting)]
     platform = FailingPlatform(tmp_path_factory.mktemp("failing") / "data", "--services", *options)
     try:
         made = World(platform)
-        _add_sources(made, rabbitmq, activemq, mock_kafka)
+        _add_sources(made, rabbitmq, activemq, nats_server, mock_kafka)
         yield made
         assert platform.stop() == 0, platform.text()[-5000:]
     finally:
@@ -241,7 +249,7 @@ def world(
 
 
 def _add_sources(
-    world: World, rabbitmq: RabbitMq, activemq: ActiveMq, mock_kafka: MockKafka
+    world: World, rabbitmq: RabbitMq, activemq: ActiveMq, server: Nats, mock_kafka: MockKafka
 ) -> None:
     platform = world.platform
     sqs = SqsQueue(platform, "read", VisibilityTimeout="2")
@@ -264,6 +272,12 @@ def _add_sources(
         world.add_source(
             name, queue.send, partial(map_queue, broker=name, queue=queue.name, secret=secret)
         )
+    access = [{"Type": "BASIC_AUTH", "URI": Secret(platform).arn}]  # type: ignore[arg-type]
+    world.add_source(
+        "nats",
+        NatsStream(server, "failing").send,
+        lambda function: function.map(NATS_ARN, SourceAccessConfigurations=access),
+    )
     for source in world.sources.values():
         source.probe()
 
@@ -647,6 +661,8 @@ REACH: dict[str, Reach] = {
     "polling/sources/kafka/consumer.py:self._end_when_stopped": _feeds("kafka"),
     "polling/sources/kafka/assignment.py:self._process": _feeds("kafka"),
     "polling/sources/mq/rabbitmq.py:_look": _feeds("rabbit"),
+    "polling/sources/nats/consumer.py:consumer.look": _feeds("nats"),
+    "polling/sources/nats/consumer.py:consumer.work": _feeds("nats"),
     "polling/sources/streams/shards.py:self._serve": _feeds("kinesis"),
     "polling/sources/sqs/received.py:delete": _fails(_flood),
     "polling/sources/sqs/poller.py:self._received.keep_hidden": _feeds("sqs"),

@@ -195,8 +195,8 @@ def test_every_stack_settles(
     targets = [*POINTS, ANY_TIME]
     for _ in range(kills):
         point = numbers.choice(targets)
-        within_s = numbers.uniform(0.05, 4) if point == ANY_TIME else 20.0
-        number = numbers.randrange(1, 70 if point in OFTEN else 4)
+        within_s = numbers.uniform(0.05, 4) if point == ANY_TIME else 10.0
+        number = numbers.randrange(1, 50 if point in OFTEN else 4)
         with Life("stack_failpoints", data, options, point, number) as life:
             live(life, world, numbers, within_s)
     with Life("stack_failpoints", data, options, ANY_TIME, 0) as life:

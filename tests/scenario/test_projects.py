@@ -152,6 +152,30 @@ def test_what_cannot_work_is_refused(platform: Platform, project: Path) -> None:
         assert "rate(1 fortnight)" in deployed.stderr
 
 
+def test_dev_with_one_function(platform: Platform, tmp_path: Path) -> None:
+    """Its function.toml is followed, too, also one that is written later."""
+    directory = tmp_path / "dev-alone"
+    directory.mkdir()
+    (directory / "app.py").write_text(CLOCK)
+    command = [sys.executable, "-m", "lambent", "dev", str(directory)]
+    environment = {"PATH": os.environ["PATH"], "LAMBENT_ENDPOINT": platform.endpoint}
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        try:
+            assert any("watching dev-alone; Ctrl-C ends it" in line for line in lines)
+            (directory / "function.toml").write_text("timeout = 17\n")
+            assert any("watching dev-alone; Ctrl-C ends it" in line for line in lines)
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert any("`lambent delete dev-alone` deletes it" in line for line in lines)
+        assert process.wait(20) == 0
+    client = platform.client("lambda")
+    assert client.get_function_configuration(FunctionName="dev-alone")["Timeout"] == 17
+
+
 @pytest.mark.timeout(180)
 def test_dev(platform: Platform, project: Path) -> None:
     """One command deploys, prints addresses and logs in colour, follows files and the project, and

@@ -27,6 +27,7 @@ from botocore.exceptions import ClientError
 from tests import forking
 
 from .conftest import ACCOUNT, Platform, deploy, invoke, wait_for
+from .edge.distributions import behavior, config_of, distribute, listed
 from .functions_api import refusal
 from .test_up import alive, seen
 
@@ -360,6 +361,30 @@ def test_an_http_api_sends_to_services(platform: Platform) -> None:
     assert results["Kinesis-PutRecord"]["ShardId"]
     assert results["StepFunctions-StartExecution"]["executionArn"].startswith("arn:aws:states")
     v2.delete_api(ApiId=api)
+
+
+def test_a_distribution_reads_a_bucket_of_the_server(platform: Platform) -> None:
+    """Requests are signed for the server, which is asked once for each object."""
+    s3 = platform.client("s3")
+    s3.create_bucket(Bucket="of-edge")
+    s3.put_object(Bucket="of-edge", Key="a b.txt", Body=b"first", ContentType="text/x-own")
+    origin = {
+        "Id": "main",
+        "DomainName": "of-edge.s3.us-east-1.amazonaws.com",
+        "S3OriginConfig": {"OriginAccessIdentity": ""},
+    }
+    methods = listed("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")
+    _, viewer = distribute(platform, config_of(origin, default=behavior(AllowedMethods=methods)))
+    first = viewer.get("/a%20b.txt")
+    assert (first.status, first.body, first.cache) == (200, b"first", "Miss")
+    assert first.headers["content-type"] == "text/x-own"
+    s3.put_object(Bucket="of-edge", Key="a b.txt", Body=b"second")
+    again = viewer.get("/a%20b.txt")
+    assert (again.body, again.cache) == (b"first", "Hit")
+    assert viewer.get("/none.txt").status == 404
+    # Reading is allowed in the account; what writes needs a policy of the bucket.
+    assert viewer.request("PUT", "/a%20b.txt", body=b"third").status == 403
+    assert s3.get_object(Bucket="of-edge", Key="a b.txt")["Body"].read() == b"second"
 
 
 def test_a_destination_needs_no_settings(platform: Platform) -> None:

@@ -52,19 +52,21 @@ class Smtp(socketserver.ThreadingTCPServer):
             self._messages.append(message)
             self._came.notify_all()
 
-    def take(self, address: str, deadline_s: float = 30) -> EmailMessage:
-        """The next message to an address; waits for it."""
+    def take(self, address: str, subject: str = "", deadline_s: float = 60) -> EmailMessage:
+        """The next message to an address whose subject begins so; waits for it. Messages that are
+        sent shortly after each other may come in any order."""
         ends = time.monotonic() + deadline_s
         with self._came:
             while True:
                 for message in self._messages:
-                    if message["To"] == address:
+                    is_it = message["To"] == address and message["Subject"].startswith(subject)
+                    if is_it:
                         self._messages.remove(message)
                         return message
                 assert self._came.wait(ends - time.monotonic()), f"no mail for {address}"
 
-    def take_code(self, address: str) -> str:
-        """The code in the next message to an address."""
-        found = re.search(r"\b\d{6}\b", self.take(address).get_content())
+    def take_code(self, address: str, subject: str = "") -> str:
+        """The code in such a message."""
+        found = re.search(r"\b\d{6}\b", self.take(address, subject).get_content())
         assert found is not None
         return found[0]

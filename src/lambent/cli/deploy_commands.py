@@ -15,6 +15,7 @@ from lambent.cli.stack_commands import (
     find_template,
     note_left_out,
     print_template,
+    source_states,
     stack_name,
     watch_functions,
     watched_functions,
@@ -113,11 +114,13 @@ def deploy(
         return
     is_confirmed = yes or as_json or not sys.stdin.isatty()
     parameters = pairs(param, "--param")
+    known = source_states(template) if watch else {}
     deploy_template(
         template, stack, parameters, endpoint, is_confirmed=is_confirmed, as_json=as_json
     )
     if watch:
-        watch_functions(watched_functions(template, stack, endpoint), endpoint)
+        named = stack_name(template, stack)
+        watch_functions(watched_functions(named, known, endpoint), endpoint)
 
 
 def dev(
@@ -139,20 +142,17 @@ def dev(
 
     template = _find(directory)
     if template is not None:
-        name = stack_name(template, stack)
-        farewell = f"the stack {name} stays; `lambent delete {name} --stack` deletes it"
         deploy_again = partial(deploy_stack, template, stack, pairs(param, "--param"), endpoint)
-        develop(deploy_again, template, farewell, endpoint)
+        develop(deploy_again, template, endpoint)
         return
 
     def deploy_function() -> Deployed:
         flags = {"with_url": False, "with_http_api": False, "as_json": False}
         function = _deploy_function(directory, {}, None, endpoint, **flags)
-        return Deployed([function.function], [function])
+        return Deployed([function.function], [function], f"lambent delete {function.function}")
 
     file = directory if directory.is_file() else directory / FUNCTION_FILE
-    farewell = "the function stays; `lambent functions` shows it, `lambent delete` deletes it"
-    develop(deploy_function, file, farewell, endpoint)
+    develop(deploy_function, file, endpoint)
 
 
 def _find(directory: Path) -> Path | None:
@@ -182,6 +182,7 @@ def _deploy_function(
     from lambent.cli.deploy import deploy as deploy_directory
     from lambent.cli.deploy import source_of
     from lambent.cli.function_file import complete, read_function_file
+    from lambent.cli.package import state_of
     from lambent.cli.watch import Watched
 
     if directory.is_file():
@@ -192,6 +193,7 @@ def _deploy_function(
     flags: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
     wanted = complete(dataclasses.replace(wanted, **flags), directory)
     refuse_missing_runtimes(endpoint, [wanted.runtime or ""])
+    state = state_of(directory)
     with open_client("lambda", endpoint) as client, progress() as show:
         found = deploy_directory(client, partial(open_bucket, endpoint), directory, wanted, show)
     found.pop("ResponseMetadata", None)
@@ -204,7 +206,7 @@ def _deploy_function(
         for address in addresses.values():
             print(address)
     note_left_out([directory])
-    return Watched(found["FunctionName"], source_of(directory, wanted))
+    return Watched(found["FunctionName"], source_of(directory, wanted), state)
 
 
 def _addresses(

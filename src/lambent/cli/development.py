@@ -15,6 +15,7 @@ from lambent.cli.output import CliError, console, print_error, print_note
 from lambent.cli.stack_commands import (
     deploy_template,
     print_addresses,
+    source_states,
     stack_name,
     watched_functions,
 )
@@ -34,29 +35,33 @@ class Deployed(NamedTuple):
     """The functions whose logs are printed."""
     watched: Sequence[Watched]
     """Those whose code is here."""
+    delete: str
+    """The command that deletes it."""
 
 
 def deploy_stack(
     template: Path, stack: str | None, parameters: dict[str, str], endpoint: str
 ) -> Deployed:
     """Deploy a template or a project, and print its addresses. Raises `CliError`."""
+    known = source_states(template)
     deploy_template(template, stack, parameters, endpoint, is_confirmed=True, as_json=False)
+    name = stack_name(template, stack)
     with open_client("cloudformation", endpoint) as client:
-        resources = Stack(client, stack_name(template, stack)).resources()
+        resources = Stack(client, name).resources()
     print_addresses(
         [
             {"resource": resource, "address": address}
             for resource, address in stack_addresses(resources, endpoint)
         ]
     )
-    watched = watched_functions(template, stack, endpoint)
-    return Deployed(functions_of(resources), watched)
+    watched = watched_functions(name, known, endpoint)
+    return Deployed(functions_of(resources), watched, f"lambent delete {name} --stack")
 
 
-def develop(deploy: Callable[[], Deployed], file: Path, farewell: str, endpoint: str) -> None:
+def develop(deploy: Callable[[], Deployed], file: Path, endpoint: str) -> None:
     """Deploy, and again whenever a file changes that says what is deployed; update code and print
-    logs meanwhile. Returns on Ctrl-C, after the farewell. Raises `CliError` if the first deployment
-    fails."""
+    logs meanwhile. Returns on Ctrl-C; what was deployed stays. Raises `CliError` if the first
+    deployment fails."""
     written = _changed_at(file)
     deployed = deploy()
     with open_client("lambda", endpoint) as client, open_client("logs", endpoint) as logs:
@@ -77,7 +82,7 @@ def develop(deploy: Callable[[], Deployed], file: Path, farewell: str, endpoint:
                 except CliError as error:
                     print_error(str(error))
         except KeyboardInterrupt:
-            print_note(farewell)
+            print_note(f"what was deployed stays; `{deployed.delete}` deletes it")
 
 
 def _changed_at(file: Path) -> int | None:

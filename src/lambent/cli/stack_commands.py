@@ -1,7 +1,7 @@
 """`lambent stacks`, and templates for `lambent deploy` and `lambent delete`."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -154,20 +154,28 @@ def deploy_template(
     note_left_out(source.directory for source in sources(template))
 
 
-def watched_functions(template: Path, name: str | None, endpoint: str) -> list[Any]:
-    """The functions of a stack that have a source directory, as `Watched`."""
-    from lambent.cli.client import open_client
+def source_states(template: Path) -> dict[str, tuple[Any, Any]]:
+    """The functions whose code is a directory: `Source` and `State` by logical id."""
     from lambent.cli.local_files import sources
+    from lambent.cli.package import state_of
+
+    return {source.logical_id: (source, state_of(source.directory)) for source in sources(template)}
+
+
+def watched_functions(name: str, known: Mapping[str, tuple[Any, Any]], endpoint: str) -> list[Any]:
+    """The functions of a stack that have a source directory, as `Watched`. `known` is what
+    `source_states` returned before the deployment."""
+    from lambent.cli.client import open_client
     from lambent.cli.stacks import Stack
     from lambent.cli.watch import Watched
 
     with open_client("cloudformation", endpoint) as client:
-        resources = Stack(client, stack_name(template, name)).resources()
+        resources = Stack(client, name).resources()
     names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
     return [
-        Watched(names[source.logical_id], source)
-        for source in sources(template)
-        if source.logical_id in names
+        Watched(names[logical_id], source, state)
+        for logical_id, (source, state) in known.items()
+        if logical_id in names
     ]
 
 

@@ -29,6 +29,8 @@ class Watched(NamedTuple):
 
     function: str
     source: Source
+    state: State
+    """The files as they were before the deployment: what was saved since is live soon, too."""
 
 
 def watch(
@@ -42,12 +44,12 @@ def watch(
     about every tenth of a second. An update that fails is shown, and the next change is tried."""
     with contextlib.ExitStack() as stack:
         packages = [stack.enter_context(_package(each.source)) for each in watched]
-        states = [state_of(each.source.directory) for each in watched]
+        states = [each.state for each in watched]
         names = ", ".join(each.function for each in watched) or "the template"
         show(f"watching {names}; Ctrl-C ends it")
         while not until():
             time.sleep(_POLL_S)  # noqa: TID251 - files are watched on the wall clock
-            for number, (function, source) in enumerate(watched):
+            for number, (function, source, _) in enumerate(watched):
                 known, state = states[number], state_of(source.directory)
                 if state == known:
                     continue

@@ -225,8 +225,7 @@ class Gateway:
             if front is not None:
                 front.handle(exchange)
                 return
-            allowed = preflight(exchange)
-            if allowed is not None:
+            if exchange.method == "OPTIONS" and (allowed := preflight(exchange)) is not None:
                 exchange.respond(204, allowed, b"")
                 return
             if len(exchange.body) > _VERIFY_IN_THREAD_BYTES:

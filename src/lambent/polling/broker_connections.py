@@ -14,7 +14,7 @@ from lambent.polling.role_client import unreachable
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Protocol:
+class Scheme:
     """What the scheme of a URL stands for."""
 
     port: int
@@ -35,30 +35,30 @@ class Endpoint:
         return f"{self.host}:{self.port}"
 
 
-def parse_endpoint(url: str, protocols: Mapping[str, Protocol]) -> Endpoint | None:
+def parse_endpoint(url: str, schemes: Mapping[str, Scheme]) -> Endpoint | None:
     """An address such as `amqp://HOST:PORT`. None if the URL is of another protocol, or no URL."""
     try:
         parts = urlsplit(url.strip())
-        protocol = protocols[parts.scheme]
-        port = parts.port or protocol.port
+        scheme = schemes[parts.scheme]
+        port = parts.port or scheme.port
     except (ValueError, KeyError):
         return None
     if not parts.hostname:
         return None
-    return Endpoint(parts.scheme, parts.hostname, port, protocol.uses_tls)
+    return Endpoint(parts.scheme, parts.hostname, port, scheme.uses_tls)
 
 
 def find_in_settings(
-    arn: str, brokers: Mapping[str, str], protocols: Mapping[str, Protocol]
+    arn: str, brokers: Mapping[str, str], schemes: Mapping[str, Scheme]
 ) -> list[Endpoint]:
     """The endpoints that the setting `polling.brokers` has for an ARN, at least one. Raises
     `SourceError`."""
-    found = [parse_endpoint(url, protocols) for url in brokers.get(arn, "").split(";")]
+    found = [parse_endpoint(url, schemes) for url in brokers.get(arn, "").split(";")]
     endpoints = [endpoint for endpoint in found if endpoint is not None]
     if len(endpoints) < len(found):
-        schemes = " or ".join(f"{scheme}://" for scheme in protocols)
+        wanted = " or ".join(f"{scheme}://" for scheme in schemes)
         raise config_not_valid(
-            f"The setting polling.brokers has no address with {schemes} for {arn}"
+            f"The setting polling.brokers has no address with {wanted} for {arn}"
         )
     return endpoints
 

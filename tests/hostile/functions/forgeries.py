@@ -147,7 +147,7 @@ def leave_answers(name, count):
         peer = socket.socket()
         kept.append(peer)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        peer.settimeout(10)
+        peer.settimeout(60)
         with contextlib.suppress(OSError):
             peer.connect(ENDPOINT)
             peer.sendall(head.encode() + body)

@@ -11,7 +11,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from tests.platforms import Platform, deploy, log_lines
+from tests.platforms import Platform, deploy, invoke, log_lines
 from tests.scenario.test_identity import TRUST, Strict
 from tests.servers.smtp import Smtp
 
@@ -50,9 +50,11 @@ class World:
         return self.platform.client("cognito-idp", config=Config(signature_version=UNSIGNED))
 
     def trigger(self, name: str, pool: str = "*") -> str:
-        """A function that a pool may call; its ARN."""
+        """A function that a pool may call, and that has started: its ARN. On a busy machine a start
+        can take longer than the 5 seconds of a trigger."""
         client = self.strict.client("lambda")
         arn: str = deploy(client, name, {"app.py": TRIGGER})["FunctionArn"]
+        assert invoke(client, name, {})[0] is None
         self.allow(name, pool)
         return arn
 

@@ -139,14 +139,13 @@ def test_signing_up_and_in(world: World, pool: tuple[str, str]) -> None:
         AccessToken=tokens["AccessToken"], AttributeName="email"
     )
     seen.take("CustomMessage_UpdateUserAttribute", "CustomMessage_VerifyUserAttribute")
-    world.smtp.take("ann2@example.com")
-    code = world.smtp.take_code("ann2@example.com")
+    code = world.smtp.take_code("ann2@example.com", "VerifyUserAttribute")
     people.verify_user_attribute(
         AccessToken=tokens["AccessToken"], AttributeName="email", Code=code
     )
     people.forgot_password(ClientId=client, Username="ann")
     seen.take("CustomMessage_ForgotPassword")
-    code = world.smtp.take_code("ann2@example.com")
+    code = world.smtp.take_code("ann2@example.com", "ForgotPassword")
     people.confirm_forgot_password(
         ClientId=client, Username="ann", ConfirmationCode=code, Password=PASSWORD
     )

@@ -4,6 +4,8 @@ import json
 
 
 def handler(event, context):
+    if "triggerSource" not in event:
+        return None
     print("GOT " + json.dumps(event))
     source, request, response = event["triggerSource"], event["request"], event["response"]
     name = event["userName"]

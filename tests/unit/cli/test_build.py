@@ -14,6 +14,8 @@ from tests.packages import INSTALLED
 
 from .conftest import write
 
+pytestmark = pytest.mark.slow
+
 PYTHON = f"python3.{sys.version_info.minor}"
 HANDLER = "import greeting\ndef handler(e, c): return greeting.WORDS\n"
 

@@ -11,11 +11,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambent.cli.bucket import Bucket
-from lambent.cli.deploy import deploy
+from lambent.cli.deploy import deploy, source_of
 from lambent.cli.function_file import FunctionFile
 from lambent.cli.invoke import describe_failure, invoke, read_event
 from lambent.cli.logs import follow_events, parse_since, read_events
 from lambent.cli.output import CliError, UsageError
+from lambent.cli.package import State, state_of
+from lambent.cli.watch import Watched, watch
 
 
 class FakeLambda:
@@ -209,6 +211,25 @@ def test_a_function_that_failed_can_be_deployed_again(code: Path) -> None:
     with pytest.raises(CliError, match="broken"):
         deploy(client, no_bucket, code, WANTED, lambda _: None)
     assert client.calls[0] == "code"
+
+
+def test_what_is_saved_during_a_deployment(code: Path) -> None:
+    """Is updated as soon as the files are watched; what is unchanged is not."""
+    client, shown = FakeLambda(FunctionName="hello"), list[str]()
+    source = source_of(code, WANTED)
+
+    def watch_from(state: State) -> None:
+        rounds = iter([False, True])
+        watched = [Watched("hello", source, state)]
+        watch(client, no_bucket, watched, shown.append, lambda: next(rounds))
+
+    before = state_of(code)
+    watch_from(before)
+    assert client.calls == []
+    (code / "more.py").write_text("x = 1\n")
+    watch_from(before)
+    assert client.calls == ["code"]
+    assert shown[-1].startswith("hello is updated")
 
 
 def test_invoke_returns_payload_error_and_log() -> None:

@@ -78,7 +78,8 @@ def test_read_loosely_a_document_is_what_python_takes_it_for() -> None:
 _OURS = {
     "identity/aws_policies.py",
     *("store/holding.py", "identity/session_tokens.py", "sandbox/launcher/main.py"),
-    *("polling/sources/mq/delivered_queue.py", "polling/sources/sqs/messages.py"),
+    "stacks/sealing.py",
+    *("polling/delivered_queue.py", "polling/sources/sqs/messages.py"),
     "polling/sources/kafka/driver.py",
     *("polling/tumbling.py", "node/environment/failures.py"),
     *("services/local_services_callers.py", "services/local_services_program.py"),

@@ -16,7 +16,7 @@ from pamqp.header import ContentHeader
 from lambent.polling.broker_connections import Endpoint, parse_endpoint
 from lambent.polling.ports import Record
 from lambent.polling.sources.mq import activemq_records, amqp_tolerance, rabbitmq_records
-from lambent.polling.sources.mq.endpoints import PROTOCOLS
+from lambent.polling.sources.mq.endpoints import SCHEMES
 
 NOW = 1_700_000_000.0
 
@@ -196,4 +196,4 @@ def test_endpoints(url: str, place: tuple[str, int, bool] | None) -> None:
     """Only those with a supported protocol."""
     host = "b-1.mq.us-east-1.amazonaws.com"
     expected = None if place is None else Endpoint(place[0], host, place[1], place[2])
-    assert parse_endpoint(url, PROTOCOLS) == expected
+    assert parse_endpoint(url, SCHEMES) == expected

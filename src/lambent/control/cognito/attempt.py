@@ -32,6 +32,12 @@ class Attempt(NamedTuple):
         """`userName` of events."""
         return self.name if self.user is None else str(self.user.document["username"])
 
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """What a session says of the user: a later user of the same name is another one."""
+        sub = None if self.user is None else self.user.document["attributes"]["sub"]
+        return {"name": self.name if self.user is None else self.user.key, "sub": sub}
+
     def event(self, **members: Any) -> dict[str, Any]:
         """The `request` of an event, with further members."""
         request = {

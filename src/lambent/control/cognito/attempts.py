@@ -22,7 +22,7 @@ _HOUR_S = 3600.0
 _CODES_MAX = 5
 """Wrong codes, and codes that are sent, for one user and purpose in an hour."""
 _ADDRESS_MAX, _ADDRESS_S = 300, 300.0
-"""Failures of one address in so many seconds."""
+"""Failures of one address in so many seconds, and likewise users who sign up from it."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -83,11 +83,14 @@ class Attempts:
         self._check_hour(("sent", pool, name, purpose))
         self._count_up(("sent", pool, name, purpose), _HOUR_S)
 
-    def note_known(self, address: str) -> None:
-        """A caller has tried to sign up with a name that is taken. Raises `ApiError` if that is too
-        often, so that no caller finds out many names."""
+    def note_sign_up(self, address: str) -> None:
+        """A caller wants to sign up. Raises `ApiError` if that is too often: no caller fills the
+        database or finds out many names."""
         self._check_address(address)
-        self._note_address(address)
+        key = ("sign-up", address)
+        if address and self._count_of(key, _ADDRESS_S) >= _ADDRESS_MAX:
+            raise ApiError("TooManyRequestsException", "Too many requests")
+        self._count_up(key, _ADDRESS_S)
 
     def _check_hour(self, key: Hashable) -> None:
         if self._count_of(key, _HOUR_S) >= _CODES_MAX:

@@ -74,7 +74,7 @@ class CustomChallenges:
         if metadata is not None and not isinstance(metadata, str):
             raise unrecognizable()
         state = {
-            "name": attempt.name,
+            **attempt.identity,
             "history": list(history),
             "private": texts(answer.get("privateChallengeParameters")),
             "metadata": metadata,

@@ -61,7 +61,7 @@ class Finishing:
                 )
             return self._ask_for_password(attempt, user)
         if has_software_token(attempt, user):
-            session = self._sessions.make(attempt.client, SOFTWARE_TOKEN, {"user": user.key})
+            session = self._sessions.make(attempt.client, SOFTWARE_TOKEN, attempt.identity)
             parameters = {"USER_ID_FOR_SRP": user.document["username"]}
             return challenge(SOFTWARE_TOKEN, session, parameters)
         return await self.finish(attempt, "TokenGeneration_Authentication")
@@ -140,7 +140,7 @@ class Finishing:
         wanted = schema.required(attempt.client.pool.body["SchemaAttributes"])
         missing = [_PREFIX + name for name in wanted if not attributes.get(name)]
         shown = {name: value for name, value in attributes.items() if name != "sub"}
-        session = self._sessions.make(attempt.client, NEW_PASSWORD, {"user": user.key})
+        session = self._sessions.make(attempt.client, NEW_PASSWORD, attempt.identity)
         parameters = {
             "USER_ID_FOR_SRP": user.document["username"],
             "requiredAttributes": json.dumps(missing),

@@ -68,7 +68,7 @@ class PoolKeys:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        sealed = base64.b64encode(self._sealer.encrypt(_PURPOSE, written)).decode()
+        sealed = self._sealer.encrypt(_PURPOSE, written)
         tx.documents.put(root, KEY, key.id, {"sealed": sealed})
 
     async def get(self, pool: str) -> PoolKey | None:
@@ -85,7 +85,7 @@ class PoolKeys:
         stored = await self._store.read(run)
         if stored is None:
             return None
-        written = self._sealer.decrypt(_PURPOSE, base64.b64decode(stored[1]))
+        written = self._sealer.decrypt(_PURPOSE, stored[1])
         if written is None:
             raise RuntimeError(f"the key of the user pool {pool} cannot be decrypted")
         private: Any = await computed(serialization.load_der_private_key, written, None)

@@ -66,7 +66,7 @@ class Recovery:
                 raise user_not_found("Username/client id combination not found.")
             await self._users.pretend()
             return {"CodeDeliveryDetails": pretended(pool, name)}
-        if client.hides_users and not _recoverable(pool, user):
+        if client.hides_users and _fault(pool, user) is not None:
             await self._users.pretend()
             return {"CodeDeliveryDetails": pretended(pool, name)}
         return {"CodeDeliveryDetails": await self.send(pool, user, params, client)}
@@ -75,17 +75,10 @@ class Recovery:
         self, pool: Pool, user: PoolUser, params: Params, client: Client | None
     ) -> Params:
         """Send a user a code for a new password. Raises `ApiError`."""
-        if not user.document["enabled"]:
-            raise not_authorized("User is disabled.")
-        if user.document["status"] == FORCE_CHANGE:
-            raise not_authorized("User password cannot be reset in the current state.")
-        found = _recoverable(pool, user)
-        if not found:
-            raise invalid(
-                "Cannot reset password for the user as there is no registered/verified email or"
-                " phone_number"
-            )
-        attribute = found[0]
+        fault = _fault(pool, user)
+        if fault is not None:
+            raise fault
+        attribute = _recoverable(pool, user)[0]
         code, value = self._codes.make(), user.document["attributes"][attribute]
         sent = await self._messages.send(
             *(pool, user, "ForgotPassword", attribute, value, code),
@@ -143,6 +136,20 @@ class Recovery:
             return client, self._users.find(tx, client.pool, params["Username"])
 
         return await self._store.read(run)
+
+
+def _fault(pool: Pool, user: PoolUser) -> ApiError | None:
+    """Why a user gets no code; None if they get one."""
+    if not user.document["enabled"]:
+        return not_authorized("User is disabled.")
+    if user.document["status"] == FORCE_CHANGE:
+        return not_authorized("User password cannot be reset in the current state.")
+    if not _recoverable(pool, user):
+        return invalid(
+            "Cannot reset password for the user as there is no registered/verified email or"
+            " phone_number"
+        )
+    return None
 
 
 def _recoverable(pool: Pool, user: PoolUser) -> Sequence[str]:

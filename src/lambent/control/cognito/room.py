@@ -17,6 +17,7 @@ from lambent.control.cognito.parts import PoolParts
 from lambent.control.cognito.pools import Pools
 from lambent.control.cognito.ports import CallFunction, Mail
 from lambent.control.cognito.recovery import Recovery
+from lambent.control.cognito.refreshing import Refreshing
 from lambent.control.cognito.sealing import SECRET, Sealer
 from lambent.control.cognito.sessions import Sessions
 from lambent.control.cognito.sign_up import SignUp
@@ -40,6 +41,7 @@ class UserPools:
     directory: Directory
     sign_up: SignUp
     signing_in: SigningIn
+    refreshing: Refreshing
     recovery: Recovery
     own_account: OwnAccount
     software_tokens: SoftwareTokens
@@ -60,6 +62,7 @@ async def open_user_pools(store: Store, clock: Clock, call: CallFunction, mail: 
     migration = Migration(users, triggers, sign_up)
     recovery = Recovery(store, clock, users, codes, messages, attempts, sign_up, migration)
     finishing = Finishing(clock, users, triggers, tokens, groups, sessions)
+    refreshing = Refreshing(store, clock, tokens, finishing)
     software_tokens = SoftwareTokens(store, clock, sealer, users, tokens, attempts, sessions)
     return UserPools(
         pools=Pools(store, clock, sealer, keys),
@@ -69,9 +72,10 @@ async def open_user_pools(store: Store, clock: Clock, call: CallFunction, mail: 
         directory=Directory(store, sealer, users),
         sign_up=sign_up,
         signing_in=SigningIn(
-            *(store, clock, sealer, users, triggers, tokens, attempts, migration),
-            *(sessions, finishing, software_tokens),
+            *(store, sealer, users, triggers, attempts, migration, sessions, finishing),
+            *(software_tokens, refreshing),
         ),
+        refreshing=refreshing,
         recovery=recovery,
         own_account=OwnAccount(store, clock, users, codes, messages, attempts, tokens),
         software_tokens=software_tokens,

@@ -46,6 +46,7 @@ class SignUp:
 
     async def sign_up(self, params: Params, address: str) -> Params:
         """SignUp."""
+        self._attempts.note_sign_up(address)
         client, present = await self._client_and_user(params)
         pool, name = client.pool, params["Username"]
         if pool.body["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"]:
@@ -60,7 +61,6 @@ class SignUp:
             raise ApiError("InvalidPasswordException", "Password did not conform with policy.")
         check_policy(pool.password_policy, password)
         if present is not None:
-            self._attempts.note_known(address)
             raise exists(pool, name)
         edit = self._users.new(pool, name, attributes, UNCONFIRMED)
         edit.document["client"] = client.id

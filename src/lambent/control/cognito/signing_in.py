@@ -34,16 +34,14 @@ from lambent.control.cognito.pool import (
     require_client_of,
     require_pool,
 )
+from lambent.control.cognito.refreshing import Refreshing
 from lambent.control.cognito.sealing import Sealer
 from lambent.control.cognito.sessions import Sessions
 from lambent.control.cognito.software_tokens import SoftwareTokens
-from lambent.control.cognito.tokens import Tokens, is_revoked
 from lambent.control.cognito.triggers import Triggers
 from lambent.control.cognito.users import Users
-from lambent.kit.clock import Clock
 from lambent.kit.computing import computed
 from lambent.model.arn import Scope
-from lambent.model.errors import ApiError
 from lambent.store.pool_users import PoolUser
 from lambent.store.store import Store, Transaction
 
@@ -69,28 +67,26 @@ class SigningIn:
     def __init__(
         self,
         store: Store,
-        clock: Clock,
         sealer: Sealer,
         users: Users,
         triggers: Triggers,
-        tokens: Tokens,
         attempts: Attempts,
         migration: Migration,
         sessions: Sessions,
         finishing: Finishing,
         software_tokens: SoftwareTokens,
+        refreshing: Refreshing,
     ) -> None:
         self._store = store
-        self._clock = clock
         self._sealer = sealer
         self._users = users
         self._triggers = triggers
-        self._tokens = tokens
         self._attempts = attempts
         self._migration = migration
         self._sessions = sessions
         self._finishing = finishing
         self._software_tokens = software_tokens
+        self._refreshing = refreshing
         self._custom = CustomChallenges(triggers, sessions, finishing)
 
     async def initiate(self, params: Params, address: str, scope: Scope | None = None) -> Params:
@@ -108,7 +104,7 @@ class SigningIn:
         if kind == _REFRESH:
             if client.rotates:
                 raise invalid("Refresh token rotation is enabled: use GetTokensFromRefreshToken.")
-            return await self._refresh(client, given, params.get("ClientMetadata"))
+            return await self._refreshing.refresh(client, given, params.get("ClientMetadata"))
         if "USERNAME" not in given:
             raise invalid("Missing required parameter USERNAME")
         client.check_hash(given.get("SECRET_HASH"), given["USERNAME"])
@@ -144,8 +140,9 @@ class SigningIn:
         if name not in (CUSTOM, NEW_PASSWORD, SOFTWARE_TOKEN):
             raise not_offered(f"the challenge {name}")
         session = self._sessions.read(client, name, params.get("Session"))
-        user_name = session["name"] if name == CUSTOM else session["user"]
-        attempt = await self._attempt(client, params, user_name, address)
+        attempt = await self._attempt(client, params, session["name"], address)
+        if attempt.identity["sub"] != session["sub"]:
+            raise not_authorized("Invalid session for the user.")
         if attempt.key != client.pool.folded(given["USERNAME"]):
             other = await self._users.get(client.pool, given["USERNAME"])
             if other is None or other.key != attempt.key:
@@ -156,24 +153,6 @@ class SigningIn:
             return await self._finishing.set_new_password(attempt, session, given)
         await self._software_tokens.answered(attempt, session, given)
         return await self._finishing.finish(attempt, "TokenGeneration_Authentication")
-
-    async def get_tokens(self, params: Params, _: str) -> Params:
-        """GetTokensFromRefreshToken."""
-        client = await self._client(params, None)
-        client.check_secret(params.get("ClientSecret"))
-        given = {"REFRESH_TOKEN": params["RefreshToken"]}
-        made = await self._refresh(client, given, params.get("ClientMetadata"), is_by_secret=True)
-        return {"AuthenticationResult": made["AuthenticationResult"]}
-
-    async def revoke(self, params: Params, _: str) -> Params:
-        """RevokeToken."""
-        client = await self._client(params, None)
-        try:
-            client.check_secret(params.get("ClientSecret"))
-        except ApiError as error:
-            raise ApiError("UnauthorizedException", "Invalid client secret") from error
-        await self._tokens.revoke(client, params["Token"])
-        return {}
 
     # -- ways to prove who one is --------------------------------------------------------------
 
@@ -254,39 +233,6 @@ class SigningIn:
 
         step = {"challengeName": SRP_A, "challengeResult": True, "challengeMetadata": None}
         return await self._custom.decide(attempt, [step], ask_for_password)
-
-    async def _refresh(
-        self,
-        client: Client,
-        given: Params,
-        client_metadata: Mapping[str, str] | None,
-        *,
-        is_by_secret: bool = False,
-    ) -> Params:
-        if "REFRESH_TOKEN" not in given:
-            raise invalid("Missing required parameter REFRESH_TOKEN")
-        refresh, now = self._tokens.read_refresh(client, given["REFRESH_TOKEN"]), self._clock.now()
-        key = refresh.user
-        user = await self._store.read(lambda tx: tx.pool_users.get(client.pool.id, key))
-        if user is None or user.document["attributes"]["sub"] != refresh.sub:
-            raise not_authorized("Invalid Refresh Token")
-        if is_revoked(user, refresh.sign_in, refresh.jti, now):
-            raise not_authorized("Refresh Token has been revoked")
-        names = (user.document["username"], refresh.sub)
-        if not is_by_secret:
-            client.check_hash(given.get("SECRET_HASH"), *names)
-        check_account(user)
-        attempt = Attempt(client, user, names[0], "", client_metadata)
-        result = dict(
-            await self._finishing.tokens(
-                attempt, user, refresh.sign_in, "TokenGeneration_RefreshTokens"
-            )
-        )
-        if client.rotates:
-            grace_s = (client.body["RefreshTokenRotation"]).get("RetryGracePeriodSeconds", 0)
-            await self._tokens.revoke_one(client, refresh, refresh.jti, grace_s=grace_s)
-            result["RefreshToken"] = self._tokens.refresh_token(client, user, refresh.sign_in)
-        return {"ChallengeParameters": {}, "AuthenticationResult": result}
 
     # -- who -----------------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ class SoftwareTokens:
                 "Software Token MFA has not been enabled by the userPool",
             )
         secret = random.token_bytes(32)
-        sealed = base64.b64encode(self._sealer.encrypt(_PURPOSE, secret)).decode()
+        sealed = self._sealer.encrypt(_PURPOSE, secret)
 
         def change(stored: dict[str, Any]) -> None:
             stored["new_token"] = sealed
@@ -150,7 +150,7 @@ class SoftwareTokens:
     def _step_of(self, sealed: str, code: str) -> int | None:
         """The half minute, counted from the epoch, that a password is of; None for none that is
         near."""
-        secret = self._sealer.decrypt(_PURPOSE, base64.b64decode(sealed))
+        secret = self._sealer.decrypt(_PURPOSE, sealed)
         if secret is None:
             return None
         now, found = int(self._clock.now()) // _STEP_S, None

@@ -9,6 +9,7 @@ from lambent.model.sources.kind import (
     FilterRules,
     Params,
     SourceKind,
+    check_access,
     named_by_arn,
 )
 
@@ -31,15 +32,7 @@ _FILTERS = FilterRules(data_key="data", admits_mismatch=True)
 
 
 def _check_access(_arn: str, members: Params) -> None:
-    types = [entry.get("Type") for entry in members.get("SourceAccessConfigurations") or ()]
-    for access_type in types:
-        if access_type not in _ACCESS:
-            raise invalid_parameter(
-                f"Unsupported source access configuration type {access_type} for given event"
-                " source mapping type."
-            )
-        if types.count(access_type) > 1:
-            raise invalid_parameter(f"Only one source access configuration can be {access_type}.")
+    check_access(members, _ACCESS)
 
 
 def _check_mqtt(arn: str, members: Params) -> None:

@@ -7,10 +7,11 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from lambent.model.arn import has_right_partition
+from lambent.model.errors import invalid_parameter
 
 Params = Mapping[str, Any]
 """Members of the API."""
@@ -108,6 +109,21 @@ class SourceKind:
     """Whether a changed mapping must wait until the earlier poller has ended."""
     has_iterator_age: bool = False
     """Whether there is a metric `IteratorAge`."""
+
+
+def check_access(members: Params, understood: Collection[str]) -> list[str]:
+    """The types of the mapping's SourceAccessConfigurations, which must be among `understood` and
+    each there once. Raises `InvalidParameterValueException`."""
+    types = [entry.get("Type") for entry in members.get("SourceAccessConfigurations") or ()]
+    for access_type in types:
+        if access_type not in understood:
+            raise invalid_parameter(
+                f"Unsupported source access configuration type {access_type} for given event"
+                " source mapping type."
+            )
+        if types.count(access_type) > 1:
+            raise invalid_parameter(f"Only one source access configuration can be {access_type}.")
+    return types
 
 
 def named_by_arn(pattern: str) -> Callable[[Params], str | None]:

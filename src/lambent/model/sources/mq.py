@@ -11,6 +11,7 @@ from lambent.model.sources.kind import (
     FilterRules,
     Params,
     SourceKind,
+    check_access,
     named_by_arn,
 )
 
@@ -19,19 +20,9 @@ _ACCESS = ("BASIC_AUTH", "VIRTUAL_HOST")
 
 def _check(_arn: str, members: Params) -> None:
     """A broker needs a user and a password."""
-    access = members.get("SourceAccessConfigurations")
-    if not access:
+    if not members.get("SourceAccessConfigurations"):
         raise invalid_parameter("Required 'sourceAccessConfigurations' parameter is missing.")
-    types = [entry.get("Type") for entry in access]
-    for access_type in types:
-        if access_type not in _ACCESS:
-            raise invalid_parameter(
-                f"Unsupported source access configuration type {access_type} for given event"
-                " source mapping type."
-            )
-        if types.count(access_type) > 1:
-            raise invalid_parameter(f"Only one source access configuration can be {access_type}.")
-    if "BASIC_AUTH" not in types:
+    if "BASIC_AUTH" not in check_access(members, _ACCESS):
         raise invalid_parameter("Required source access configuration BASIC_AUTH is missing.")
 
 

@@ -1,7 +1,9 @@
 """What the run of one stack knows and writes: each step with its events, in one transaction.
 
-The run is the only writer of the stack's resources, so it keeps them in memory. Others may change
-the stack itself and the operation: a deletion takes the place of a creation.
+What steps that run at once have to write meanwhile shares the next transaction, since a commit
+takes longer than a write. The run is the only writer of the stack's resources, so it keeps them in
+memory. Others may change the stack itself and the operation: a deletion takes the place of a
+creation.
 """
 
 import dataclasses
@@ -31,6 +33,17 @@ from lambent.store.store import Transaction
 _PROPERTIES_MAX: Final = 32_768
 """Characters of the properties in an event."""
 
+
+@dataclasses.dataclass(eq=False, slots=True)
+class _Entry:
+    """What a step has to write."""
+
+    resources: Sequence[Resource]
+    dropped: Sequence[str]
+    events: Sequence[Event]
+    is_written: bool = False
+
+
 Change = Callable[[StackRows, Stack], Stack]
 """Changes documents in a transaction; returns the stack as it is to be stored."""
 
@@ -42,6 +55,8 @@ class Ledger:
         self._store = context.store
         self._clock = context.clock
         self._notify = context.notify
+        self._waiting: list[_Entry] = []
+        self._writing = anyio.Lock()
         self.root = root
         self.stack: Stack
         self.operation: Operation
@@ -126,33 +141,48 @@ class Ledger:
     async def _write(
         self, resources: Sequence[Resource], dropped: Sequence[str], events: Sequence[Event]
     ) -> None:
+        """Write what a step has done, together with all that waits to be written."""
         self.secrets |= {text for resource in resources for text in secrets_of_resource(resource)}
-        resources = [
+        hidden = [
             dataclasses.replace(resource, reason=hide(resource.reason, self.secrets))
             for resource in resources
         ]
-        shown = [_shown(event, self.secrets) for event in events]
-
-        def run(tx: Transaction) -> None:
-            rows = StackRows(tx)
-            rows.lock(self.root)
-            for resource in resources:
-                rows.put_resource(self.root, resource)
-            for logical_id in dropped:
-                rows.drop_resource(self.root, logical_id)
-            stack = rows.stack(self.root)
-            if stack is not None and shown:
-                now = self._clock.now()
-                rows.put_stack(rows.add_events(stack, shown, now, self.operation))
-
+        entry = _Entry(hidden, dropped, [_shown(event, self.secrets) for event in events])
+        self._waiting.append(entry)
         # A step that is cancelled here knows what is written.
         with anyio.CancelScope(shield=True):
-            await self._store.transact(run)
-            for resource in resources:
-                self.resources[resource.logical_id] = resource
-            for logical_id in dropped:
-                del self.resources[logical_id]
+            async with self._writing:
+                if entry.is_written:
+                    return
+                entries, self._waiting = self._waiting, []
+                try:
+                    await self._store.transact(lambda tx: self._put(StackRows(tx), entries))
+                except BaseException:
+                    # The other steps try for themselves.
+                    self._waiting[:0] = [other for other in entries if other is not entry]
+                    raise
+                for written in entries:
+                    self._keep(written)
         self._notify(self.stack)
+
+    def _put(self, rows: StackRows, entries: Sequence[_Entry]) -> None:
+        rows.lock(self.root)
+        for entry in entries:
+            for resource in entry.resources:
+                rows.put_resource(self.root, resource)
+            for logical_id in entry.dropped:
+                rows.drop_resource(self.root, logical_id)
+        events = [event for entry in entries for event in entry.events]
+        stack = rows.stack(self.root) if events else None
+        if stack is not None:
+            rows.put_stack(rows.add_events(stack, events, self._clock.now(), self.operation))
+
+    def _keep(self, entry: _Entry) -> None:
+        entry.is_written = True
+        for resource in entry.resources:
+            self.resources[resource.logical_id] = resource
+        for logical_id in entry.dropped:
+            del self.resources[logical_id]
 
 
 def event_of(

@@ -58,7 +58,8 @@ class Driver:
     async def exists(self, step: Step, properties: Properties) -> bool:
         if self.custom_name(properties) is None:
             return False
-        return await self.find(step, properties) is not None
+        wanted = await self._prepare(step, properties, is_leaving=True)
+        return await self._found(Values(step=step, properties=wanted)) is not None
 
     async def create(self, step: Step, properties: Properties) -> Made:
         wanted = await self._prepare(step, properties)
@@ -114,7 +115,8 @@ class Driver:
 
     async def find(self, step: Step, properties: Properties) -> Made | None:
         wanted = await self._prepare(step, properties, is_leaving=True)
-        physical_id = await self._found(Values(step=step, properties=wanted))
+        # What nothing can be asked about may exist. To delete it does no harm if it does not.
+        physical_id = await self._found(Values(step=step, properties=wanted), is_taken=True)
         return None if physical_id is None else Made(physical_id, {})
 
     async def update(self, step: Step, made: Made, old: Properties, new: Properties) -> Made:
@@ -302,7 +304,7 @@ class Driver:
 
     async def _found(self, values: Values, *, is_taken: bool = False) -> str | None:
         """The physical id of the resource that this step made before; None if there is none.
-        `is_taken`: the API says that there is one."""
+        `is_taken`: there is one, or there may be, as far as nothing can be asked about it."""
         row = self.row
         find = row.find
         try:

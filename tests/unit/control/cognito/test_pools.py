@@ -375,7 +375,8 @@ async def test_sessions_that_are_made_up(world: World, session: str) -> None:
 
 
 async def test_a_session_is_for_its_user_and_challenge(world: World) -> None:
-    """It cannot be used for another name, another client or another kind of challenge."""
+    """It cannot be used for another name, a later user of the same name, another client or another
+    kind of challenge."""
     pool = await world.pool()
     client, other = await world.client(pool), await world.client(pool)
     for name in ("ann", "bob"):
@@ -400,4 +401,26 @@ async def test_a_session_is_for_its_user_and_challenge(world: World) -> None:
 
     for which in ((client, "bob"), (other, "ann"), (client, "ann", "SOFTWARE_TOKEN_MFA")):
         assert (await refused(answer(*which)))[0] == "NotAuthorizedException"
-    assert "AuthenticationResult" in await answer(client, "ann")
+    await world.rooms.managed.delete(HERE, {"UserPoolId": pool, "Username": "ann"})
+    params = {"UserPoolId": pool, "Username": "ann", "MessageAction": "SUPPRESS"}
+    await world.rooms.managed.create(HERE, params)
+    assert (await refused(answer(client, "ann")))[0] == "NotAuthorizedException"
+    asked = await world.sign_in(client, "bob")
+    assert "AuthenticationResult" in await answer(client, "bob")
+
+
+async def test_an_address_signs_up_so_many_users(world: World) -> None:
+    """And no more; it can still sign users in."""
+    pool = await world.pool()
+    client = await world.client(pool)
+    await world.user(pool, "ann")
+
+    def sign_up(name: str, address: str) -> Any:
+        params = {"ClientId": client, "Username": name, "Password": "short"}
+        return world.rooms.sign_up.sign_up(params, address)
+
+    for number in range(300):
+        await refused(sign_up(f"user-{number}", ADDRESS))
+    assert (await refused(sign_up("one", ADDRESS)))[0] == "TooManyRequestsException"
+    assert (await refused(sign_up("one", "10.9.9.9")))[0] == "InvalidPasswordException"
+    assert "AccessToken" in await world.sign_in(client, "ann")

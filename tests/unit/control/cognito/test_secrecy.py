@@ -71,7 +71,12 @@ async def test_who_exists_is_not_told(world: World) -> None:
     client = await world.client(pool, PreventUserExistenceErrors="ENABLED")
     await world.user(pool, "ann", email="ann@example.com", email_verified="true")
     await sign_up(world, client, "new", "new@example.com")
+    await world.user(pool, "off", email="off@example.com", email_verified="true")
     rooms = world.rooms
+    await rooms.managed.disable(HERE, {"UserPoolId": pool, "Username": "off"})
+    await rooms.managed.create(
+        HERE, {"UserPoolId": pool, "Username": "ivy", "MessageAction": "SUPPRESS"}
+    )
 
     async def responses(name: str) -> list[Any]:
         """What is said of a name, without what is random."""
@@ -105,8 +110,8 @@ async def test_who_exists_is_not_told(world: World) -> None:
         return found
 
     of_abe = await responses("abe")
-    assert await responses("ann") == of_abe
-    assert await responses("new") == of_abe
+    for name in ("ann", "new", "off", "ivy"):
+        assert await responses(name) == of_abe, name
     assert of_abe[0] == INCORRECT
     # For comparison, the older behavior.
     legacy = await world.client(pool)
@@ -115,17 +120,18 @@ async def test_who_exists_is_not_told(world: World) -> None:
 
 
 async def test_a_name_that_no_user_has_takes_as_long(world: World) -> None:
-    """As a wrong password of a user, within a factor of two, over several attempts."""
+    """As a wrong password of a user, within a factor of two."""
     pool = await world.pool()
     client = await world.client(pool, PreventUserExistenceErrors="ENABLED")
     await world.user(pool, "ann")
-    spent = {"ann": 0.0, "abe": 0.0}
+    spent: dict[str, list[float]] = {"ann": [], "abe": []}
     for _ in range(4):
-        for name in spent:
+        for name, times in spent.items():
             begun = time.perf_counter()
             await refused(world.sign_in(client, name, "Wr0ng!pass"))
-            spent[name] += time.perf_counter() - begun
-    assert 0.5 < spent["abe"] / spent["ann"] < 2
+            times.append(time.perf_counter() - begun)
+    # The shortest of each: others wait for what else the machine does.
+    assert 0.5 < min(spent["abe"]) / min(spent["ann"]) < 2
 
 
 async def test_guessing_passwords_is_slow(world: World) -> None:

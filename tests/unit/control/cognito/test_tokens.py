@@ -142,13 +142,13 @@ async def test_signing_out(everywhere: World) -> None:
     def get(made: Any) -> Any:
         return rooms.own_account.get({"AccessToken": made["AccessToken"]}, ADDRESS)
 
-    await rooms.signing_in.revoke({"ClientId": client, "Token": first["RefreshToken"]}, ADDRESS)
+    await rooms.refreshing.revoke({"ClientId": client, "Token": first["RefreshToken"]}, ADDRESS)
     assert (await refused(get(first)))[1] == "Access Token has been revoked"
     revoked = "Refresh Token has been revoked"
     assert (await refused(world.refresh(client, first["RefreshToken"])))[1] == revoked
     assert (await get(second))["Username"] == "ann"
     code, _ = await refused(
-        rooms.signing_in.revoke({"ClientId": client, "Token": second["AccessToken"]}, ADDRESS)
+        rooms.refreshing.revoke({"ClientId": client, "Token": second["AccessToken"]}, ADDRESS)
     )
     assert code == "UnsupportedTokenTypeException"
     world.clock.advance(0.01)
@@ -173,11 +173,9 @@ async def test_more_revocations_than_are_kept(world: World) -> None:
     client = await world.client(pool)
     await world.user(pool, "ann")
     first = await world.sign_in(client, "ann")
-    tokens, found = world.rooms.signing_in._tokens, world.rooms.signing_in
-    refresh = tokens.read_refresh(
-        await found._client({"ClientId": client}, None), first["RefreshToken"]
-    )
-    live = await found._client({"ClientId": client}, None)
+    refreshing = world.rooms.refreshing
+    tokens, live = refreshing._tokens, await refreshing._client({"ClientId": client})
+    refresh = tokens.read_refresh(live, first["RefreshToken"])
     world.clock.advance(1)
     for number in range(501):
         await tokens.revoke_one(live, refresh, f"id-{number}")
@@ -196,7 +194,7 @@ async def test_rotation(world: World) -> None:
     assert code == "InvalidParameterException"
 
     async def rotate(token: str) -> Any:
-        found = await world.rooms.signing_in.get_tokens(
+        found = await world.rooms.refreshing.get_tokens(
             {"ClientId": client, "RefreshToken": token}, ADDRESS
         )
         return found["AuthenticationResult"]
@@ -289,11 +287,11 @@ async def test_the_secret_of_a_client(world: World) -> None:
     made = (await sign_in(SECRET_HASH=hash_of("ann")))["AuthenticationResult"]
     code, _ = await refused(world.refresh(client, made["RefreshToken"]))
     assert code == "NotAuthorizedException"
-    get_tokens = world.rooms.signing_in.get_tokens
+    get_tokens = world.rooms.refreshing.get_tokens
     params = {"ClientId": client, "RefreshToken": made["RefreshToken"]}
     assert (await refused(get_tokens(params, ADDRESS)))[0] == "NotAuthorizedException"
     assert await get_tokens({**params, "ClientSecret": secret}, ADDRESS)
-    revoke = world.rooms.signing_in.revoke
+    revoke = world.rooms.refreshing.revoke
     given = {"ClientId": client, "Token": made["RefreshToken"]}
     assert (await refused(revoke(given, ADDRESS)))[0] == "UnauthorizedException"
 

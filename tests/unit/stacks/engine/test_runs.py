@@ -13,6 +13,7 @@ from lambent.store.store import Store, Transaction
 
 from .cloud import SCOPE, Thing, World
 
+pytestmark = pytest.mark.slow
 QUEUE: dict[str, Any] = {"properties": {"Delay": 1}}
 READER: dict[str, Any] = {"properties": {"Queue": {"Ref": "Queue"}}}
 TWO: dict[str, Any] = {"resources": {"Reader": READER, "Queue": QUEUE}}

@@ -65,6 +65,27 @@ async def test_a_step_in_doubt_takes_what_it_made() -> None:
     assert "CreateQueue" in api.operations
 
 
+async def test_what_a_step_may_have_made_is_found_for_its_deletion() -> None:
+    """Also where nothing can be asked: a statement of a policy has the name of its step. What a
+    service has numbered has the step's token."""
+    permission = type_of("AWS::Lambda::Permission", FakeApi({}))
+    found = await permission.find(STEP, {"FunctionName": "f"})
+    assert found is not None
+    assert found.physical_id == STEP.name
+    versions = [
+        {"LayerVersionArn": "arn:1"},
+        {"LayerVersionArn": "arn:2", "lambent:token": STEP.token},
+        {"LayerVersionArn": "arn:3", "lambent:token": "another"},
+    ]
+    api = FakeApi({"ListLayerVersions": {"LayerVersions": versions}})
+    layer = {"LayerName": "shared", "Content": {}}
+    found = await type_of("AWS::Lambda::LayerVersion", api).find(STEP, layer)
+    assert found is not None
+    assert found.physical_id == "arn:2"
+    api = FakeApi({"ListLayerVersions": {"LayerVersions": versions[:1]}})
+    assert await type_of("AWS::Lambda::LayerVersion", api).find(STEP, layer) is None
+
+
 async def test_a_resource_of_another_is_not_taken() -> None:
     """A name that the template chose and that is taken is an error; a generated one is the
     step's."""

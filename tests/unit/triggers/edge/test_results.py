@@ -16,6 +16,7 @@ from lambent.triggers.edge.messages import HeaderItems
 from lambent.triggers.edge.origin_changes import changed_origin
 from tests.unit.triggers.edge.requests import request
 
+pytestmark = pytest.mark.anyio
 HEADERS = [("Host", "cdn.example.com"), ("X-A", "1"), ("X-Edge-Secret", "kept")]
 
 
@@ -99,6 +100,15 @@ def test_results_that_are_not_valid(result: Any) -> None:
     with pytest.raises(EdgeFailure, match="failed validation") as caught:
         read(result)
     assert (caught.value.status, caught.value.cache) == (502, "LambdaValidationError")
+
+
+async def test_an_error_page_is_no_page_of_the_viewers() -> None:
+    """A reason may quote a name that a function has taken from the request."""
+    with pytest.raises(EdgeFailure) as caught:
+        read(returned(headers={**HOST, "<script>alert(1)</script>": [{"value": "x"}]}))
+    page = await caught.value.answer("id").content.read()
+    assert b"<script>" not in page
+    assert b"&lt;script&gt;" in page
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"[" * 100_000, b"\xff"])

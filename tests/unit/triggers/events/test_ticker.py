@@ -56,6 +56,7 @@ _KEY: Any = ("111111111111", "us-east-1", "f")
 
 
 @pytest.mark.anyio
+@pytest.mark.slow
 @pytest.mark.parametrize("after_commit", [False, True])
 @pytest.mark.parametrize("ends_at", range(1, 8))
 async def test_a_tick_sends_one_event_wherever_the_platform_ends(

@@ -16,7 +16,6 @@ COGNITO_IDP: ServiceDefinition[UserPools] = ServiceDefinition(
     name="cognito-idp",
     operations=OPERATIONS,
     permissions=PERMISSIONS,
-    is_replaceable=True,
     failure_code="InternalErrorException",
     unoffered_code="OperationNotEnabledException",
     differences=DIFFERENCES,

@@ -7,18 +7,18 @@ from lambent.aws.errors import ClientError
 from lambent.model.arn import Arn
 from lambent.polling.broker_connections import (
     Endpoint,
-    Protocol,
+    Scheme,
     config_not_valid,
     find_in_settings,
     parse_endpoint,
 )
 from lambent.polling.role_client import RoleClient, refused
 
-PROTOCOLS = {
-    "amqp": Protocol(5672),
-    "amqps": Protocol(5671, uses_tls=True),
-    "stomp": Protocol(61613),
-    "stomp+ssl": Protocol(61614, uses_tls=True),
+SCHEMES = {
+    "amqp": Scheme(5672),
+    "amqps": Scheme(5671, uses_tls=True),
+    "stomp": Scheme(61613),
+    "stomp+ssl": Scheme(61614, uses_tls=True),
 }
 """AMQP is RabbitMQ's, STOMP is ActiveMQ's."""
 
@@ -27,9 +27,9 @@ async def find_endpoints(arn: str, aws: RoleClient, brokers: Mapping[str, str]) 
     """The endpoints of a broker, at least one. Only one of them may be active. Raises
     `SourceError`."""
     if arn in brokers:
-        return find_in_settings(arn, brokers, PROTOCOLS)
+        return find_in_settings(arn, brokers, SCHEMES)
     # Amazon MQ also names endpoints of protocols that are not spoken here.
-    found = [parse_endpoint(url, PROTOCOLS) for url in await _ask_amazon_mq(aws, arn)]
+    found = [parse_endpoint(url, SCHEMES) for url in await _ask_amazon_mq(aws, arn)]
     endpoints = [endpoint for endpoint in found if endpoint is not None]
     if not endpoints:
         raise config_not_valid(f"Amazon MQ has no endpoint with AMQP or STOMP for {arn}")

@@ -1,28 +1,17 @@
 """The driver of NATS JetStream."""
 
-from contextlib import AbstractAsyncContextManager
-
 from lambent.polling.active_mapping import ActiveMapping
-from lambent.polling.broker_connections import Endpoint, Protocol, find_in_settings
-from lambent.polling.broker_reading import read_first_reachable
-from lambent.polling.credentials import load_credentials
+from lambent.polling.broker_connections import Scheme
+from lambent.polling.broker_reading import read_own_broker
 from lambent.polling.drivers import SourceDriver
-from lambent.polling.sources.nats.consumer import NatsConsumer, open_consumer
+from lambent.polling.sources.nats.consumer import open_consumer
 
-PROTOCOLS = {"nats": Protocol(4222), "tls": Protocol(4222, uses_tls=True)}
+SCHEMES = {"nats": Scheme(4222), "tls": Scheme(4222, uses_tls=True)}
 
 
 async def poll(polled: ActiveMapping) -> None:
     """See `drivers.Poll`."""
-    with polled.stop.interrupts():
-        await polled.aws.require("nats:Consume", polled.mapping.source_id)
-        endpoints = find_in_settings(polled.mapping.source_id, polled.settings.brokers, PROTOCOLS)
-        access = await load_credentials(polled.aws, polled.options.access)
-
-    def open_part(endpoint: Endpoint) -> AbstractAsyncContextManager[NatsConsumer]:
-        return open_consumer(polled, endpoint, access)
-
-    await read_first_reachable(polled, endpoints, open_part)
+    await read_own_broker(polled, "nats:Consume", SCHEMES, open_consumer)
 
 
 DRIVER = SourceDriver(poll)
