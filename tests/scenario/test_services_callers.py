@@ -1,6 +1,5 @@
 """Services of the emulator that call functions and wait for their answers, as people use them."""
 
-import base64
 import json
 import urllib.error
 import urllib.request
@@ -40,16 +39,6 @@ def handler(event, context):
 CONFIRMS = """
 def handler(event, context):
     event["response"]["autoConfirmUser"] = True
-    return event
-"""
-ADDS = """
-def handler(event, context):
-    if event["triggerSource"].startswith("CustomMessage"):
-        print("message for", event["userName"])
-        event["response"].update(emailSubject="Welcome", emailMessage=
-            event["request"]["codeParameter"] + event["request"]["usernameParameter"])
-    else:
-        event["response"]["claimsOverrideDetails"] = {"claimsToAddOrOverride": {"team": "red"}}
     return event
 """
 ROTATES = """
@@ -156,7 +145,7 @@ def test_people_sign_up_and_in(platform: Platform, account: str) -> None:
 
 
 def test_rest_apis_verify_tokens_of_pools(platform: Platform) -> None:
-    """The emulator's pools are issuers, with addresses of AWS. A mock returns a claim."""
+    """Pools are the platform's own beside the emulator, and issuers. A mock returns a claim."""
     pool, client = pool_of(platform)
     owner = platform.client("cognito-idp")
     owner.admin_create_user(UserPoolId=pool, Username="eve", MessageAction="SUPPRESS")
@@ -234,40 +223,6 @@ def test_challenges_of_ones_own(platform: Platform, account: str) -> None:
 
     assert answer("4")["AuthenticationResult"]["AccessToken"]
     assert refusal(lambda: answer("5"))[0] == "NotAuthorizedException"
-
-
-def test_tokens_and_messages_of_a_pool(platform: Platform) -> None:
-    """The functions that add claims and write to users are called."""
-    arn = deploy_for(platform, "adds", ADDS)
-    pool, client = pool_of(platform, PreTokenGeneration=arn, CustomMessage=arn)
-    owner = platform.client("cognito-idp")
-    owner.admin_create_user(
-        UserPoolId=pool,
-        Username="kim",
-        DesiredDeliveryMediums=["EMAIL"],
-        UserAttributes=[{"Name": "email", "Value": "kim@example.com"}],
-    )
-    owner.admin_set_user_password(
-        UserPoolId=pool, Username="kim", Password=PASSWORD, Permanent=True
-    )
-    token = unsigned(platform).initiate_auth(
-        ClientId=client,
-        AuthFlow="USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": "kim", "PASSWORD": PASSWORD},
-    )["AuthenticationResult"]["IdToken"]
-    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "==="))
-    assert claims["team"] == "red"
-    wait_for(lambda: "message for kim" in printed(platform, "adds"), "the message")
-
-
-def printed(platform: Platform, name: str) -> str:
-    """What a function has printed."""
-    logs = platform.client("logs")
-    try:
-        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
-    except logs.exceptions.ResourceNotFoundException:
-        return ""
-    return "".join(event["message"] for event in found)
 
 
 @pytest.mark.parametrize("account", [ACCOUNT, OTHER_ACCOUNT])
@@ -436,20 +391,6 @@ PROCESSORS = [
 @pytest.mark.parametrize(
     ("service", "operation", "params", "code"),
     [
-        *(
-            (
-                "cognito-idp",
-                "create_user_pool",
-                {"PoolName": "p", "LambdaConfig": {trigger: FUNCTION}},
-                "InvalidParameterException",
-            )
-            for trigger in (
-                "PostAuthentication",
-                "PostConfirmation",
-                "PreAuthentication",
-                "UserMigration",
-            )
-        ),
         *(
             (
                 "s3",

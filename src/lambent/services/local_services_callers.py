@@ -19,12 +19,6 @@ Json = dict[str, Any]
 Replace = Callable[[Any, str, Callable[..., Any]], None]
 """Replaces a function of a module of ministack: module, name, and the new function."""
 
-_CALLED_TRIGGERS = frozenset(
-    {
-        *("CreateAuthChallenge", "CustomMessage", "DefineAuthChallenge", "PreSignUp"),
-        *("PreTokenGeneration", "PreTokenGenerationConfig", "VerifyAuthChallengeResponse"),
-    }
-)
 _SENT_EVENTS = re.compile(r"s3:(\*|Object(Created|Removed|Restore|Annotation):.+)")
 _TRANSFORMED = ("ExtendedS3", "Iceberg")
 _PIPE_BATCH_MAX = 100
@@ -50,22 +44,7 @@ def _refuse_silent_ones(replace: Replace) -> None:
     def service(name: str) -> Any:
         return importlib.import_module(f"ministack.services.{name}")
 
-    error = importlib.import_module("ministack.core.responses").error_response_json
-    pools, mail, objects, streams = map(service, ("cognito", "ses", "s3", "firehose"))
-
-    def checked(change: Callable[[Json], Any]) -> Callable[[Json], Any]:
-        def check(data: Json) -> Any:
-            given = {name for name, value in (data.get("LambdaConfig") or {}).items() if value}
-            if silent := given - _CALLED_TRIGGERS:
-                text = f"The emulator does not invoke functions for {', '.join(sorted(silent))}."
-                return error("InvalidParameterException", text, 400)
-            return change(data)
-
-        return check
-
-    for name in ("_create_user_pool", "_update_user_pool"):
-        replace(pools, name, checked(getattr(pools, name)))
-
+    mail, objects, streams = map(service, ("ses", "s3", "firehose"))
     check_rule = mail._receipt_rule_error
 
     def refuse_receipt(rule: Json) -> Any:

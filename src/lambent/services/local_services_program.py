@@ -350,15 +350,9 @@ def _lead_events(deliveries: Deliveries, responses: Any) -> None:
 
 
 def _find_owners_of_pools(responses: Any) -> None:
-    """Unsigned requests of Cognito are for the account and region of their pool."""
+    """Unsigned requests for identities are for the account of their pool."""
     cognito = importlib.import_module("ministack.services.cognito")
-    pin, run_identity = cognito._pin_unsigned_idp_scope, cognito._run_identity_handler
-
-    def pin_account(data: Json) -> None:
-        if cognito._find_pool_by_client_id(data.get("ClientId"))[0] is None:
-            token = data.get("AccessToken") or data.get("Token") or ""
-            cognito._get_pool_unscoped(data.get("UserPoolId") or cognito._pool_id_from_token(token))
-        pin(data)
+    run_identity = cognito._run_identity_handler
 
     def run(handler: Any, action: str, data: Json) -> Any:
         if action in cognito._UNSIGNED_IDENTITY_ACTIONS:
@@ -368,7 +362,6 @@ def _find_owners_of_pools(responses: Any) -> None:
                     responses.set_request_account_id(account)
         return run_identity(handler, action, data)
 
-    _replace(cognito, "_pin_unsigned_idp_scope", pin_account)
     _replace(cognito, "_run_identity_handler", run)
 
 
