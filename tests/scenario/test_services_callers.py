@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from websockets.sync.client import connect
+
+from tests.platforms import zip_of
 
 from .conftest import ACCOUNT, ROLE, Platform, deploy, wait_for
 from .functions_api import refusal
@@ -337,19 +340,20 @@ def test_mappings_read_the_emulator(platform: Platform, source: str) -> None:
 
 
 def test_state_machines_call_functions(platform: Platform) -> None:
-    """By the optimized integration, with and without a task token. What is not offered fails."""
+    """By the optimized integration, with and without a task token, and of a version. A task whose
+    function fails or is missing fails, as does what is not offered."""
     name = deploy_for(platform, "answers", ANSWERS).rpartition(":")[2]
     states = platform.client("stepfunctions")
 
-    def ended(suffix: str, payload: dict[str, Any]) -> Any:
+    def ended(suffix: str, payload: dict[str, Any], **more: str) -> Any:
         task = {
             "Type": "Task",
             "Resource": f"arn:aws:states:::{suffix}",
-            "Parameters": {"FunctionName": name, "Payload": payload},
+            "Parameters": {"FunctionName": name, "Payload": payload, **more},
             "End": True,
         }
         machine = states.create_state_machine(
-            name=suffix.replace(":", "-").replace(".", "-"),
+            name=f"m-{uuid.uuid4()}",
             definition=json.dumps({"StartAt": "A", "States": {"A": task}}),
             roleArn=ROLE,
         )["stateMachineArn"]
@@ -365,6 +369,18 @@ def test_state_machines_call_functions(platform: Platform) -> None:
     assert json.loads(called["output"])["Payload"] == {"n": 40}
     waited = ended("lambda:invoke.waitForTaskToken", {"n.$": "$.n", "token.$": "$$.Task.Token"})
     assert json.loads(waited["output"]) == {"n": 21}
+    client = platform.client("lambda")
+    version = client.publish_version(FunctionName=name)["Version"]
+    fails = {"app.py": "def handler(event, context):\n    raise KeyError('n')\n"}
+    client.update_function_code(FunctionName=name, ZipFile=zip_of(fails))
+    client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    called = ended("lambda:invoke", {"n.$": "$.n"}, Qualifier=version)
+    assert json.loads(called["output"])["Payload"] == {"n": 40}
+    token = {"token.$": "$$.Task.Token"}
+    failed = ended("lambda:invoke.waitForTaskToken", token)
+    assert (failed["status"], failed["error"]) == ("FAILED", "KeyError")
+    missing = ended("lambda:invoke.waitForTaskToken", token, Qualifier="9")
+    assert missing["status"] == "FAILED"
     assert ended("aws-sdk:lambda:invoke", {})["status"] == "FAILED"
 
 

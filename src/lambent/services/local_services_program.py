@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 _CALLERS = Path(__file__).with_name("local_services_callers.py")
+_ROTATIONS = Path(__file__).with_name("local_services_rotations.py")
 _STOP_DEADLINE_S = 15.0
 _SAVE_EVERY_S = 15.0
 _EVENT_DEADLINE_S = 30.0
@@ -68,13 +69,14 @@ def main() -> None:
     _take(directory)
     (directory / "tmp").mkdir(exist_ok=True)
     sys.path.insert(0, config["packages"])
-    callers = _load(_CALLERS)
+    callers, rotations = _load(_CALLERS), _load(_ROTATIONS)
     address = (config["deliveries"]["host"], config["deliveries"]["port"])
     sys.addaudithook(Guard(Path(config["data"]), directory, address))
     app = importlib.import_module("ministack.app")
     deliveries = Deliveries(config["deliveries"])
     lead_to_platform(deliveries)
     callers.lead_callers(deliveries, _replace)
+    rotations.lead_rotations(deliveries, _replace)
     objects = importlib.import_module("ministack.services.s3_object_lambda")
     _have_a_default_key()
     # Functions fetch the object from the platform's endpoint in their box.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambent.services.local_services_callers import Rotations, due_at, is_pending, period_s
+from lambent.services.local_services_rotations import Rotations, due_at, is_pending, period_s
 
 HOUR, DAY = 3600, 86_400
 ARN = "arn:aws:secretsmanager:eu-west-1:222222222222:secret:db-aaaaaa"
