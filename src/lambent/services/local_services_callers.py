@@ -139,7 +139,7 @@ def _lead_state_machines(replace: Replace) -> None:
         try:
             return call(function, event)
         except machines._ExecutionError as error:
-            # Nobody would complete the task whose function failed or was not invoked.
+            # A function that failed or was not invoked completes no task.
             task = machines._task_tokens.get(token_of_task.get())
             if task is not None and not task["event"].is_set():
                 task["error"] = {"Error": error.error, "Cause": error.cause}
