@@ -1,9 +1,9 @@
 """Services of the emulator that call functions and wait for their answers, as people use them."""
 
-import base64
 import json
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -13,6 +13,8 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from websockets.sync.client import connect
+
+from tests.platforms import zip_of
 
 from .conftest import ACCOUNT, ROLE, Platform, deploy, wait_for
 from .functions_api import refusal
@@ -40,16 +42,6 @@ def handler(event, context):
 CONFIRMS = """
 def handler(event, context):
     event["response"]["autoConfirmUser"] = True
-    return event
-"""
-ADDS = """
-def handler(event, context):
-    if event["triggerSource"].startswith("CustomMessage"):
-        print("message for", event["userName"])
-        event["response"].update(emailSubject="Welcome", emailMessage=
-            event["request"]["codeParameter"] + event["request"]["usernameParameter"])
-    else:
-        event["response"]["claimsOverrideDetails"] = {"claimsToAddOrOverride": {"team": "red"}}
     return event
 """
 ROTATES = """
@@ -156,7 +148,7 @@ def test_people_sign_up_and_in(platform: Platform, account: str) -> None:
 
 
 def test_rest_apis_verify_tokens_of_pools(platform: Platform) -> None:
-    """The emulator's pools are issuers, with addresses of AWS. A mock returns a claim."""
+    """Pools are the platform's own beside the emulator, and issuers. A mock returns a claim."""
     pool, client = pool_of(platform)
     owner = platform.client("cognito-idp")
     owner.admin_create_user(UserPoolId=pool, Username="eve", MessageAction="SUPPRESS")
@@ -234,40 +226,6 @@ def test_challenges_of_ones_own(platform: Platform, account: str) -> None:
 
     assert answer("4")["AuthenticationResult"]["AccessToken"]
     assert refusal(lambda: answer("5"))[0] == "NotAuthorizedException"
-
-
-def test_tokens_and_messages_of_a_pool(platform: Platform) -> None:
-    """The functions that add claims and write to users are called."""
-    arn = deploy_for(platform, "adds", ADDS)
-    pool, client = pool_of(platform, PreTokenGeneration=arn, CustomMessage=arn)
-    owner = platform.client("cognito-idp")
-    owner.admin_create_user(
-        UserPoolId=pool,
-        Username="kim",
-        DesiredDeliveryMediums=["EMAIL"],
-        UserAttributes=[{"Name": "email", "Value": "kim@example.com"}],
-    )
-    owner.admin_set_user_password(
-        UserPoolId=pool, Username="kim", Password=PASSWORD, Permanent=True
-    )
-    token = unsigned(platform).initiate_auth(
-        ClientId=client,
-        AuthFlow="USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": "kim", "PASSWORD": PASSWORD},
-    )["AuthenticationResult"]["IdToken"]
-    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "==="))
-    assert claims["team"] == "red"
-    wait_for(lambda: "message for kim" in printed(platform, "adds"), "the message")
-
-
-def printed(platform: Platform, name: str) -> str:
-    """What a function has printed."""
-    logs = platform.client("logs")
-    try:
-        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
-    except logs.exceptions.ResourceNotFoundException:
-        return ""
-    return "".join(event["message"] for event in found)
 
 
 @pytest.mark.parametrize("account", [ACCOUNT, OTHER_ACCOUNT])
@@ -382,19 +340,20 @@ def test_mappings_read_the_emulator(platform: Platform, source: str) -> None:
 
 
 def test_state_machines_call_functions(platform: Platform) -> None:
-    """By the optimized integration, with and without a task token. What is not offered fails."""
+    """By the optimized integration, with and without a task token, and of a version. A task whose
+    function fails or is missing fails, as does what is not offered."""
     name = deploy_for(platform, "answers", ANSWERS).rpartition(":")[2]
     states = platform.client("stepfunctions")
 
-    def ended(suffix: str, payload: dict[str, Any]) -> Any:
+    def ended(suffix: str, payload: dict[str, Any], **more: str) -> Any:
         task = {
             "Type": "Task",
             "Resource": f"arn:aws:states:::{suffix}",
-            "Parameters": {"FunctionName": name, "Payload": payload},
+            "Parameters": {"FunctionName": name, "Payload": payload, **more},
             "End": True,
         }
         machine = states.create_state_machine(
-            name=suffix.replace(":", "-").replace(".", "-"),
+            name=f"m-{uuid.uuid4()}",
             definition=json.dumps({"StartAt": "A", "States": {"A": task}}),
             roleArn=ROLE,
         )["stateMachineArn"]
@@ -410,6 +369,18 @@ def test_state_machines_call_functions(platform: Platform) -> None:
     assert json.loads(called["output"])["Payload"] == {"n": 40}
     waited = ended("lambda:invoke.waitForTaskToken", {"n.$": "$.n", "token.$": "$$.Task.Token"})
     assert json.loads(waited["output"]) == {"n": 21}
+    client = platform.client("lambda")
+    version = client.publish_version(FunctionName=name)["Version"]
+    fails = {"app.py": "def handler(event, context):\n    raise KeyError('n')\n"}
+    client.update_function_code(FunctionName=name, ZipFile=zip_of(fails))
+    client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    called = ended("lambda:invoke", {"n.$": "$.n"}, Qualifier=version)
+    assert json.loads(called["output"])["Payload"] == {"n": 40}
+    token = {"token.$": "$$.Task.Token"}
+    failed = ended("lambda:invoke.waitForTaskToken", token)
+    assert (failed["status"], failed["error"]) == ("FAILED", "KeyError")
+    missing = ended("lambda:invoke.waitForTaskToken", token, Qualifier="9")
+    assert missing["status"] == "FAILED"
     assert ended("aws-sdk:lambda:invoke", {})["status"] == "FAILED"
 
 
@@ -436,20 +407,6 @@ PROCESSORS = [
 @pytest.mark.parametrize(
     ("service", "operation", "params", "code"),
     [
-        *(
-            (
-                "cognito-idp",
-                "create_user_pool",
-                {"PoolName": "p", "LambdaConfig": {trigger: FUNCTION}},
-                "InvalidParameterException",
-            )
-            for trigger in (
-                "PostAuthentication",
-                "PostConfirmation",
-                "PreAuthentication",
-                "UserMigration",
-            )
-        ),
         *(
             (
                 "s3",
@@ -519,6 +476,50 @@ def test_callers_that_never_call_are_refused(
     refused_as, message = refusal(lambda: getattr(client, operation)(**params))
     assert refused_as == code or not code, message
     assert message
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params"),
+    [
+        ("appsync", "list_graphql_apis", {}),
+        ("bedrock-agent", "list_agents", {}),
+        (
+            "codecommit",
+            "put_repository_triggers",
+            {
+                "repositoryName": "r",
+                "triggers": [{"name": "t", "destinationArn": FUNCTION, "events": ["all"]}],
+            },
+        ),
+        ("codepipeline", "list_pipelines", {}),
+        (
+            "config",
+            "put_config_rule",
+            {"ConfigRule": {"Source": {"Owner": "CUSTOM_LAMBDA", "SourceIdentifier": FUNCTION}}},
+        ),
+        ("connect", "associate_lambda_function", {"InstanceId": "i", "FunctionArn": FUNCTION}),
+        ("elbv2", "create_target_group", {"Name": "t", "TargetType": "lambda"}),
+        (
+            "iot",
+            "create_topic_rule",
+            {
+                "ruleName": "r",
+                "topicRulePayload": {
+                    "sql": "SELECT * FROM 't'",
+                    "actions": [{"lambda": {"functionArn": FUNCTION}}],
+                },
+            },
+        ),
+        ("lexv2-models", "list_bots", {}),
+    ],
+)
+def test_callers_that_are_not_here(
+    platform: Platform, service: str, operation: str, params: dict[str, Any]
+) -> None:
+    """Services that only AWS has: the error names the service that the request is for."""
+    code, message = refusal(lambda: getattr(platform.client(service), operation)(**params))
+    assert code == "UnknownServiceException", message
+    assert "this request is for" in message
 
 
 def test_identities_without_a_signature(platform: Platform) -> None:

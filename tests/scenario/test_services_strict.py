@@ -206,6 +206,55 @@ def test_a_topic_needs_the_functions_permission(strict: Strict) -> None:
     assert received() == ["told let in"]
 
 
+@pytest.mark.parametrize("service", ["s3", "secretsmanager"])
+def test_a_resource_needs_the_functions_permission(strict: Strict, service: str) -> None:
+    """A bucket or a secret that the function's policy names calls it, and another one does not."""
+    client, name = strict.client("lambda"), f"called-by-{service}"
+    source = (
+        "def handler(event, context):\n"
+        "    records = event.get('Records')\n"
+        "    caller = records[0]['s3']['bucket']['name'] if records else event['SecretId']\n"
+        "    print('called by', caller)\n"
+    )
+    arn = deploy(client, name, {"app.py": source}, Role=ROLE)["FunctionArn"]
+    s3, secrets = strict.client("s3", **strict.root), strict.client("secretsmanager", **strict.root)
+    if service == "s3":
+        left_out, let_in = (f"arn:aws:s3:::{bucket}" for bucket in ("left-out", "let-in"))
+    else:
+        left_out, let_in = (
+            secrets.create_secret(Name=name, SecretString="s")["ARN"] for name in ("out", "in")
+        )
+    client.add_permission(
+        FunctionName=name,
+        StatementId="source",
+        Action="lambda:InvokeFunction",
+        Principal=f"{service}.amazonaws.com",
+        SourceArn=let_in,
+        SourceAccount=ACCOUNT,
+    )
+    for resource in (left_out, let_in):
+        if service == "s3":
+            bucket = resource.rpartition(":")[2]
+            s3.create_bucket(Bucket=bucket)
+            rule = {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}
+            s3.put_bucket_notification_configuration(
+                Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [rule]}
+            )
+            s3.put_object(Bucket=bucket, Key="k", Body=b"b")
+        else:
+            secrets.rotate_secret(SecretId=resource, RotationLambdaARN=arn)
+    expected = f"called by {let_in.rpartition(':::')[2] if service == 's3' else let_in}"
+
+    def calls() -> set[str]:
+        answer = strict.client("logs").filter_log_events(
+            logGroupName=f"/aws/lambda/{name}", filterPattern="called"
+        )
+        return {event["message"].strip() for event in answer["events"]}
+
+    wait_for(lambda: _quietly(calls), "the call", deadline_s=30)
+    assert calls() == {expected}
+
+
 def _quietly(call: Any) -> Any:
     try:
         return call()

@@ -25,6 +25,7 @@ that are offered, members that are *stored only* are stored and shown and have n
 Members that are *refused* cause an error. All others work.
 
 [Permissions](permissions.md) says what each operation needs.
+[Callers](../callers/README.md) lists the services that call functions.
 """
 
 

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 _CALLERS = Path(__file__).with_name("local_services_callers.py")
+_ROTATIONS = Path(__file__).with_name("local_services_rotations.py")
 _STOP_DEADLINE_S = 15.0
 _SAVE_EVERY_S = 15.0
 _EVENT_DEADLINE_S = 30.0
@@ -68,13 +69,14 @@ def main() -> None:
     _take(directory)
     (directory / "tmp").mkdir(exist_ok=True)
     sys.path.insert(0, config["packages"])
-    callers = _load(_CALLERS)
+    callers, rotations = _load(_CALLERS), _load(_ROTATIONS)
     address = (config["deliveries"]["host"], config["deliveries"]["port"])
     sys.addaudithook(Guard(Path(config["data"]), directory, address))
     app = importlib.import_module("ministack.app")
     deliveries = Deliveries(config["deliveries"])
     lead_to_platform(deliveries)
     callers.lead_callers(deliveries, _replace)
+    rotations.lead_rotations(deliveries, _replace)
     objects = importlib.import_module("ministack.services.s3_object_lambda")
     _have_a_default_key()
     # Functions fetch the object from the platform's endpoint in their box.
@@ -350,15 +352,9 @@ def _lead_events(deliveries: Deliveries, responses: Any) -> None:
 
 
 def _find_owners_of_pools(responses: Any) -> None:
-    """Unsigned requests of Cognito are for the account and region of their pool."""
+    """Unsigned requests for identities are for the account of their pool."""
     cognito = importlib.import_module("ministack.services.cognito")
-    pin, run_identity = cognito._pin_unsigned_idp_scope, cognito._run_identity_handler
-
-    def pin_account(data: Json) -> None:
-        if cognito._find_pool_by_client_id(data.get("ClientId"))[0] is None:
-            token = data.get("AccessToken") or data.get("Token") or ""
-            cognito._get_pool_unscoped(data.get("UserPoolId") or cognito._pool_id_from_token(token))
-        pin(data)
+    run_identity = cognito._run_identity_handler
 
     def run(handler: Any, action: str, data: Json) -> Any:
         if action in cognito._UNSIGNED_IDENTITY_ACTIONS:
@@ -368,7 +364,6 @@ def _find_owners_of_pools(responses: Any) -> None:
                     responses.set_request_account_id(account)
         return run_identity(handler, action, data)
 
-    _replace(cognito, "_pin_unsigned_idp_scope", pin_account)
     _replace(cognito, "_run_identity_handler", run)
 
 
