@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambent.store.settings import StoreSettings
 from tests.crash.failpoints import ANY_TIME
 from tests.crash.lives import Life
+from tests.crash.queue_server import QueueServer
 from tests.crash.tick_failpoints import POINTS
 from tests.platforms import ACCOUNT, Platform, client_at, deploy, wait_for
 
@@ -32,26 +33,18 @@ class Events:
     """The events that reached the function, by what they say; from the records at its
     destination."""
 
-    def __init__(self, queue: Any) -> None:
+    def __init__(self, queue: QueueServer) -> None:
         self._queue = queue
-        self._url = queue.get_queue_url(QueueName="records")["QueueUrl"]
         self.requests: dict[str, set[str]] = defaultdict(set)
         """By the name of a schedule, or by the time of the minute's tick: the request ids. An event
         keeps its id when a kill makes the function run again."""
 
     def receive(self) -> None:
         """Take what has arrived."""
-        while True:
-            messages = self._queue.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
-            for message in messages.get("Messages", ()):
-                record = json.loads(message["Body"])
-                request_id = record["requestContext"]["requestId"]
-                self.requests[record["requestPayload"]["of"]].add(request_id)
-                self._queue.delete_message(
-                    QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"]
-                )
-            if not messages.get("Messages"):
-                return
+        for body in self._queue.take():
+            record = json.loads(body)
+            request_id = record["requestContext"]["requestId"]
+            self.requests[record["requestPayload"]["of"]].add(request_id)
 
 
 def prepare(data: Path, options: list[str]) -> None:
@@ -104,7 +97,7 @@ def live(life: Life, turn: int, within_s: float) -> set[str]:
 
 @pytest.mark.timeout(180 + 15 * int(KILLS or 6))
 def test_a_tick_sends_one_event(
-    tmp_path: Path, queue: Any, database: Callable[..., StoreSettings]
+    tmp_path: Path, queue: QueueServer, database: Callable[..., StoreSettings]
 ) -> None:
     """Killed before and after each commit on the way of an event, and at any time."""
     seed = int(os.environ.get("CRASH_SEED", time.time_ns() % 1_000_000))
@@ -112,7 +105,7 @@ def test_a_tick_sends_one_event(
     print(f"CRASH_SEED={seed}")
     data, settings = tmp_path / "data", database()
     kills = int(KILLS or len(POINTS) + 1)
-    options = ["--set", f"aws.sqs.endpoint_url={queue.meta.endpoint_url}"]
+    options = ["--set", f"aws.sqs.endpoint_url={queue.url}"]
     if settings.url:
         options += ["--set", f"store.url={settings.url}"]
     prepare(data, options)

@@ -167,7 +167,7 @@ def test_who_may_debug(strict: Strict) -> None:
     code = {"app.js": "exports.handler = async () => 1;"}
     deploy(strict.client("lambda"), name, code, Runtime="nodejs20.x")
     statement = {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}
-    keys = strict.user("carl", statement)
+    keys = strict.user("debugger", statement)
     denied = debug(strict, name, keys)
     assert denied.returncode == 1
     assert "is not authorized to perform: lambent:DebugFunction" in denied.stderr
@@ -176,7 +176,7 @@ def test_who_may_debug(strict: Strict) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         bound.listen()
-        keys = strict.user("dora", statement, more)
+        keys = strict.user("allowed-debugger", statement, more)
         allowed = debug(strict, name, keys, bound.getsockname()[1])
     assert "in use" in allowed.stderr
 

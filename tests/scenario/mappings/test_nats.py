@@ -10,6 +10,7 @@ import anyio
 import nats
 import pytest
 from nats.js.api import ConsumerInfo
+from nats.js.errors import NotFoundError
 
 from tests.scenario.test_readme import run_page
 from tests.servers.nats import Nats
@@ -39,6 +40,17 @@ class Stream:
 
         self._do(publish)
 
+    def wait_consumer(self, uuid: str) -> None:
+        """Wait until a mapping has made its consumer."""
+
+        def is_there() -> bool:
+            try:
+                return bool(self.consumer(uuid))
+            except NotFoundError:
+                return False
+
+        wait_for(is_there, f"{uuid} has a consumer")
+
     def consumer(self, uuid: str) -> ConsumerInfo:
         """A mapping's consumer."""
         found: ConsumerInfo = self._do(
@@ -48,6 +60,7 @@ class Stream:
 
     def wait_acknowledged(self, uuid: str, number: int) -> None:
         """Wait until that many messages, and no others, are acknowledged."""
+        self.wait_consumer(uuid)
 
         def is_done() -> bool:
             found = self.consumer(uuid)
@@ -156,7 +169,7 @@ def test_a_mapping_reads_the_subjects_it_names(
         StartingPosition="LATEST",
         FilterCriteria={"Filters": [{"Pattern": pattern}]},
     )
-    wait_for(lambda: stream.consumer(uuid), "the consumer is there")
+    stream.wait_consumer(uuid)
     stream.send('{"total": 20}', subject="eu.news")
     stream.send('{"total": 1}', '{"total": 30}', subject="us.orders")
     (event,) = function.wait_events(1)
@@ -258,7 +271,7 @@ def test_problems_are_shown(
     assert found["StateTransitionReason"] == "EVENT_SOURCE_AUTHN_ERROR"
     stream = Stream(nats_server, "deleted")
     uuid = map_stream(function, brokers, stream)
-    wait_for(lambda: stream.consumer(uuid), "the consumer is there")
+    stream.wait_consumer(uuid)
     stream.delete()
     function.wait_result(uuid, "PROBLEM: There is no stream deleted")
     uuid = function.map("arn:aws:nats:us-east-1:000000000000:stream/unknown")

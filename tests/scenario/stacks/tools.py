@@ -57,7 +57,8 @@ class Project:
     ) -> str:
         """Run a tool, one in Python from loaded libraries; returns what it prints to both streams.
         Asserts its exit code. `answers` are those to its questions."""
-        start = forking.Forked if command[0] == sys.executable else subprocess.Popen
+        is_forked = command[0] == sys.executable and command[1] != "-c"
+        start = forking.Forked if is_forked else subprocess.Popen
         with start(
             command,
             cwd=self.directory,
