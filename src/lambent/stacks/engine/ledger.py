@@ -56,7 +56,7 @@ class Ledger:
         self._clock = context.clock
         self._notify = context.notify
         self._waiting: list[_Entry] = []
-        self._writing = anyio.Lock()
+        self._writing = anyio.Lock(fast_acquire=True)
         self.root = root
         self.stack: Stack
         self.operation: Operation
