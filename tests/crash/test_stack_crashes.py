@@ -2,7 +2,6 @@
 deleted: each stack settles by itself, and nothing is left over, missing or made twice.
 `make crash-stacks` kills more often."""
 
-import logging
 import os
 import random
 import time
@@ -12,18 +11,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
-from moto.server import ThreadedMotoServer
 
 from lambent.store.settings import StoreSettings
+from tests.crash.emulated import emulated
 from tests.crash.failpoints import ANY_TIME
 from tests.crash.lives import Life
 from tests.crash.stack_auditor import StackAuditor
 from tests.crash.stack_failpoints import OFTEN, POINTS
 from tests.crash.stack_templates import BUCKET, CHILD, MAKER, WORDS, random_template
-from tests.platforms import ACCOUNT, Platform, deploy, wait_for, zip_of
+from tests.platforms import Platform, deploy, wait_for, zip_of
 from tests.servers.processes import free_port
 
 KILLS = os.environ.get("CRASH_STACK_KILLS")
@@ -70,15 +68,8 @@ def handler(event, context):
 @pytest.fixture
 def queues() -> Iterator[Any]:
     """A client of queues in a server that is not killed."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield boto3.client(
-        "sqs", endpoint_url=f"http://{host}:{port}", region_name="us-east-1",
-        aws_access_key_id=ACCOUNT, aws_secret_access_key="x",
-    )  # fmt: skip
-    server.stop()
+    with emulated("sqs") as client:
+        yield client
 
 
 class World:
