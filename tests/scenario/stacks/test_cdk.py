@@ -128,9 +128,7 @@ def test_from_the_bootstrap_to_the_destruction(project: Project, cdk: Callable[.
     assert "hotswapped" in cdk(*deploy, "--hotswap", "--context", "who=you")
     assert project.get(address) == {"goodbye": "you"}
     assert len(project.events("CdkApp")) == events
-    with project.running(
-        [*CDK, "watch", "--context", "who=you"], "Watching for file changes", **VARIABLES
-    ):
+    with project.running([*CDK, "watch", "--context", "who=you"], "Total time", **VARIABLES):
         code.write_text(APP.replace('"hello":', '"ahoy":'))
         wait_for(lambda: project.get(address) == {"ahoy": "you"}, "the new code answers")
 
