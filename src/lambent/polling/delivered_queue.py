@@ -89,6 +89,11 @@ class DeliveredQueue(ABC):
             self.failure = failure
         self._came.set()
 
+    @property
+    def open_records(self) -> Sequence[Record]:
+        """The messages that were delivered and are not acknowledged, the oldest first."""
+        return self._open
+
     def others(self, than: Sequence[Record]) -> list[Record]:
         """The messages that were delivered, other than these records."""
         kept = set(map(id, than))

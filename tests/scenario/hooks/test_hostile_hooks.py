@@ -120,7 +120,7 @@ def test_a_flood_of_strangers(hook: Hook) -> None:
 
 
 def test_other_names_lead_here(hook: Hook) -> None:
-    """Webhooks come by a public name that the platform does not know; its API does not follow."""
+    """Webhooks arrive under a public name that the platform does not know; its API does not."""
     bearer = {"Authorization": f"Bearer {hook.secret}"}
     assert hook.post(b"x", {**bearer, "Host": "hooks.example.com"}).status == 202
     path = "/../../hooks"

@@ -17,7 +17,13 @@ from lambent.model.invocation import InvocationKind, Succeeded
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.traces import trace_id_of
 from lambent.triggers.edge import function_events, lambda_results
-from lambent.triggers.edge.distribution import Behavior, Distribution, EdgeLambda, Origin
+from lambent.triggers.edge.distribution import (
+    Behavior,
+    Distribution,
+    EdgeFunction,
+    EdgeLambda,
+    Origin,
+)
 from lambent.triggers.edge.errors import (
     FUNCTION_INVALID,
     LAMBDA_INVALID,
@@ -70,15 +76,7 @@ class Triggers:
         function = behavior.functions.get(kind)
         if function is not None:
             event = function_events.make_event(distribution, kind, request)
-            run = await self._runs.run(distribution.account, function, event)
-            if run.error:
-                raise _function_failed()
-            try:
-                result = function_events.read_result(
-                    run.output, kind, request.method, request.headers
-                )
-            except function_events.InvalidResult as error:
-                raise _function_failed() from error
+            result = await self._run(distribution, function, event, kind, request, request.headers)
             if isinstance(result, function_events.MadeResponse):
                 return _made(result.status, result.headers, result.body, "FunctionGenerated")
             request.uri, request.query, request.headers = result
@@ -160,15 +158,7 @@ class Triggers:
             event = function_events.make_event(
                 distribution, kind, request, (answer.status, answer.headers)
             )
-            run = await self._runs.run(distribution.account, function, event)
-            if run.error:
-                raise _function_failed()
-            try:
-                result = function_events.read_result(
-                    run.output, kind, request.method, answer.headers
-                )
-            except function_events.InvalidResult as error:
-                raise _function_failed() from error
+            result = await self._run(distribution, function, event, kind, request, answer.headers)
             assert isinstance(result, function_events.MadeResponse)
             answer.status, answer.headers = result.status, result.headers
             if result.body is not None:
@@ -196,6 +186,24 @@ class Triggers:
         answer.status = made.status
         if made.body is not None:
             answer.content = Whole(made.body)
+
+    async def _run(
+        self,
+        distribution: Distribution,
+        function: EdgeFunction,
+        event: Mapping[str, Any],
+        kind: str,
+        request: EdgeRequest,
+        headers: HeaderItems,
+    ) -> function_events.ChangedRequest | function_events.MadeResponse:
+        """Run a CloudFront Function, which gets a message with these headers."""
+        run = await self._runs.run(distribution.account, function, event)
+        if run.error:
+            raise _function_failed()
+        try:
+            return function_events.read_result(run.output, kind, request.method, headers)
+        except function_events.InvalidResult as error:
+            raise _function_failed() from error
 
     async def _call(
         self,

@@ -136,7 +136,7 @@ class MqttSubscription(DeliveredQueue):
         return describe(self.name, records)
 
     def _take(self, message: MQTTMessage) -> None:
-        is_full = len(self.others(())) >= 2 * MQTT_BATCH_MAX
+        is_full = len(self.open_records) >= 2 * MQTT_BATCH_MAX
         if is_full and message.qos == 0:
             # Nothing holds the broker back from sending these.
             self._polled.status.count("DroppedEventCount", 1)

@@ -150,7 +150,7 @@ class NatsConsumer(DeliveredQueue):
         while True:
             await self._polled.clock.sleep(_ACK_WAIT_S / 3)
             try:
-                for record in self.others(()):
+                for record in list(self.open_records):
                     await _message(record).in_progress()
                 await _request(self._client.flush(int(_DEADLINE_S)))
             except _ERRORS as error:
@@ -172,12 +172,12 @@ class NatsConsumer(DeliveredQueue):
     async def ask(self, number: int) -> None:
         """See `DeliveredQueue`."""
         self._window += number
-        await self._refill(0)
+        await self._refill()
 
-    async def _refill(self, open_count: int) -> None:
+    async def _refill(self) -> None:
         """Request what the window has room for, in few requests. A request stays until that many
         messages have come."""
-        missing = self._window - open_count - self._credit
+        missing = self._window - len(self.open_records) - self._credit
         if missing <= 0 or (self._credit and missing < self._window // 2):
             return
         self._credit += missing
@@ -199,7 +199,7 @@ class NatsConsumer(DeliveredQueue):
             if self._is_catching_up and not await self._has_open_messages():
                 self._is_catching_up = False
                 await self._configure()
-            await self._refill(len(self.others(())))
+            await self._refill()
         except (SourceError, *_ERRORS) as error:
             raise PartLost from error
 
@@ -234,7 +234,7 @@ class NatsConsumer(DeliveredQueue):
             is_done = not self.add(record)
         if is_done:
             await message.ack()
-            await self._refill(len(self.others(())))
+            await self._refill()
 
     def _remember(self, sequence: int) -> None:
         """The server delivers a message again that it has not heard of for too long, also if that
