@@ -5,6 +5,7 @@ from typing import Any
 
 from lambent.control.cognito import schema
 from lambent.control.cognito.attempts import Attempts
+from lambent.control.cognito.code_sending import CodeSending
 from lambent.control.cognito.codes import Codes, verification_of
 from lambent.control.cognito.directory import second_factor
 from lambent.control.cognito.errors import invalid, not_authorized
@@ -37,6 +38,7 @@ class OwnAccount:
         self._users = users
         self._codes = codes
         self._messages = messages
+        self._sending = CodeSending(users, codes, messages)
         self._attempts = attempts
         self._tokens = tokens
 
@@ -101,21 +103,13 @@ class OwnAccount:
         pool, user = bearer.client.pool, bearer.user
         if name not in VERIFIED:
             raise invalid(f"{name} cannot be verified.")
-        value = user.document["attributes"].get(name)
-        if not value:
+        if not user.document["attributes"].get(name):
             raise invalid(f"The user has no {name}.")
         self._attempts.note_sending(pool.id, user.key, verification_of(name), address)
-        code = self._codes.make()
-        sent = await self._messages.send(
-            *(pool, user, "VerifyUserAttribute", name, value, code),
-            client=bearer.client,
-            client_metadata=params.get("ClientMetadata"),
+        purpose = verification_of(name)
+        sent = await self._sending.send(
+            pool, user, name, "VerifyUserAttribute", purpose, bearer.client, params
         )
-
-        def change(_: Transaction, edit: UserEdit) -> None:
-            self._codes.put(edit, verification_of(name), code, name, value)
-
-        await self._users.change(pool, user.key, change)
         return {"CodeDeliveryDetails": sent}
 
     async def verify_attribute(self, params: Params, address: str) -> Params:

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/cognito/latest/developerguide/managing-users-passwor
 from collections.abc import Sequence
 
 from lambent.control.cognito.attempts import Attempts
+from lambent.control.cognito.code_sending import CodeSending
 from lambent.control.cognito.codes import FORGOT, Codes
 from lambent.control.cognito.errors import invalid, not_authorized, user_not_found, wrong_code
 from lambent.control.cognito.messages import Messages
@@ -47,7 +48,7 @@ class Recovery:
         self._clock = clock
         self._users = users
         self._codes = codes
-        self._messages = messages
+        self._sending = CodeSending(users, codes, messages)
         self._attempts = attempts
         self._sign_up = sign_up
         self._migration = migration
@@ -79,18 +80,9 @@ class Recovery:
         if fault is not None:
             raise fault
         attribute = _recoverable(pool, user)[0]
-        code, value = self._codes.make(), user.document["attributes"][attribute]
-        sent = await self._messages.send(
-            *(pool, user, "ForgotPassword", attribute, value, code),
-            client=client,
-            client_metadata=params.get("ClientMetadata"),
+        return await self._sending.send(
+            pool, user, attribute, "ForgotPassword", FORGOT, client, params
         )
-
-        def change(_: Transaction, edit: UserEdit) -> None:
-            self._codes.put(edit, FORGOT, code, attribute, value)
-
-        await self._users.change(pool, user.key, change)
-        return sent
 
     async def confirm(self, params: Params, address: str) -> Params:
         """ConfirmForgotPassword."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lambent.control.cognito import schema
 from lambent.control.cognito.attempts import Attempts
+from lambent.control.cognito.code_sending import CodeSending
 from lambent.control.cognito.codes import CONFIRM, Codes
 from lambent.control.cognito.errors import invalid, not_authorized, user_not_found, wrong_code
 from lambent.control.cognito.messages import Messages, details
@@ -42,6 +43,7 @@ class SignUp:
         self._triggers = triggers
         self._codes = codes
         self._messages = messages
+        self._sending = CodeSending(users, codes, messages)
         self._attempts = attempts
 
     async def sign_up(self, params: Params, address: str) -> Params:
@@ -91,17 +93,9 @@ class SignUp:
         attribute = self._attribute(pool, user.document["attributes"])
         if attribute is None:
             raise invalid("Cannot resend codes. Auto verification not turned on.")
-        code, value = self._codes.make(), user.document["attributes"][attribute]
-        sent = await self._messages.send(
-            *(pool, user, "ResendCode", attribute, value, code),
-            client=client,
-            client_metadata=params.get("ClientMetadata"),
+        sent = await self._sending.send(
+            pool, user, attribute, "ResendCode", CONFIRM, client, params
         )
-
-        def change(_: Transaction, edit: UserEdit) -> None:
-            self._codes.put(edit, CONFIRM, code, attribute, value)
-
-        await self._users.change(pool, user.key, change)
         return {"CodeDeliveryDetails": sent}
 
     async def confirm(self, params: Params, address: str) -> Params:
