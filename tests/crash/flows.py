@@ -56,11 +56,14 @@ class Flow(ABC):
 
     @abstractmethod
     def break_server(self) -> None:
-        """Kill the server's process and start it again, on its data."""
+        """Kill the server's process and start it again, on its data.
+
+        Returns once the platform has noticed: until then it begins calls with records whose
+        acknowledgement can not arrive any more."""
 
     @abstractmethod
     def cut(self) -> None:
-        """Reset the platform's connections."""
+        """Reset the platform's connections. Returns as `break_server` does."""
 
     def __enter__(self) -> Self:
         self.open(self._stack)
@@ -273,9 +276,11 @@ class RabbitFlow(Flow):
     def break_server(self) -> None:
         self._server.kill()
         self._server.start()
+        self._proxy.wait_connected()
 
     def cut(self) -> None:
         self._proxy.cut()
+        self._proxy.wait_connected()
 
 
 class NatsFlow(Flow):
@@ -315,9 +320,11 @@ class NatsFlow(Flow):
     def break_server(self) -> None:
         self._server.stop()
         self._server.start()
+        self._proxy.wait_connected()
 
     def cut(self) -> None:
         self._proxy.cut()
+        self._proxy.wait_connected()
 
 
 class MqttFlow(Flow):
@@ -343,9 +350,11 @@ class MqttFlow(Flow):
     def break_server(self) -> None:
         self._server.stop()
         self._server.start()
+        self._proxy.wait_connected()
 
     def cut(self) -> None:
         self._proxy.cut()
+        self._proxy.wait_connected()
 
 
 _NATS_ARN = "arn:aws:nats:us-east-1:000000000000:stream/crashes"

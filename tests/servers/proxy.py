@@ -12,6 +12,7 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, ByteStream, SocketAttri
 from anyio.from_thread import start_blocking_portal
 from anyio.streams.tls import TLSStream
 
+from tests.platforms import wait_for
 from tests.servers.processes import free_port
 
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
@@ -40,6 +41,10 @@ class Proxy:
     def connections(self) -> int:
         """The number of open connections."""
         return len(self._open)
+
+    def wait_connected(self) -> None:
+        """Wait until a client has a connection."""
+        wait_for(lambda: self._open, f"a client has connected to port {self.port}")
 
     def cut(self) -> None:
         """Reset all connections; new ones are accepted."""
