@@ -39,11 +39,16 @@ from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
 from lambent.store.feed import Feed
 from lambent.store.problems import StoreError
+from lambent.telemetry.otlp import check_endpoint
 
 
 def run(settings: Settings) -> None:
     """Run the platform until SIGTERM or SIGINT. Raises SystemExit with a message if it cannot."""
     set_up_logging()
+    try:
+        check_endpoint(settings.telemetry.otlp_endpoint)
+    except ValueError as error:
+        raise SystemExit(f"lambent: {error}") from error
     manager = ServiceManager()
     try:
         with open_privileged(settings, manager) as privileged:
