@@ -74,7 +74,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         api.gateway.use_tls_in_boxes(names.tls_of_boxes)
         execution = await enter(open_execution(settings, privileged, storage, api, names))
         events = await enter(open_events(settings, privileged, storage, api, execution))
-        pool_keys = await register_user_pools(settings, storage, api, execution)
+        pool_keys = await register_user_pools(settings, storage, api, execution, events)
         apis = await enter(open_apis(settings, storage, api, execution, events, pool_keys))
         runs = make_function_runs(storage, execution, privileged.runtimes)
         ports = ControlPorts(
