@@ -1,11 +1,15 @@
-"""`/_lambent/environments`: what each environment of one's own account is doing and uses."""
+"""`/_lambent/environments`: what each environment of the caller's account is doing and uses."""
 
 import json
 import urllib.error
 import urllib.request
 from typing import Any
 
-from tests.platforms import Platform, deploy, wait_for
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from tests.platforms import ACCOUNT, Platform, deploy, wait_for
 
 FUNCTION = """
 import time
@@ -18,13 +22,10 @@ def handler(event, context):
 """
 
 
-def environments(platform: Platform, account: str = "") -> list[dict[str, Any]]:
-    key = account or "test"
-    authorization = f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/lambda/aws4_request"
-    request = urllib.request.Request(
-        f"{platform.endpoint}/_lambent/environments",
-        headers={"Authorization": authorization} if account else {},
-    )
+def environments(platform: Platform, account: str = ACCOUNT) -> list[dict[str, Any]]:
+    signed = AWSRequest("GET", f"{platform.endpoint}/_lambent/environments")
+    SigV4Auth(Credentials(account, "secret"), "lambda", "us-east-1").add_auth(signed)
+    request = urllib.request.Request(signed.url, headers=dict(signed.headers))
     with urllib.request.urlopen(request, timeout=20) as response:
         shown: list[dict[str, Any]] = json.load(response)["environments"]
     return shown
@@ -37,8 +38,8 @@ def test_an_environment_is_shown_with_what_it_uses(platform: Platform) -> None:
     deploy(client, name, {"app.py": FUNCTION}, MemorySize=256)
     client.invoke(FunctionName=name, Payload="1")
 
-    def own(account: str = "") -> list[dict[str, Any]]:
-        return [one for one in environments(platform, account) if one["function"] == name]
+    def own(account: str = ACCOUNT) -> list[dict[str, Any]]:
+        return [shown for shown in environments(platform, account) if shown["function"] == name]
 
     (shown,) = own()
     assert shown["version"] == "$LATEST"

@@ -105,6 +105,7 @@ def test_destinations_are_asked_about(
 def test_the_page_of_mappings(start_platform: Callable[..., Platform]) -> None:
     """It requires a known, authorized caller, and is read-only."""
     strict = Strict(start_platform(None, "--auth", "strict"))
+
     def status(method: str, page: str = "mappings", **keys: str) -> int:
         request = AWSRequest(method, f"{strict.platform.endpoint}/_lambent/{page}")
         if keys:
