@@ -96,6 +96,8 @@ class Gateway:
         self._held_for_boxes = Budget(settings.held_mb << 20)
         self._forward: Forward | None = None
         self._tls_of_boxes: ssl.SSLContext | None = None
+        self.is_closing = False
+        """Whether the front door closes: responses without an end should end."""
         self._anyone = Caller(
             principal=ANONYMOUS,
             scope=settings.scope,
@@ -401,6 +403,7 @@ async def open_front_door(
         server.start_tls(listener, context, gateway.tasks)
     try:
         yield server
+        gateway.is_closing = True
         # A normal stop: clients that wait get their responses. After a failure they would not.
         await server.close(settings.shutdown_grace_s)
     finally:
