@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from lambent.assembly.api import Api
 from lambent.assembly.storage import Storage
 from lambent.kit.tasks import shielded, start_loop
 from lambent.store.feed import Feed
@@ -10,7 +11,9 @@ from lambent.store.membership import Membership
 
 
 @asynccontextmanager
-async def open_node(storage: Storage, membership: Membership, url: str) -> AsyncIterator[None]:
+async def open_node(
+    storage: Storage, membership: Membership, api: Api, url: str
+) -> AsyncIterator[None]:
     """Apply the changes of other nodes, and have them know this one: it serves clients at `url`. On
     exit they take over what it has not begun."""
     store, clock, tasks = storage.store, storage.clock, storage.tasks
@@ -19,6 +22,7 @@ async def open_node(storage: Storage, membership: Membership, url: str) -> Async
     start_loop(tasks, clock, feed.run)
     start_loop(tasks, clock, feed.listen)
     store.wait_for_others(membership.wait_known)
+    api.gateway.observe_draining(lambda: membership.is_draining)
     await membership.begin(url)
     try:
         yield

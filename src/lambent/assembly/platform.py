@@ -39,11 +39,16 @@ from lambent.kit.tasks import start_loop, start_task
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
 from lambent.store.problems import StoreError
+from lambent.telemetry.otlp import check_endpoint
 
 
 def run(settings: Settings) -> None:
     """Run the platform until SIGTERM or SIGINT. Raises SystemExit with a message if it cannot."""
     set_up_logging()
+    try:
+        check_endpoint(settings.telemetry.otlp_endpoint)
+    except ValueError as error:
+        raise SystemExit(f"lambent: {error}") from error
     manager = ServiceManager()
     try:
         with open_privileged(settings, manager) as privileged:
@@ -97,7 +102,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()
         if storage.membership is not None:
-            await enter(open_node(storage, storage.membership, url))
+            await enter(open_node(storage, storage.membership, api, url))
         await enter(open_operator_commands(settings, privileged, storage, execution))
         start_loop(tasks, clock, manager.show_life, clock)
         start_loop(tasks, clock, keep_log_short, data.state, clock)

@@ -20,6 +20,7 @@ from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.logs import LogStore, open_logs
+from lambent.telemetry.otlp import OtlpSender, open_otlp
 from lambent.telemetry.series.store import MetricStore, open_metric_store
 
 
@@ -58,6 +59,7 @@ class Storage:
     """Large payloads of queued events."""
     logs: LogStore
     metrics: MetricStore
+    otlp: OtlpSender
     packages: Packages
     """Packages, as nodes read them."""
 
@@ -78,6 +80,7 @@ async def open_storage(
         metrics = await enter(
             open_metric_store(data.state / "metrics.db", settings.telemetry, clock)
         )
+        otlp = await enter(open_otlp(settings.telemetry, clock))
         membership = None
         if store.is_shared:
             membership = Membership(store, clock)
@@ -99,6 +102,7 @@ async def open_storage(
             payloads=payloads,
             logs=logs,
             metrics=metrics,
+            otlp=otlp,
             packages=Packages(blobs, store),
         )
 

@@ -90,13 +90,17 @@ class Membership:
         self._is_following = True
         self.ring()
 
+    async def set_state(self, number: int, state: NodeState) -> bool:
+        """Have a node take on no more, or again. Returns whether it is there. Raises
+        `StoreUnavailable`."""
+        is_there = await self._store.transact(lambda tx: tx.nodes.set_state(number, state))
+        self.ring()
+        return is_there
+
     async def drain(self) -> None:
-        """This node takes on no more."""
+        """This node ends and takes on no more."""
         with contextlib.suppress(StoreUnavailable, StoreHeld):
-            await self._store.transact(
-                lambda tx: tx.nodes.set_state(self.number, NodeState.DRAINING)
-            )
-            self.ring()
+            await self.set_state(self.number, NodeState.DRAINING)
 
     async def leave(self) -> None:
         """This node writes nothing any more: others take over at once. If this fails, they do so
