@@ -122,7 +122,7 @@ def read_by(platform: Platform) -> list[str]:
 
 
 def test_nodes_are_one_platform(start_node: Callable[[str], Platform], kinesis: Kinesis) -> None:
-    """What one changes is in force on the other when the change is answered. Mappings are spread,
+    """What one changes is in force on the other when the change returns. Mappings are spread,
     each record is read once, and a node that is drained hands its mappings over."""
     one, two = start_node("one"), start_node("two")
     for node in (one, two):

@@ -39,7 +39,7 @@ class Node:
     """Where its clients reach it; empty while it starts."""
     state: NodeState
     seen: int | None
-    """The number of the last change that it has applied. None while it starts: it serves nobody."""
+    """The number of the last change that it has applied. None while it starts: it serves no client yet."""
     beats: int
     """How often it has renewed its row."""
     is_connected: bool
@@ -52,7 +52,7 @@ class NodeWatch:
     A process that ends closes its connection at once. If its beats stop as well, it is lost after a
     moment. A machine that is paused or cut off keeps its connection for long, so there the beats
     decide alone, after a longer time. While the observer itself was away, nothing is held against
-    the others: after a restart of the database nobody is connected, and everybody is there.
+    the others: after a restart of the database no node is connected, and all of them run.
     """
 
     def __init__(self) -> None:

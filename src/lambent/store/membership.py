@@ -74,8 +74,8 @@ class Membership:
         return numbers
 
     async def run(self) -> None:
-        """Renew the row until cancelled. While the database is away nothing is renewed, and nobody
-        is lost."""
+        """Renew the row until cancelled. While the database is away nothing is renewed, and no
+        node counts as lost."""
         while True:
             try:
                 await self._beat_over_one_connection()

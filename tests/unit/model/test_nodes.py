@@ -52,7 +52,7 @@ def test_a_node_that_beats_is_never_lost() -> None:
 
 
 def test_after_an_absence_of_the_observer_the_others_have_time() -> None:
-    """As after a restart of the database: no connection is left, nobody could beat."""
+    """As after a restart of the database: no connection is left, and no node could beat."""
     watch = NodeWatch()
     assert observed(watch, NODE, 0, 1) == []
     lost = observed(watch, SILENT, 40, SILENT_S + 1)
@@ -70,7 +70,7 @@ def test_those_that_never_connected_have_time() -> None:
         max_size=60,
     )
 )
-def test_nobody_is_lost_within_a_moment(steps: list[tuple[float, bool, bool]]) -> None:
+def test_no_node_is_lost_within_a_moment(steps: list[tuple[float, bool, bool]]) -> None:
     """Of its last beat, as the observer sees it."""
     watch, now, beats, last = NodeWatch(), 0.0, 0, 0.0
     watch.observe([dataclasses.replace(NODE, beats=beats)], now)

@@ -20,5 +20,5 @@ def test_a_node_that_goes_moves_only_its_own() -> None:
     assert all(after[uuid] == node for uuid, node in before.items() if node != 3)
 
 
-def test_without_nodes_nobody_polls() -> None:
+def test_without_nodes_no_node_polls() -> None:
     assert preferred("mapping", []) is None

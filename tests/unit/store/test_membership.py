@@ -96,8 +96,8 @@ async def test_nodes_know_each_other(tmp_path: Path, shared: StoreSettings) -> N
         assert one.store.lost is None
 
 
-async def test_a_change_is_answered_when_all_know_it(tmp_path: Path, shared: StoreSettings) -> None:
-    """Right after the answer, another node has applied it."""
+async def test_a_change_returns_when_all_have_applied_it(tmp_path: Path, shared: StoreSettings) -> None:
+    """When it returns, another node has applied it."""
     async with node(shared, tmp_path / "one") as one, node(shared, tmp_path / "two") as two:
         await one.wait(lambda: list(one.membership.live()) == [1, 2])
         await one.store.transact(lambda tx: tx.functions.create(version()))
