@@ -22,6 +22,7 @@ from lambent.assembly.front import (
 )
 from lambent.assembly.hooks import register_hooks
 from lambent.assembly.names import open_names
+from lambent.assembly.nodes import open_node
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.stacks import register_stacks
@@ -37,7 +38,6 @@ from lambent.kit.service_manager import ServiceManager
 from lambent.kit.tasks import start_loop, start_task
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
-from lambent.store.feed import Feed
 from lambent.store.problems import StoreError
 from lambent.telemetry.otlp import check_endpoint
 
@@ -101,10 +101,8 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()
-        if storage.store.is_shared:
-            feed = Feed(storage.store, clock)
-            start_loop(tasks, clock, feed.run)
-            start_loop(tasks, clock, feed.listen)
+        if storage.membership is not None:
+            await enter(open_node(storage, storage.membership, api, url))
         await enter(open_operator_commands(settings, privileged, storage, execution))
         start_loop(tasks, clock, manager.show_life, clock)
         start_loop(tasks, clock, keep_log_short, data.state, clock)

@@ -15,6 +15,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.conninfo import make_conninfo
 
 from lambent.store.holding import MIGRATION_LOCK_ID, HeldConnection, SessionHold
 from lambent.store.problems import StoreError
@@ -24,6 +25,8 @@ from lambent.store.tables import metadata
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_TIMEOUT_MS = 10_000
 _LOCK_TIMEOUT_MS = 5_000
+_NEW_S = 3
+"""Seconds for a new connection."""
 READERS = 4
 """Connections for readers."""
 KEEP_ALIVES = {
@@ -62,6 +65,13 @@ def file_of(url: sa.URL) -> Path | None:
 def name_of(url: sa.URL) -> str:
     """The database's name in messages, without its password."""
     return f"the database {file_of(url) or url.render_as_string(hide_password=True)}"
+
+
+def connection_info(url: sa.URL) -> str:
+    """The connection string of a PostgreSQL database, for psycopg itself."""
+    given = url.translate_connect_args(username="user", database="dbname")
+    query = {name: value for name, value in url.query.items() if isinstance(value, str)}
+    return make_conninfo("", **{**given, **query, "connect_timeout": _NEW_S, **KEEP_ALIVES})
 
 
 class Engines(NamedTuple):
