@@ -530,6 +530,29 @@ def _notify(world: World) -> None:
     wait_for(has_all, "the last event is heard", 60)
 
 
+def _query_logs(status: str, world: World) -> None:
+    """A query that fails says so, and the next one works."""
+    logs, group = world.platform.client("logs"), f"/aws/lambda/q-{uuid.uuid4().hex}"
+    logs.create_log_group(logGroupName=group)
+
+    def query() -> str:
+        started = logs.start_query(
+            logGroupName=group,
+            startTime=0,
+            endTime=int(time.time()) + 60,
+            queryString="stats count(*)",
+        )
+
+        def ended() -> str | None:
+            found = logs.get_query_results(queryId=started["queryId"])["status"]
+            return found if found not in ("Scheduled", "Running") else None
+
+        return str(wait_for(ended, "the query ends", 60))
+
+    assert query() == status
+    assert query() == "Complete"
+
+
 def _make_resource(world: World) -> None:
     """A resource is made whatever fails: the request goes on from what is written."""
     client, name = world.platform.client("cloudcontrol"), f"r-{uuid.uuid4().hex[:8]}"
@@ -678,6 +701,8 @@ REACH: dict[str, Reach] = {
     "services/local_services.py:self._follow_output#2": _fails(_end_local_services),
     "services/local_services.py:self._supervise": _runs(World.lists_queues),
     "services/local_services.py:self._watch": _runs(World.lists_queues),
+    "telemetry/insights/runner.py:self._run": _fails(partial(_query_logs, "Failed")),
+    "telemetry/insights/runner.py:_send": _fails(partial(_query_logs, "Failed")),
     "telemetry/logs.py:store.run": _runs(lambda suite: log_lines(suite.platform, "steady")),
     "telemetry/otlp.py:sender.run": _runs(),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
