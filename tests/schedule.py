@@ -34,6 +34,8 @@ TOGETHER = {
     "tests/console/": "console",
     # They share a platform with local services.
     "tests/scenario/stacks/": "stacks",
+    # They share a strict platform with local services.
+    "tests/scenario/test_services_strict": "strict services",
     # They measure, or compare the machine before and after.
     "tests/isolation/": "machine",
     "tests/scenario/test_up.py": "machine",
