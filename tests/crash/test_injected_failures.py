@@ -395,6 +395,15 @@ def _pages(url_of: Callable[[World], str], later: int) -> Reach:
     return reach
 
 
+def _clicks(world: World, site: str) -> None:
+    """A page of the console gets 500, and the usual response the next time."""
+    url = f"{world.platform.endpoint}/_lambent/console/api/lambda/ListFunctions"
+    click = urllib.request.Request(url, b"{}", {"X-Lambent-Console": "none"})
+    with world.platform.failing(site):
+        assert _status(click) == 500
+    assert _status(click) == 200
+
+
 def _ask_operator(world: World, site: str) -> None:
     """The owner's command reports the failure, and the next one works."""
     state = world.platform.data_dir / "state"
@@ -421,7 +430,7 @@ def _url_of_distribution(world: World) -> str:
     return url
 
 
-def _status(url: str) -> int:
+def _status(url: str | urllib.request.Request) -> int:
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
             return int(answer.status)
@@ -663,6 +672,7 @@ REACH: dict[str, Reach] = {
     "gateway/services/lambda_/invoke.py:slowly": _answers(
         500, "ServiceException", lambda suite: invoke(suite.lambdas, "relay", LARGE)
     ),
+    "console/front.py:self._perform": _clicks,
     "gateway/admin_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/mappings", 200
     ),
