@@ -725,6 +725,9 @@ REACH: dict[str, Reach] = {
     "triggers/hooks/front.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/hook/{uuid.uuid4().hex}", 404
     ),
+    "triggers/lex/links.py:self._serve": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/lex/none", 403
+    ),
     "triggers/url_reply.py:_respond_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403

@@ -22,6 +22,7 @@ from lambent.assembly.front import (
     register_invocations,
 )
 from lambent.assembly.hooks import register_hooks
+from lambent.assembly.lex import register_lex
 from lambent.assembly.names import open_names
 from lambent.assembly.nodes import open_node
 from lambent.assembly.privileged import Privileged, open_privileged
@@ -76,6 +77,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         execution = await enter(open_execution(settings, privileged, storage, api, names))
         events = await enter(open_events(settings, privileged, storage, api, execution))
         pool_keys = await register_user_pools(settings, storage, api, execution, events)
+        await register_lex(storage, api, execution)
         apis = await enter(open_apis(settings, storage, api, execution, events, pool_keys))
         runs = make_function_runs(storage, execution, privileged.runtimes)
         ports = ControlPorts(

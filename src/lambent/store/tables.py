@@ -414,3 +414,17 @@ pool_answers = sa.Table(
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("ends_at", sa.Double, nullable=False, index=True),
 )
+
+# Conversations with bots of Lex: see store.lex_sessions.
+lex_sessions = sa.Table(
+    "lex_sessions",
+    metadata,
+    # Account, region and id of the bot.
+    sa.Column("bot", sa.String(96), primary_key=True),
+    # Alias, locale and the client's id.
+    sa.Column("id", sa.String(160), primary_key=True),
+    # model.lex.session.Session
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Column("turns", sa.Integer, nullable=False),
+    sa.Column("ends_at", sa.Double, nullable=False, index=True),
+)

@@ -21,6 +21,7 @@ from lambent.store.function_settings import FunctionSettings, Kind
 from lambent.store.functions import FunctionRows
 from lambent.store.identities import IdentityRows
 from lambent.store.layers import LayerRows
+from lambent.store.lex_sessions import LexSessionRows
 from lambent.store.locks import Locks
 from lambent.store.mappings import MappingRows
 from lambent.store.nodes import NodeRows
@@ -50,6 +51,7 @@ class Transaction:
     usage: UsageRows
     objects: ObjectRows
     pool_users: PoolUserRows
+    lex_sessions: LexSessionRows
     async_events: AsyncEvents
     deliveries: DeliveryRows
     event_deliveries: EventDeliveryRows
@@ -144,6 +146,7 @@ def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
         usage=UsageRows(connection),
         objects=ObjectRows(connection),
         pool_users=PoolUserRows(connection),
+        lex_sessions=LexSessionRows(connection),
         async_events=AsyncEvents(connection),
         deliveries=DeliveryRows(connection),
         event_deliveries=EventDeliveryRows(connection),
