@@ -1,7 +1,7 @@
 """The ways in for requests that the control plane does not serve: Invoke, function URLs, pages of
 `lambent`, other AWS services, and the operator's socket."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -18,8 +18,10 @@ from lambent.control.room import Control
 from lambent.gateway.admin_api import PATHS, AdminApi
 from lambent.gateway.debug_page import PATH as DEBUG
 from lambent.gateway.debug_page import DebugPage
+from lambent.gateway.environments_page import EnvironmentsPage
 from lambent.gateway.fronts import SMALL_BODY_BYTES_MAX, Front
 from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.nodes_page import NodesPage
 from lambent.gateway.services.lambda_.invoke import (
     INVOKE,
     INVOKE_ASYNC,
@@ -75,6 +77,8 @@ def register_admin_api(
         events.metrics,
         {name: runtimes.hint(name) for name in runtime_identifiers()},
         DebugPage(api.authorizer, calls, control.layers.get_by_arn),
+        EnvironmentsPage(api.authorizer, execution.node, privileged.launcher.tier),
+        NodesPage(api.authorizer, storage.membership),
         storage.tasks,
     )
     for path in PATHS:
@@ -151,9 +155,13 @@ async def open_other_services(
 
 @asynccontextmanager
 async def open_operator_commands(
-    settings: Settings, privileged: Privileged, storage: Storage, execution: Execution
+    settings: Settings,
+    privileged: Privileged,
+    storage: Storage,
+    execution: Execution,
+    console_link: Callable[[], Awaitable[Mapping[str, object]]],
 ) -> AsyncIterator[None]:
-    """Serve `lambent status` and `lambent gc`."""
+    """Serve `lambent status`, `lambent gc` and `lambent open`."""
     observe = partial(
         observe_status,
         settings,
@@ -171,6 +179,7 @@ async def open_operator_commands(
         "status": observe,
         "find_garbage": garbage.find,
         "collect_garbage": garbage.collect,
+        "console_link": console_link,
     }
     async with open_operator_socket(privileged.data.state, operations, storage.tasks):
         yield

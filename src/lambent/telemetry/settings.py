@@ -1,6 +1,7 @@
-"""Settings of function logs and metrics."""
+"""Settings of function logs, metrics, and their export."""
 
 import dataclasses
+from collections.abc import Mapping
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +27,8 @@ class TelemetrySettings:
     """Days for which metrics are kept, by minute."""
     metrics_mb: int = 512
     """Maximum MB of metrics on disk; the oldest are deleted first."""
+    otlp_endpoint: str = ""
+    """URL of an OpenTelemetry collector that takes OTLP over HTTP in protobuf, without the path of
+    a signal: `http://127.0.0.1:4318`. Default: empty, nothing is sent."""
+    otlp_headers: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    """Headers of requests to the collector, such as its token. Default: none."""
