@@ -29,6 +29,7 @@ from lambent.gateway.services.lambda_.invoke import (
     InvokeOperation,
 )
 from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.identity.service_roles import ServiceRoles
 from lambent.instance.operator_socket import Operations, open_operator_socket
 from lambent.invocation.debugging import DebugCalls
 from lambent.kit.tasks import start_loop
@@ -134,6 +135,7 @@ async def open_other_services(
                 events.queue,
                 events.buses,
                 api.authorizer,
+                ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict),
                 storage.tasks,
                 local_services.token,
             )
