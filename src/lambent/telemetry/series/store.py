@@ -87,24 +87,25 @@ class MetricStore:
         return values
 
     async def read(
-        self, key: MetricKey, start: float, end: float, period_s: int
+        self, key: MetricKey, start: float, end: float, period_s: int, origin: float = 0.0
     ) -> list[tuple[float, Distribution]]:
         """The values of a metric from `start` to before `end`, epoch seconds, by period: the
-        moments at which periods that have values start, in order, with the values."""
+        moments at which periods that have values start, in order, with the values. A period starts
+        at `origin`, which is a minute, and the others follow from that."""
         await self.write()
 
         def run() -> Mapping[int, Distribution]:
             found: dict[int, Distribution] = {}
             points = self._database.points(key, math.floor(start / 60), math.ceil(end / 60))
             for minute, values in points:
-                period = minute * 60 // period_s
+                period = (minute * 60 - int(origin)) // period_s
                 known = found.setdefault(period, values)
                 if known is not values:
                     known.merge(values)
             return found
 
         found = await self._in_thread(run)
-        return [(float(period * period_s), found[period]) for period in sorted(found)]
+        return [(period * period_s + origin, found[period]) for period in sorted(found)]
 
     async def units(self, key: MetricKey) -> list[str]:
         """The units in which there are values of a metric, whatever unit the key says."""
