@@ -77,6 +77,7 @@ async def open_storage(
         metrics = await enter(
             open_metric_store(data.state / "metrics.db", settings.telemetry, clock)
         )
+        metrics.add_slow_source(logs.embedded.take)
         otlp = await enter(open_otlp(settings.telemetry, clock))
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)

@@ -25,6 +25,7 @@ from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.telemetry import queries, segments
+from lambent.telemetry.embedded_metrics import MARK, EmbeddedMetrics
 from lambent.telemetry.lines import LINE_BYTES_MAX, chunks
 from lambent.telemetry.queries import Bounds, EventKey
 from lambent.telemetry.segments import SEGMENT_BYTES, LogEvent
@@ -47,6 +48,7 @@ _SLOW_S, _APART_S = 0.005, 1.0
 """How long a write may take, and for how long all writes are left to the flusher's thread
 otherwise."""
 
+_BRACE = ord("}")
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _logger = logging.getLogger(__name__)
 
@@ -144,6 +146,7 @@ class _Writer:
         self._store = store
         self._now = store.now
         self._scope = scope
+        self._account_and_region = Scope(AccountId(scope.parent.name), Region(scope.name))
         self._group = group
         self._stream = stream
         self._buffer_bytes_max = buffer_bytes_max
@@ -173,6 +176,9 @@ class _Writer:
             event = segments.encode(at_ms, now_ms, chunk + b"\n")
             self._buffer.append(event)
             self._buffered_bytes += len(event)
+        # Most lines end in something else, which is cheaper to see.
+        if message[-1] == _BRACE and MARK in message:
+            self._store.embedded.note(self._account_and_region, at_ms, message)
         taps = self._store.taps
         if taps and (tap := taps.get((self._scope, self._group))) is not None:
             tap.add(self._stream, at_ms, message)
@@ -297,6 +303,8 @@ class LogStore:
         self.now = clock.now
         self.taps: Mapping[tuple[Path, str], Tap] = {}
         """What receives the lines of groups as they are logged, by directory and name."""
+        self.embedded = EmbeddedMetrics()
+        """Lines with metrics in them."""
         self.load_retentions: LoadRetentions = _no_retentions
         """Reads for how many days groups are kept."""
         self._flushing = anyio.Lock()
