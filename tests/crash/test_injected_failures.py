@@ -637,6 +637,8 @@ def _transform(world: World) -> None:
 
 
 REACH: dict[str, Reach] = {
+    "assembly/events.py:alarms.run": _runs(),
+    "triggers/alarms/ticker.py:sleep": _runs(),
     "assembly/events.py:ticker.run": _runs(World.ticks),
     "assembly/stacks.py:run": _signal,
     "stacks/cloud_control/runs.py:self._run": _fails(_make_resource),

@@ -87,6 +87,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
             check_source=events.source_checks.check,
             trials=apis.trials,
             events=events.buses,
+            alarm_actions=events.alarm_actions,
             test_function=runs.test,
             open_subscriptions=partial(open_log_subscriptions, storage, api, events),
         )

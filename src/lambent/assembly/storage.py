@@ -80,6 +80,7 @@ async def open_storage(
         metrics = await enter(
             open_metric_store(data.state / "metrics.db", settings.telemetry, clock)
         )
+        metrics.add_slow_source(logs.embedded.take)
         otlp = await enter(open_otlp(settings.telemetry, clock))
         membership = None
         if store.is_shared:

@@ -47,6 +47,7 @@ MANAGED = f"arn:aws:iam::{HERE}:policy/admins/m"
 IMAGES = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/i"
 BUCKET = "arn:aws:s3:::prod-b"
 PARAMETER = f"arn:aws:ssm:us-east-1:{HERE}:parameter/team/p"
+SIREN = f"arn:aws:cloudwatch:us-east-1:{HERE}:alarm:siren"
 SECRET = f"arn:aws:secretsmanager:us-east-1:{HERE}:secret:team/s-AbCdEf"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
@@ -333,6 +334,7 @@ CASES: Mapping[str, Sequence[Case]] = {
             *("ListUsers", "ListGroups", "ListRoles", "ListPolicies", "ListBuckets"),
             *("ListSecrets", "GetRandomPassword"),
             *("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData"),
+            "DescribeAlarmsForMetric",
             *("ListExports", "ListImports", "ListStacks", "ValidateTemplate"),
             *("CancelResourceRequest", "GetResourceRequestStatus", "ListResourceRequests"),
             *("cloudcontrol:CreateResource", "cloudcontrol:DeleteResource", "ListResources"),
@@ -583,6 +585,20 @@ CASES: Mapping[str, Sequence[Case]] = {
                 (SECRET,), [{"SecretId": "team/s"}, {"SecretId": SECRET}, {"SecretId": SECRET[:-7]}]
             ),
         ),
+    ),
+    **dict.fromkeys(
+        ("DeleteAlarms", "DescribeAlarms", "EnableAlarmActions", "DisableAlarmActions"),
+        (Case((SIREN,), [{"AlarmNames": ["siren"]}]),),
+    ),
+    **dict.fromkeys(
+        ("PutMetricAlarm", "PutCompositeAlarm", "SetAlarmState", "DescribeAlarmHistory"),
+        (Case((SIREN,), [{"AlarmName": "siren"}]),),
+    ),
+    **dict.fromkeys(
+        tuple(
+            f"cloudwatch:{name}" for name in ("TagResource", "UntagResource", "ListTagsForResource")
+        ),
+        (Case((SIREN,), [{"ResourceARN": SIREN}]),),
     ),
     "CreateSecret": (Case((f"{SECRET[:-6]}??????",), [{"Name": "team/s"}]),),
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),
