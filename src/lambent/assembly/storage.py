@@ -20,6 +20,7 @@ from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.series.store import MetricStore, open_metric_store
+from lambent.telemetry.traces.store import TraceStore, open_trace_store
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Storage:
     """Large payloads of queued events."""
     logs: LogStore
     metrics: MetricStore
+    traces: TraceStore
     packages: Packages
     """Packages, as nodes read them."""
 
@@ -75,10 +77,12 @@ async def open_storage(
         metrics = await enter(
             open_metric_store(data.state / "metrics.db", settings.telemetry, clock)
         )
+        traces = await enter(open_trace_store(data.state / "traces.db", settings.telemetry, clock))
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
         start_loop(tasks, clock, metrics.run)
+        start_loop(tasks, clock, traces.run)
         yield Storage(
             clock=clock,
             tasks=tasks,
@@ -87,6 +91,7 @@ async def open_storage(
             payloads=payloads,
             logs=logs,
             metrics=metrics,
+            traces=traces,
             packages=Packages(blobs, store),
         )
 

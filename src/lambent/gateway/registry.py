@@ -23,6 +23,7 @@ from lambent.gateway.services.scheduler.service import SCHEDULER
 from lambent.gateway.services.secretsmanager.service import SECRETSMANAGER
 from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.service import STS
+from lambent.gateway.services.xray.service import XRAY
 
 SERVICES: tuple[AnyService, ...] = (
     LAMBDA,
@@ -43,4 +44,5 @@ SERVICES: tuple[AnyService, ...] = (
     SECRETSMANAGER,
     COGNITO_IDP,
     CLOUDFRONT,
+    XRAY,
 )

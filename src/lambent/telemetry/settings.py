@@ -1,4 +1,4 @@
-"""Settings of function logs and metrics."""
+"""Settings of function logs, metrics and traces."""
 
 import dataclasses
 
@@ -26,3 +26,7 @@ class TelemetrySettings:
     """Days for which metrics are kept, by minute."""
     metrics_mb: int = 512
     """Maximum MB of metrics on disk; the oldest are deleted first."""
+    traces_days: int = 7
+    """Days for which traces are kept."""
+    traces_mb: int = 256
+    """Maximum MB of traces on disk; the oldest are deleted first."""
