@@ -32,6 +32,8 @@ TOGETHER = {
     "tests/servers/test_brokers.py": "brokers",
     # They share a platform with local services.
     "tests/scenario/stacks/": "stacks",
+    # They share a strict platform with local services.
+    "tests/scenario/test_services_strict": "strict services",
     # They measure, or compare the machine before and after.
     "tests/isolation/": "machine",
     "tests/scenario/test_up.py": "machine",

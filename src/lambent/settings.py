@@ -47,7 +47,7 @@ ROOT_CREDENTIALS = "root-credentials"
 """File in the data directory with the first key of a strict platform, in AWS's format."""
 NOT_SETTINGS = frozenset({"LAMBENT_CONFIG", "LAMBENT_ENDPOINT"})
 """Variables with the prefix that are not settings; the command line reads them."""
-_SECRET_SUFFIXES = ("password", "secret", "token")
+_SECRET_SUFFIXES = ("password", "secret", "token", "headers")
 
 
 class SettingsError(Exception):

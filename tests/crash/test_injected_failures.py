@@ -689,6 +689,7 @@ REACH: dict[str, Reach] = {
     "services/local_services.py:self._supervise": _runs(World.lists_queues),
     "services/local_services.py:self._watch": _runs(World.lists_queues),
     "telemetry/logs.py:store.run": _runs(lambda suite: log_lines(suite.platform, "steady")),
+    "telemetry/otlp.py:sender.run": _runs(),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
     "triggers/edge/front.py:call.run": _pages(_url_of_distribution, 502),

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from lambent.assembly.api import Api
+from lambent.assembly.logs import register_logs
 from lambent.assembly.storage import Storage
 from lambent.aws.clients import AwsClients
 from lambent.control.activation import Prepare
@@ -51,8 +52,6 @@ from lambent.gateway.services.iam.operations import IamRooms
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.rooms import LambdaRooms
 from lambent.gateway.services.lambda_.service import LAMBDA
-from lambent.gateway.services.logs.operations import LogsRooms
-from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.services.s3.operations import S3Rooms
 from lambent.gateway.services.s3.service import S3
 from lambent.gateway.services.s3.writing import content_writer, write_location
@@ -118,8 +117,7 @@ async def open_control_plane(
         groups = LogGroups(storage.store, storage.logs, storage.clock)
         if ports.open_subscriptions is not None:
             await ports.open_subscriptions(groups)
-        storage.logs.load_retentions = groups.all_retentions
-        gateway.register(LOGS, LOGS.bind(LogsRooms(storage.logs, groups)))
+        register_logs(storage, gateway, groups)
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(storage.metrics))
         rules = SamplingRules(storage.store, storage.clock)
         gateway.register(XRAY, XRAY.bind(XRayRooms(storage.traces, rules)))

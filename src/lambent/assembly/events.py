@@ -79,6 +79,7 @@ async def open_events(
         asynchronous = await open_asynchronous(
             settings.asynchronous,
             store=storage.store,
+            membership=storage.membership,
             invoker=execution.invoker,
             payloads=storage.payloads,
             metrics=metrics,
@@ -106,6 +107,7 @@ async def open_events(
         start_loop(storage.tasks, storage.clock, ticker.run)
         context = PollingContext(
             store=storage.store,
+            membership=storage.membership,
             invoker=execution.invoker,
             aws=calls,
             roles=api.roles,

@@ -18,8 +18,10 @@ from lambent.control.room import Control
 from lambent.gateway.admin_api import PATHS, AdminApi
 from lambent.gateway.debug_page import PATH as DEBUG
 from lambent.gateway.debug_page import DebugPage
+from lambent.gateway.environments_page import EnvironmentsPage
 from lambent.gateway.fronts import SMALL_BODY_BYTES_MAX, Front
 from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.nodes_page import NodesPage
 from lambent.gateway.services.lambda_.invoke import (
     INVOKE,
     INVOKE_ASYNC,
@@ -74,6 +76,8 @@ def register_admin_api(
         events.metrics,
         {name: runtimes.hint(name) for name in runtime_identifiers()},
         DebugPage(api.authorizer, calls, control.layers.get_by_arn),
+        EnvironmentsPage(api.authorizer, execution.node, privileged.launcher.tier),
+        NodesPage(api.authorizer, storage.membership),
         storage.tasks,
     )
     for path in PATHS:

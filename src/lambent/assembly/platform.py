@@ -22,6 +22,7 @@ from lambent.assembly.front import (
 )
 from lambent.assembly.hooks import register_hooks
 from lambent.assembly.names import open_names
+from lambent.assembly.nodes import open_node
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.stacks import register_stacks
@@ -37,13 +38,17 @@ from lambent.kit.service_manager import ServiceManager
 from lambent.kit.tasks import start_loop, start_task
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
-from lambent.store.feed import Feed
 from lambent.store.problems import StoreError
+from lambent.telemetry.otlp import check_endpoint
 
 
 def run(settings: Settings) -> None:
     """Run the platform until SIGTERM or SIGINT. Raises SystemExit with a message if it cannot."""
     set_up_logging()
+    try:
+        check_endpoint(settings.telemetry.otlp_endpoint)
+    except ValueError as error:
+        raise SystemExit(f"lambent: {error}") from error
     manager = ServiceManager()
     try:
         with open_privileged(settings, manager) as privileged:
@@ -69,7 +74,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         api.gateway.use_tls_in_boxes(names.tls_of_boxes)
         execution = await enter(open_execution(settings, privileged, storage, api, names))
         events = await enter(open_events(settings, privileged, storage, api, execution))
-        pool_keys = await register_user_pools(settings, storage, api, execution)
+        pool_keys = await register_user_pools(settings, storage, api, execution, events)
         apis = await enter(open_apis(settings, storage, api, execution, events, pool_keys))
         runs = make_function_runs(storage, execution, privileged.runtimes)
         ports = ControlPorts(
@@ -96,10 +101,8 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()
-        if storage.store.is_shared:
-            feed = Feed(storage.store, clock)
-            start_loop(tasks, clock, feed.run)
-            start_loop(tasks, clock, feed.listen)
+        if storage.membership is not None:
+            await enter(open_node(storage, storage.membership, api, url))
         await enter(open_operator_commands(settings, privileged, storage, execution))
         start_loop(tasks, clock, manager.show_life, clock)
         start_loop(tasks, clock, keep_log_short, data.state, clock)

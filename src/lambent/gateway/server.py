@@ -79,7 +79,7 @@ class Gateway:
     ) -> None:
         self.fronts = Fronts()
         """Add ways in that are not the AWS API here."""
-        self.fronts.add_path(HEALTH, Front(handle=_respond_healthy))
+        self.fronts.add_path(HEALTH, Front(handle=self._show_health))
         self.dispatcher = Dispatcher(Authorization(authorizer, lookups))
         """Performs operations without an HTTP exchange."""
         self._settings = settings
@@ -95,7 +95,10 @@ class Gateway:
         self._screening = Screening(self.fronts, self._services, authorizer, self._names)
         self._held_for_boxes = Budget(settings.held_mb << 20)
         self._forward: Forward | None = None
+        self._is_draining: Callable[[], bool] = lambda: False
         self._tls_of_boxes: ssl.SSLContext | None = None
+        self.is_closing = False
+        """Whether the front door closes: responses without an end should end."""
         self._anyone = Caller(
             principal=ANONYMOUS,
             scope=settings.scope,
@@ -125,6 +128,10 @@ class Gateway:
     def register_forward(self, handler: Forward) -> None:
         """Pass requests for other services to `handler`."""
         self._forward = handler
+
+    def observe_draining(self, is_draining: Callable[[], bool]) -> None:
+        """Have load balancers learn that they are to use other nodes."""
+        self._is_draining = is_draining
 
     def forward(
         self, exchange: Exchange, caller: Caller, name: str, refuse: Callable[[ApiError], None]
@@ -358,16 +365,16 @@ class Gateway:
     ) -> None:
         send(exchange, dialect.render_error(error, request_id), request_id)
 
+    def _show_health(self, exchange: Exchange) -> None:
+        status, word = (503, "draining") if self._is_draining() else (200, "ok")
+        body = json.dumps({"status": word}).encode()
+        exchange.respond(status, [("Content-Type", "application/json")], body)
+
 
 def _endpoint_of(exchange: Exchange) -> str:
     host = exchange.headers.get("host", "")
     scheme = "https" if exchange.is_secure else "http"
     return f"{scheme}://{host if _HOST.fullmatch(host) else '127.0.0.1'}"
-
-
-def _respond_healthy(exchange: Exchange) -> None:
-    body = json.dumps({"status": "ok"}).encode()
-    exchange.respond(200, [("Content-Type", "application/json")], body)
 
 
 @asynccontextmanager
@@ -401,6 +408,7 @@ async def open_front_door(
         server.start_tls(listener, context, gateway.tasks)
     try:
         yield server
+        gateway.is_closing = True
         # A normal stop: clients that wait get their responses. After a failure they would not.
         await server.close(settings.shutdown_grace_s)
     finally:

@@ -15,10 +15,8 @@ class StoreSettings:
 
     shared: bool = False
     """Whether other platforms with this setting may use the same PostgreSQL database at the same
-    time. Default: false. True is for trials until several nodes are supported as a whole: what one
-    platform changes is in force on the others within a second, but each counts concurrency by
-    itself, and event source mappings are polled by one of them. All need the same packages: see
-    `blobs_dir`."""
+    time: together they are one platform (docs/nodes.md). Default: false. Each counts concurrency by
+    itself. All need the same packages: see `blobs_dir` and `blobs_url`."""
 
     blobs_dir: str = ""
     """Directory of deployment packages, created if missing; the platform becomes its owner. Large

@@ -23,6 +23,7 @@ from lambent.store.identities import IdentityRows
 from lambent.store.layers import LayerRows
 from lambent.store.locks import Locks
 from lambent.store.mappings import MappingRows
+from lambent.store.nodes import NodeRows
 from lambent.store.objects import ObjectRows
 from lambent.store.pool_users import PoolUserRows
 from lambent.store.positions import Positions
@@ -54,6 +55,7 @@ class Transaction:
     event_deliveries: EventDeliveryRows
     ticks: TickRows
     unused_packages: UnusedPackages
+    nodes: NodeRows
     changes: ChangeRows
     locks: Locks
 
@@ -147,6 +149,7 @@ def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
         event_deliveries=EventDeliveryRows(connection),
         ticks=TickRows(connection),
         unused_packages=UnusedPackages(connection),
+        nodes=NodeRows(connection, touched.mappings),
         changes=ChangeRows(connection),
         locks=Locks(connection),
     )

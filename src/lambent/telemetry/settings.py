@@ -1,6 +1,7 @@
-"""Settings of function logs, metrics and traces."""
+"""Settings of function logs, metrics and traces, and their export."""
 
 import dataclasses
+from collections.abc import Mapping
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +31,8 @@ class TelemetrySettings:
     """Days for which traces are kept."""
     traces_mb: int = 256
     """Maximum MB of traces on disk; the oldest are deleted first."""
+    otlp_endpoint: str = ""
+    """URL of an OpenTelemetry collector that takes OTLP over HTTP in protobuf, without the path of
+    a signal: `http://127.0.0.1:4318`. Default: empty, nothing is sent."""
+    otlp_headers: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    """Headers of requests to the collector, such as its token. Default: none."""

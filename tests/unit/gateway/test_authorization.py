@@ -298,6 +298,7 @@ CASES: Mapping[str, Sequence[Case]] = {
     ),
     **dict.fromkeys(("DescribeLogStreams", "FilterLogEvents"), (GROUPS,)),
     "GetLogEvents": (GROUPS, STREAM),
+    "StartLiveTail": (Case((GROUP, f"{GROUP}:*"), [{"logGroupIdentifiers": [GROUP, "/prod/g"]}]),),
     **dict.fromkeys(
         (
             *("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy"),

@@ -374,6 +374,7 @@ def _describe(box: BoxState) -> tuple[dict[str, Any], list[int]]:
             ("freeze", group.freeze_fd),
             ("cpu", group.cpu_fd),
             ("memory_peak", group.memory_peak_fd),
+            *group.usage_fds.items(),
         ):
             if fd >= 0:
                 names.append(kind)

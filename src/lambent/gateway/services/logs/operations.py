@@ -1,11 +1,12 @@
 """CloudWatch Logs: reading, what `aws logs tail` and the console need; and groups."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from lambent.control.log_groups import LogGroups
 from lambent.gateway.call import Call, Members
 from lambent.gateway.definitions import Operation
+from lambent.gateway.services.logs.live_tail import start_live_tail
+from lambent.gateway.services.logs.rooms import LogsRooms
 from lambent.gateway.services.logs.tokens import (
     END_OF_STREAM,
     event_after,
@@ -21,14 +22,6 @@ from lambent.model.resources import LogGroupKey, log_group_of
 from lambent.telemetry.logs import LogStore, LogStream
 from lambent.telemetry.patterns import compile_pattern
 from lambent.telemetry.queries import Bounds
-
-
-class LogsRooms(NamedTuple):
-    """What the operations need."""
-
-    logs: LogStore
-    groups: LogGroups
-
 
 _EVENTS_MAX = 10_000
 _RESPONSE_BYTES_MAX = 1024 * 1024
@@ -190,6 +183,7 @@ OPERATIONS: Mapping[str, Operation[LogsRooms]] = {
     "DescribeLogStreams": describe_log_streams,
     "GetLogEvents": get_log_events,
     "FilterLogEvents": filter_log_events,
+    "StartLiveTail": start_live_tail,
     "CreateLogGroup": create_log_group,
     "DeleteLogGroup": delete_log_group,
     "PutRetentionPolicy": keep_log_group,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from lambent.gateway.permissions.asked import Asked, Target
 from lambent.gateway.permissions.needs import TAG_KEYS, TAGS, Difference, Needs, Resource, each
-from lambent.model.resources import log_group_of
+from lambent.model.resources import log_group_of, parse_log_group
 
 
 async def _log_groups(asked: Asked) -> Sequence[Target]:
@@ -14,6 +14,13 @@ async def _log_groups(asked: Asked) -> Sequence[Target]:
 
 async def _log_group(asked: Asked) -> Sequence[Target]:
     return [_log_target(asked, "")]
+
+
+async def _followed_groups(asked: Asked) -> Sequence[Target]:
+    keys = [
+        parse_log_group(None, each, asked.scope) for each in asked.params["logGroupIdentifiers"]
+    ]
+    return [Target(f"{key.arn}:log-stream:", key.scope.account, (key.arn,)) for key in keys]
 
 
 async def _log_stream(asked: Asked) -> Sequence[Target]:
@@ -40,6 +47,7 @@ PERMISSIONS: Mapping[str, Needs] = {
     **each("logs", _OF_GROUPS, _GROUP),
     **each("logs", ("CreateLogGroup", "TagLogGroup", "TagResource"), _GROUP, *TAGS),
     **each("logs", ("UntagResource",), _GROUP, TAG_KEYS),
+    **each("logs", ("StartLiveTail",), Resource(("log-group",), _followed_groups)),
     **each("logs", ("GetLogEvents",), Resource(("log-stream",), _log_stream)),
 }
 _NO_SUCH = "There are only groups and streams."

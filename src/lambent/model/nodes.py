@@ -1,0 +1,90 @@
+"""Nodes: platforms that share one database, and the rule that says which of them is lost."""
+
+import dataclasses
+import enum
+from collections.abc import Iterable, Sequence
+
+BEAT_S = 0.2
+"""Seconds between two beats of a node."""
+BROKEN_S = 0.6
+"""A node whose connection to the database broke is lost after so many seconds without a beat."""
+SILENT_S = 5.0
+"""A node is lost after so many seconds without a beat, whatever else is known about it."""
+_GAP_S = 1.0
+"""An observer that was away for so long has seen nothing."""
+
+
+class NodeState(enum.StrEnum):
+    """What a node takes on. The values are in the database."""
+
+    LIVE = "live"
+    DRAINING = "draining"
+    """It ends what it has and takes on no more."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A node, as its row says."""
+
+    number: int
+    """The count of its start; a node that starts again has another one."""
+    host: str
+    pid: int
+    data_dir: str
+    since: str
+    """When it started: date and time, UTC."""
+    release: str
+    """The version of Lambent."""
+    url: str
+    """Where its clients reach it; empty while it starts."""
+    state: NodeState
+    seen: int | None
+    """The number of the last change that it has applied. None while it starts: it serves no client yet."""
+    beats: int
+    """How often it has renewed its row."""
+    is_connected: bool
+    """Whether its connection to the database is open, as far as the server knows."""
+
+
+class NodeWatch:
+    """Decides which other nodes are lost, from what one node observes of their rows. Pure.
+
+    A process that ends closes its connection at once. If its beats stop as well, it is lost after a
+    moment. A machine that is paused or cut off keeps its connection for long, so there the beats
+    decide alone, after a longer time. While the observer itself was away, nothing is held against
+    the others: after a restart of the database no node is connected, and all of them run.
+    """
+
+    def __init__(self) -> None:
+        self._observed: dict[int, _Observed] = {}
+        self._last: float | None = None
+
+    def observe(self, nodes: Iterable[Node], now: float) -> Sequence[Node]:
+        """Returns those that are lost. `now` is monotonic, in seconds."""
+        if self._last is None or now - self._last > _GAP_S:
+            self._observed.clear()
+        self._last = now
+        known, self._observed = self._observed, {}
+        lost = []
+        for node in nodes:
+            before = known.get(node.number)
+            if before is None or before.beats != node.beats:
+                was_connected = node.is_connected or (before is not None and before.was_connected)
+                self._observed[node.number] = _Observed(node.beats, now, was_connected)
+                continue
+            if node.is_connected:
+                before = dataclasses.replace(before, was_connected=True)
+            self._observed[node.number] = before
+            is_broken = before.was_connected and not node.is_connected
+            if now - before.since >= (BROKEN_S if is_broken else SILENT_S):
+                lost.append(node)
+        return lost
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Observed:
+    beats: int
+    since: float
+    """When this number of beats was seen first."""
+    was_connected: bool
+    """Whether the node has been seen connected."""

@@ -1,0 +1,30 @@
+"""Platforms that share the database, and which of them polls an event source mapping."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0024"
+down_revision = "0018"
+
+
+def upgrade() -> None:
+    number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    op.create_table(
+        "nodes",
+        sa.Column("number", number, primary_key=True, autoincrement=False),
+        sa.Column("place", sa.String(1024), nullable=False),
+        sa.Column("document", sa.JSON, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("seen", sa.BigInteger),
+        sa.Column("beats", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "mapping_leases",
+        sa.Column("uuid", sa.String(36), primary_key=True),
+        sa.Column("node", sa.BigInteger, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("mapping_leases")
+    op.drop_table("nodes")
