@@ -331,6 +331,15 @@ def _runs(then: Callable[[World], object] = World.check) -> Reach:
     return reach
 
 
+def _has_traces(world: World) -> None:
+    """A segment that was sent is stored."""
+    client = world.platform.client("xray")
+    trace, now = f"1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}", time.time()
+    segment = {"id": "0" * 16, "trace_id": trace, "name": "a", "start_time": now, "end_time": now}
+    client.put_trace_segments(TraceSegmentDocuments=[json.dumps(segment)])
+    assert client.batch_get_traces(TraceIds=[trace])["Traces"]
+
+
 def _has_metrics(world: World) -> None:
     client = world.platform.client("cloudwatch")
     assert client.list_metrics(Namespace="AWS/Lambda", MetricName="Invocations")["Metrics"]
@@ -653,6 +662,7 @@ REACH: dict[str, Reach] = {
     "assembly/names.py:hosts.follow_changes": _runs(),
     "assembly/websocket_apis.py:sessions.watch": _runs(),
     "assembly/storage.py:metrics.run": _runs(_has_metrics),
+    "assembly/storage.py:traces.run": _runs(_has_traces),
     "asynchronous/room.py:destination_dispatcher.run": _runs(World.relays),
     "asynchronous/room.py:dispatcher.run": _runs(World.relays),
     "asynchronous/room.py:event_dispatcher.run": _runs(World.puts_event),

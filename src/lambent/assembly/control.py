@@ -33,6 +33,7 @@ from lambent.control.parameters import Parameters
 from lambent.control.repositories import Repositories
 from lambent.control.room import Control, open_control
 from lambent.control.s3 import ObjectReader, S3Objects
+from lambent.control.sampling_rules import SamplingRules
 from lambent.control.schedules.groups import Groups
 from lambent.control.schedules.schedules import Schedules
 from lambent.control.secrets import Secrets
@@ -64,6 +65,8 @@ from lambent.gateway.services.secretsmanager.service import SECRETSMANAGER
 from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.operations import StsRooms
 from lambent.gateway.services.sts.service import STS
+from lambent.gateway.services.xray.rooms import XRayRooms
+from lambent.gateway.services.xray.service import XRAY
 from lambent.settings import Settings
 
 
@@ -123,6 +126,8 @@ async def open_control_plane(
         alarms = Alarms(storage.store, storage.clock, ports.alarm_actions)
         cloudwatch = CloudWatchRooms(storage.metrics, alarms)
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(cloudwatch))
+        rules = SamplingRules(storage.store, storage.clock)
+        gateway.register(XRAY, XRAY.bind(XRayRooms(storage.traces, rules)))
         gateway.register(ECR, ECR.bind(Repositories(storage.store, storage.clock)))
         domain = settings.gateway.url_domain
         apis = ApiGatewayV2Rooms(ApisV2(storage.store, storage.clock, domain=domain), domain)

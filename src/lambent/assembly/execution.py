@@ -13,6 +13,7 @@ from lambent.invocation.catalog import Catalog
 from lambent.invocation.invoker import Invoker
 from lambent.invocation.provisioning import Provisioning
 from lambent.invocation.retirement import Retirement
+from lambent.invocation.tracing import Tracer
 from lambent.kit.tasks import start_loop
 from lambent.node.node import LocalNode, open_node
 from lambent.node.pools.memory import SystemMemory
@@ -68,5 +69,5 @@ async def open_execution(
             sandboxes=sandboxes,
             node=node,
             provisioning=provisioning,
-            invoker=Invoker(admission, catalog, node, clock),
+            invoker=Invoker(admission, catalog, node, clock, Tracer(storage.traces, clock)),
         )

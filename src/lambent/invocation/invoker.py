@@ -22,6 +22,7 @@ from lambent.invocation.call import Call, CallResult
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.checks import state_error, tenant_error
 from lambent.invocation.ports import Node
+from lambent.invocation.tracing import Tracer
 from lambent.kit.clock import Clock
 from lambent.model.alias import Route
 from lambent.model.errors import ApiError, FunctionNotFound
@@ -39,7 +40,7 @@ from lambent.model.invocation import (
 )
 from lambent.model.invocation_ended import Concurrency, InvocationEnded, Listener
 from lambent.model.recursion import recursive
-from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
+from lambent.model.traces import LOOPS_MAX, extend_lineage, passed_on
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +54,20 @@ _End = Callable[[InvocationRequest, Reply, RunningCounter, Outcome, RunReport], 
 class Invoker:
     """Every function call passes here."""
 
-    def __init__(self, admission: Admission, catalog: Catalog, node: Node, clock: Clock) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        catalog: Catalog,
+        node: Node,
+        clock: Clock,
+        tracer: Tracer | None = None,
+    ) -> None:
+        """Without a tracer no call is traced."""
         self._admission = admission
         self._catalog = catalog
         self._node = node
         self._clock = clock
+        self._tracer = tracer
         self._listeners: list[Listener] = []
         self._failing: list[Listener] = []
         """Listeners that have raised: each is logged once."""
@@ -119,14 +129,19 @@ class Invoker:
 
     def run(self, call: Call, route: Route, make_reply: MakeReply) -> None:
         """Run a call whose route has just been found."""
-        trace_id, loops = trace_id_of(call.trace_header), 0
+        function, tracer, trace = route.choose(), self._tracer, None
+        if function.is_traced and tracer is not None:
+            trace_id, trace = tracer.begin(call)
+        else:
+            trace_id = passed_on(call.trace_header)
+        loops = 0
         if call.kind is not InvocationKind.URL:
             trace_id, loops = extend_lineage(trace_id, call.key.arn)
         # By position, in the order of the fields: names would cost as much again.
         request = InvocationRequest(
             call.request_id,
             call.kind,
-            route.choose(),
+            function,
             call.event,
             call.qualifier,
             "application/json",
@@ -137,6 +152,8 @@ class Invoker:
             call.wants_stream,
         )
         reply = make_reply(request)
+        if trace is not None:
+            reply = trace.follow(request, reply)
         refused = None
         if loops >= LOOPS_MAX and not route.may_loop:
             refused = Refused(recursive(call.key), Refusal.LOOP)

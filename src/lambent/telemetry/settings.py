@@ -1,4 +1,4 @@
-"""Settings of function logs, metrics, and their export."""
+"""Settings of function logs, metrics and traces, and their export."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -29,6 +29,10 @@ class TelemetrySettings:
     """Days for which metrics are kept, by minute."""
     metrics_mb: int = 512
     """Maximum MB of metrics on disk; the oldest are deleted first."""
+    traces_days: int = 7
+    """Days for which traces are kept."""
+    traces_mb: int = 256
+    """Maximum MB of traces on disk; the oldest are deleted first."""
     otlp_endpoint: str = ""
     """URL of an OpenTelemetry collector that takes OTLP over HTTP in protobuf, without the path of
     a signal: `http://127.0.0.1:4318`. Default: empty, nothing is sent."""
