@@ -114,7 +114,7 @@ async def open_control_plane(
         groups = LogGroups(storage.store, storage.logs, storage.clock)
         if ports.open_subscriptions is not None:
             await ports.open_subscriptions(groups)
-        register_logs(storage, gateway, groups)
+        await register_logs(storage, gateway, groups)
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(storage.metrics))
         gateway.register(ECR, ECR.bind(Repositories(storage.store, storage.clock)))
         domain = settings.gateway.url_domain
