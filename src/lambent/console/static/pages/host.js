@@ -13,14 +13,24 @@ const ISOLATION = {
 };
 
 export default function Host() {
-  const status = useData((signal) => page("/_lambent/status", { signal }), [], { every: 5000 });
-  const runtimes = useData((signal) => page("/_lambent/runtimes", { signal }), []);
-  const nodes = useData((signal) => page("/_lambent/nodes", { signal }), [], { every: 5000 });
+  const loaded = useData(loadHost, [], { every: 5000 });
   return html`<${Heading} title="Host" />
-    <${Loaded} ...${status} lines=${6}>${(data) => html`<${Status} status=${data} />`}<//>
-    ${nodes.data?.nodes.length > 0 && html`<${Nodes} nodes=${nodes.data.nodes} />`}
-    <${Loaded} ...${runtimes} lines=${6}>${(data) => html`<${Runtimes} runtimes=${data.runtimes} />`}<//>
-    <${Card} title="More">
+    <${Loaded} ...${loaded} lines=${12}>${({ status, runtimes, nodes }) => html`
+      <${Status} status=${status} />
+      ${nodes.length > 0 && html`<${Nodes} nodes=${nodes} />`}
+      <${Runtimes} runtimes=${runtimes} />
+      <${More} />`}<//>`;
+}
+
+async function loadHost(signal) {
+  const [status, { runtimes }, { nodes }] = await Promise.all(
+    ["status", "runtimes", "nodes"].map((name) => page(`/_lambent/${name}`, { signal })),
+  );
+  return { status, runtimes, nodes };
+}
+
+function More() {
+  return html`<${Card} title="More">
       <p>The platform has given up its rights, so it cannot try what this machine allows. <code>lambent doctor</code> builds a sandbox
         step by step, and names what is missing and how to get it:</p>
       <${Code}>sudo lambent doctor<//><//>`;

@@ -15,12 +15,12 @@ export function Code({ name, found, reload }) {
     if (!location || type === "Image" || size > PACKAGE_BYTES_MAX) return null;
     const path = new URL(location).pathname;
     const response = await checked(await raw("lambda", path, { signal }));
-    return readZip(await response.arrayBuffer());
+    return { hash, entries: readZip(await response.arrayBuffer()) };
   }, [hash]);
-  return html`<${Loaded} ...${loaded} lines=${8}>${(entries) => entries === null
+  return html`<${Loaded} ...${loaded} lines=${8}>${(shown) => shown === null
     ? html`<${Card}><${Empty} title="This code is not shown here.">Packages of more than ${bytes(PACKAGE_BYTES_MAX)}, and images, are
         changed with <code>lambent deploy</code>.<//><//>`
-    : html`<${Editor} key=${hash} name=${name} entries=${entries} reload=${reload} />`}<//>`;
+    : html`<${Editor} key=${shown.hash} name=${name} entries=${shown.entries} reload=${reload} />`}<//>`;
 }
 
 function Editor({ name, entries, reload }) {

@@ -7,7 +7,7 @@ export async function invoke(name, event, { qualifier, type = "RequestResponse" 
   const began = performance.now();
   const response = await raw("lambda", `/2015-03-31/functions/${encodeURIComponent(name)}/invocations${query}`, {
     method: "POST", body: event,
-    headers: { "X-Amz-Invocation-Type": type, ...(type === "RequestResponse" && { "X-Amz-Log-Type": "Tail" }) },
+    headers: { "Content-Type": "application/json", "X-Amz-Invocation-Type": type, ...(type === "RequestResponse" && { "X-Amz-Log-Type": "Tail" }) },
   });
   const payload = await response.text();
   if (response.status >= 300) throw refusal(response, payload);

@@ -8,7 +8,7 @@ export function Triggers({ name, found }) {
   const loaded = useData((signal) => loadTriggers(name, found, signal), [name, found.Configuration.RevisionId]);
   return html`<${Loaded} ...${loaded} lines=${8}>${({ sources, targets, refused }) => html`
     ${refused.map((error) => html`<${ErrorBox} key=${error.message} error=${error} />`)}
-    <${Card} title="Picture"><${Picture} name=${name} sources=${sources} targets=${targets} /><//>
+    ${sources.length + targets.length > 0 && html`<${Card}><${Picture} name=${name} sources=${sources} targets=${targets} /><//>`}
     <${Card} title="Callers" flush>${sources.length ? html`<${Table} label="Callers" rows=${sources} keyOf=${(row) => row.key} columns=${COLUMNS} />`
       : html`<${Empty} title="Nothing calls this function by itself.">Callers with its name can: <code>lambent invoke ${name}</code>. A
           trigger is made with <code>lambent trigger</code>, in <code>function.toml</code> or in a stack.<//>`}<//>
