@@ -3,10 +3,8 @@ import { html, useState } from "../../lib.js";
 import { Chart } from "../../chart.js";
 import { milliseconds, number } from "../../format.js";
 import { useData } from "../../hooks.js";
-import { loadMetrics } from "../../metrics.js";
+import { RANGES, loadMetrics } from "../../metrics.js";
 import { Card, Choice, Loaded } from "../../ui.js";
-
-export const RANGES = { "1h": ["1 h", 3600, 60], "24h": ["24 h", 86400, 300], "14d": ["14 d", 14 * 86400, 3600] };
 
 const METRICS = [
   ["invocations", "Invocations", "Sum"], ["errors", "Errors", "Sum"], ["throttles", "Throttles", "Sum"],
@@ -21,7 +19,7 @@ export function Monitor({ name }) {
     [name, range], { every: 15000 });
   return html`<div class="actions end above"><${Choice} label="Range" value=${range} onChange=${setRange}
       options=${Object.entries(RANGES).map(([key, [text]]) => [key, text])} /></div>
-    <${Loaded} ...${loaded} lines=${8}>${(data) => html`<div class="grid two">
+    <${Loaded} ...${loaded} lines=${8}>${(data) => html`<div class="grid">
       <${Card}><${Chart} title="Invocations" times=${data.times} format=${number} series=${[one("Invocations", data.invocations, 1)]} /><//>
       <${Card}><${Chart} title="Errors and throttles" times=${data.times} format=${number}
         series=${[one("Errors", data.errors, 2), one("Throttles", data.throttles, 4)]} /><//>

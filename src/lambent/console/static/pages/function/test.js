@@ -99,7 +99,7 @@ function Result({ name, result }) {
       <${Facts} items=${[
         ["Duration", milliseconds(report?.duration)], ["Billed", milliseconds(report?.billed)],
         ["Memory", report && `${report.used} of ${report.memory} MB`], ["Round trip", milliseconds(Math.round(result.tookMs))],
-        ["Version", result.version], ["Request ID", html`<code>${result.requestId}</code>`],
+        ["Version", result.version], ["Request ID", html`<code>${result.requestId}</code>`, true],
       ]} />
       <div class="actions below">
         <a href=${link(["logs", `/aws/lambda/${name}`], { request: result.requestId })}>Logs of this request</a>
