@@ -708,6 +708,9 @@ REACH: dict[str, Reach] = {
     "gateway/admin_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/mappings", 200
     ),
+    "gateway/status_page.py:self._serve": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/status", 200
+    ),
     "gateway/hooks_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/hooks", 200
     ),
