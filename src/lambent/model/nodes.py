@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import hashlib
 from collections.abc import Iterable, Sequence
 
 BEAT_S = 0.2
@@ -39,7 +40,8 @@ class Node:
     """Where its clients reach it; empty while it starts."""
     state: NodeState
     seen: int | None
-    """The number of the last change that it has applied. None while it starts: it serves no client yet."""
+    """The number of the last change that it has applied. None while it starts, and serves no
+    client."""
     beats: int
     """How often it has renewed its row."""
     is_connected: bool
@@ -88,3 +90,13 @@ class _Observed:
     """When this number of beats was seen first."""
     was_connected: bool
     """Whether the node has been seen connected."""
+
+
+def preferred(thing: str, nodes: Sequence[int]) -> int | None:
+    """The node that is to take care of something, by a hash over both: each node has about as many
+    things as the others, and few of them move when a node comes or goes. None if there is none."""
+    return max(nodes, key=lambda number: _weight(thing, number), default=None)
+
+
+def _weight(thing: str, number: int) -> bytes:
+    return hashlib.blake2b(f"{number}:{thing}".encode(), digest_size=8).digest()

@@ -18,7 +18,8 @@ import psycopg
 from lambent.kit.clock import Clock
 from lambent.kit.waiting import wait_at_most
 from lambent.model.nodes import BEAT_S, Node, NodeState, NodeWatch
-from lambent.store.database import connection_info
+from lambent.model.shares import FENCED_S
+from lambent.store.database import open_session
 from lambent.store.nodes import BEAT, node_of
 from lambent.store.outage import is_away
 from lambent.store.problems import StoreHeld, StoreUnavailable
@@ -46,6 +47,8 @@ class Membership:
         self._watch = NodeWatch()
         self._is_following = False
         self._lost: list[Node] = []
+        self._contact_at = clock.monotonic()
+        """When the last beat that succeeded began."""
         self._bell = anyio.Event()
         self._beaten = anyio.Event()
         self._changed = anyio.Event()
@@ -62,6 +65,11 @@ class Membership:
             for node in self.nodes
             if node.state is NodeState.LIVE and node.seen is not None
         ]
+
+    def is_fenced(self) -> bool:
+        """Whether this node was without the database for so long that another node may have its
+        shares of concurrency."""
+        return self._clock.monotonic() - self._contact_at > FENCED_S
 
     async def wait_changed(self) -> None:
         """Wait until a node has come or gone, or takes on no more."""
@@ -85,10 +93,11 @@ class Membership:
                 await self._clock.sleep(_AGAIN_S)  # The store has already logged the outage.
 
     async def begin(self, url: str) -> None:
-        """Clients are served at `url` from now on, and changes are applied as they come."""
+        """Clients are served at `url` from now on, and changes are applied as they come. Returns
+        when others see that in the database."""
         await self._store.transact(lambda tx: tx.nodes.describe(self.number, url))
         self._is_following = True
-        self.ring()
+        await self._beat_again()
 
     async def set_state(self, number: int, state: NodeState) -> bool:
         """Have a node take on no more, or again. Returns whether it is there. Raises
@@ -106,7 +115,7 @@ class Membership:
         """This node writes nothing any more: others take over at once. If this fails, they do so
         when they miss its beats."""
         with contextlib.suppress(StoreUnavailable, StoreHeld):
-            await self._store.transact(lambda tx: tx.nodes.remove(self.number))
+            await self._store.transact(lambda tx: tx.nodes.remove(self.number, has_ended=True))
 
     def ring(self) -> None:
         """Beat now: this node has applied changes."""
@@ -115,24 +124,26 @@ class Membership:
     async def wait_known(self, change: int) -> None:
         """Wait until all nodes have applied a change, or are lost."""
         until = self._clock.monotonic() + _KNOWN_WITHIN_S
+        await self._beat_again()  # A node may have come since the last one.
         while self._clock.monotonic() < until and any(
             node.seen is not None and node.seen < change
             for node in self.nodes
             if node.number != self.number
         ):
+            await self._beat_again()
+            await self._clock.sleep(_LOOK_S)
+
+    async def _beat_again(self) -> None:
+        """Wait for a beat that begins from now on; for a moment, if the database is away."""
+        for _ in range(2):  # The first one to end may have begun before.
             beaten = self._beaten
             self.ring()
             await wait_at_most(self._clock, beaten, _ANSWER_S)
-            await self._clock.sleep(_LOOK_S)
 
     # -- beats -----------------------------------------------------------------------------
 
     async def _beat_over_one_connection(self) -> None:
-        with anyio.fail_after(_ANSWER_S):
-            connection = await psycopg.AsyncConnection.connect(
-                connection_info(self._store.url), autocommit=True
-            )
-        async with connection:
+        async with open_session(self._store.url) as connection:
             await connection.execute("SET synchronous_commit = off")
             while self._store.lost is None:
                 self._bell = anyio.Event()
@@ -142,11 +153,13 @@ class Membership:
 
     async def beat(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Renew the row, read all rows, and remove nodes that are lost."""
+        began = self._clock.monotonic()
         seen = self._store.seen if self._is_following else None
         cursor = await connection.execute(BEAT.encode(), {"seen": seen, "number": self.number})
         before, self.nodes = self.nodes, [node_of(row) for row in await cursor.fetchall()]
         if all(node.number != self.number for node in self.nodes):
             self._store.note_given_up()
+        self._contact_at = began
         others = [node for node in self.nodes if node.number != self.number]
         self._lost += self._watch.observe(others, self._clock.monotonic())
         if _summary(before) != _summary(self.nodes):

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from lambent.model.nodes import Node, NodeState
 from lambent.store.holding import RUNNING, Holder
+from lambent.store.shares import ShareRows
 from lambent.store.tables import mapping_leases, nodes
 from lambent.store.upserts import insert_new
 
@@ -43,9 +44,10 @@ class NodeRows:
             )
         )
 
-    def remove(self, number: int, *, beats: int | None = None) -> bool:
+    def remove(self, number: int, *, beats: int | None = None, has_ended: bool = False) -> bool:
         """Remove a node and all it holds; with `beats`, only if it has not renewed its row since.
-        Returns whether it was there."""
+        Its shares of concurrency stay counted for a while, unless all it ran `has_ended`. Returns
+        whether it was there."""
         which = _nodes.number == number
         if beats is not None:
             which &= _nodes.beats == beats
@@ -56,12 +58,13 @@ class NodeRows:
         ).scalars()
         self._changed_mappings.update(held)
         self._connection.execute(sa.delete(mapping_leases).where(_leases.node == number))
+        ShareRows(self._connection).leave(number, has_ended=has_ended)
         return True
 
     def remove_all(self) -> None:
         """Remove all nodes: a platform has the database for itself."""
         for number in self._numbers():
-            self.remove(number)
+            self.remove(number, has_ended=True)
 
     def hold(self, number: int) -> bool:
         """Keep a node from being removed until this transaction ends. Returns whether it is still

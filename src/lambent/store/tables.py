@@ -274,6 +274,21 @@ mapping_leases = sa.Table(
     sa.Column("node", sa.BigInteger, nullable=False),
 )
 
+# How much of a limit each node counts against: see model.shares.
+concurrency_shares = sa.Table(
+    "concurrency_shares",
+    metadata,
+    # A function, or an account and Region, separated by colons.
+    sa.Column("purse", sa.String(256), primary_key=True),
+    sa.Column("node", sa.BigInteger, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    # Whether another node needs what is not used.
+    sa.Column("asked", sa.Boolean, nullable=False),
+    # When the share of a node that is gone is free, in epoch seconds of the database.
+    sa.Column("free_at", sa.Double),
+    sa.Index("ix_concurrency_shares_node", "node"),
+)
+
 _free = sa.text("claimed_by IS NULL")
 _claimed = sa.text("claimed_by IS NOT NULL")
 
