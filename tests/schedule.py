@@ -30,6 +30,8 @@ TOGETHER = {
     "tests/scenario/mappings/test_activemq.py": "brokers",
     "tests/scenario/mappings/test_rabbitmq.py": "brokers",
     "tests/servers/test_brokers.py": "brokers",
+    # They share a browser and a platform.
+    "tests/console/": "console",
     # They share a platform with local services.
     "tests/scenario/stacks/": "stacks",
     # They share a strict platform with local services.

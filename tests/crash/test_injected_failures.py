@@ -395,6 +395,15 @@ def _pages(url_of: Callable[[World], str], later: int) -> Reach:
     return reach
 
 
+def _clicks(world: World, site: str) -> None:
+    """A page of the console gets 500, and the usual response the next time."""
+    url = f"{world.platform.endpoint}/_lambent/console/api/lambda/ListFunctions"
+    click = urllib.request.Request(url, b"{}", {"X-Lambent-Console": "none"})
+    with world.platform.failing(site):
+        assert _status(click) == 500
+    assert _status(click) == 200
+
+
 def _ask_operator(world: World, site: str) -> None:
     """The owner's command reports the failure, and the next one works."""
     state = world.platform.data_dir / "state"
@@ -421,7 +430,7 @@ def _url_of_distribution(world: World) -> str:
     return url
 
 
-def _status(url: str) -> int:
+def _status(url: str | urllib.request.Request) -> int:
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
             return int(answer.status)
@@ -528,6 +537,29 @@ def _notify(world: World) -> None:
         return any("DELETE_COMPLETE" in body and "CloudFormation::Stack" in body for body in heard)
 
     wait_for(has_all, "the last event is heard", 60)
+
+
+def _query_logs(status: str, world: World) -> None:
+    """A query that fails says so, and the next one works."""
+    logs, group = world.platform.client("logs"), f"/aws/lambda/q-{uuid.uuid4().hex}"
+    logs.create_log_group(logGroupName=group)
+
+    def query() -> str:
+        started = logs.start_query(
+            logGroupName=group,
+            startTime=0,
+            endTime=int(time.time()) + 60,
+            queryString="stats count(*)",
+        )
+
+        def ended() -> str | None:
+            found = logs.get_query_results(queryId=started["queryId"])["status"]
+            return found if found not in ("Scheduled", "Running") else None
+
+        return str(wait_for(ended, "the query ends", 60))
+
+    assert query() == status
+    assert query() == "Complete"
 
 
 def _make_resource(world: World) -> None:
@@ -640,6 +672,7 @@ REACH: dict[str, Reach] = {
     "gateway/services/lambda_/invoke.py:slowly": _answers(
         500, "ServiceException", lambda suite: invoke(suite.lambdas, "relay", LARGE)
     ),
+    "console/front.py:self._perform": _clicks,
     "gateway/admin_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/mappings", 200
     ),
@@ -678,6 +711,8 @@ REACH: dict[str, Reach] = {
     "services/local_services.py:self._follow_output#2": _fails(_end_local_services),
     "services/local_services.py:self._supervise": _runs(World.lists_queues),
     "services/local_services.py:self._watch": _runs(World.lists_queues),
+    "telemetry/insights/runner.py:self._run": _fails(partial(_query_logs, "Failed")),
+    "telemetry/insights/runner.py:_send": _fails(partial(_query_logs, "Failed")),
     "telemetry/logs.py:store.run": _runs(lambda suite: log_lines(suite.platform, "steady")),
     "telemetry/otlp.py:sender.run": _runs(),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),

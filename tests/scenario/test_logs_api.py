@@ -25,6 +25,7 @@ from botocore.exceptions import ClientError
 
 from lambent.control.log_groups import LogGroups
 from lambent.gateway.server import open_front_door, open_gateway
+from lambent.gateway.services.logs.insights import write_query_results
 from lambent.gateway.services.logs.live_tail import live_tail_writer
 from lambent.gateway.services.logs.rooms import LogsRooms
 from lambent.gateway.services.logs.service import LOGS
@@ -32,6 +33,7 @@ from lambent.gateway.settings import GatewaySettings
 from lambent.kit.clock import SystemClock
 from lambent.store.settings import StoreSettings
 from lambent.store.store import open_store
+from lambent.telemetry.insights.runner import LogQueries
 from lambent.telemetry.live_tail import LiveTails
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.settings import TelemetrySettings
@@ -56,7 +58,9 @@ async def open_api(data: Path) -> AsyncIterator[tuple[str, LogStore]]:
         groups = LogGroups(store, logs, SystemClock())
         logs.load_retentions = groups.all_retentions
         tails = LiveTails(logs, SystemClock())
-        gateway.register(LOGS, LOGS.bind(LogsRooms(logs, groups, tails)))
+        queries = LogQueries(logs, gateway.tasks, SystemClock())
+        gateway.register(LOGS, LOGS.bind(LogsRooms(logs, groups, tails, queries)))
+        gateway.register_writer(LOGS, "GetQueryResults", write_query_results)
         write = live_tail_writer(tails, SystemClock(), lambda: gateway.is_closing)
         gateway.register_writer(LOGS, "StartLiveTail", write)
         sock = socket.create_server(("127.0.0.1", 0))

@@ -1,7 +1,7 @@
 """The ways in for requests that the control plane does not serve: Invoke, function URLs, pages of
 `lambent`, other AWS services, and the operator's socket."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -153,9 +153,13 @@ async def open_other_services(
 
 @asynccontextmanager
 async def open_operator_commands(
-    settings: Settings, privileged: Privileged, storage: Storage, execution: Execution
+    settings: Settings,
+    privileged: Privileged,
+    storage: Storage,
+    execution: Execution,
+    console_link: Callable[[], Awaitable[Mapping[str, object]]],
 ) -> AsyncIterator[None]:
-    """Serve `lambent status` and `lambent gc`."""
+    """Serve `lambent status`, `lambent gc` and `lambent open`."""
     observe = partial(
         observe_status,
         settings,
@@ -173,6 +177,7 @@ async def open_operator_commands(
         "status": observe,
         "find_garbage": garbage.find,
         "collect_garbage": garbage.collect,
+        "console_link": console_link,
     }
     async with open_operator_socket(privileged.data.state, operations, storage.tasks):
         yield

@@ -8,6 +8,7 @@ import anyio
 
 from lambent.assembly.api import open_api
 from lambent.assembly.apis import open_apis
+from lambent.assembly.console import register_console
 from lambent.assembly.control import ControlPorts, open_control_plane
 from lambent.assembly.edge import make_function_runs, open_edge
 from lambent.assembly.events import open_events
@@ -97,13 +98,14 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         url = privileged.front.url
-        await register_stacks(settings, url, storage, api, execution, events)
+        aws_api = await register_stacks(settings, url, storage, api, execution, events)
+        link = register_console(settings, url, storage, api, aws_api.call)
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()
         if storage.membership is not None:
             await enter(open_node(storage, storage.membership, api, execution, url))
-        await enter(open_operator_commands(settings, privileged, storage, execution))
+        await enter(open_operator_commands(settings, privileged, storage, execution, link))
         start_loop(tasks, clock, manager.show_life, clock)
         start_loop(tasks, clock, keep_log_short, data.state, clock)
         # What is loaded by now stays: the garbage collector, which `lambent up` has disabled, need

@@ -274,6 +274,10 @@ class LogStore:
                 lambda: self._clock.monotonic() > deadline,
             )
 
+    def directory_of(self, account: AccountId, region: Region, group: str) -> Path:
+        """The directory of a group."""
+        return segments.directory_of(self._scope(account, region), group)
+
     def _describe_groups(self, account: AccountId, region: Region) -> list[LogGroup]:
         return sorted(
             (

@@ -14,7 +14,8 @@ from lambent.telemetry import segments
 from lambent.telemetry.segments import LogEvent
 
 _EVENT_OVERHEAD_BYTES = 26
-_CLOCK_SLACK_MS = 60_000
+CLOCK_SLACK_MS = 60_000
+"""How much younger than its segment's last write an event may be."""
 
 EventKey = tuple[int, int, int]
 """Timestamp, a number for the stream, position: unique in a group, and the order of its events."""
@@ -120,7 +121,7 @@ def _in_time(path: Path, bounds: Bounds) -> Iterator[LogEvent]:
         written_ms = path.stat().st_mtime * 1000
     except FileNotFoundError:
         return
-    if written_ms + _CLOCK_SLACK_MS >= bounds.start_ms:
+    if written_ms + CLOCK_SLACK_MS >= bounds.start_ms:
         for event in segments.read(path):
             if bounds.start_ms <= event.timestamp_ms < bounds.end_ms:
                 yield event

@@ -298,6 +298,19 @@ CASES: Mapping[str, Sequence[Case]] = {
     ),
     **dict.fromkeys(("DescribeLogStreams", "FilterLogEvents"), (GROUPS,)),
     "GetLogEvents": (GROUPS, STREAM),
+    **dict.fromkeys(
+        ("GetQueryResults", "StopQuery", "DescribeQueries", "GetLogRecord"), (NEITHER,)
+    ),
+    "StartQuery": (
+        Case(
+            (GROUP, f"{GROUP}:*"),
+            [
+                {"logGroupName": "/prod/g"},
+                {"logGroupNames": ["/prod/g"]},
+                {"logGroupIdentifiers": [GROUP, "/prod/g"]},
+            ],
+        ),
+    ),
     "StartLiveTail": (Case((GROUP, f"{GROUP}:*"), [{"logGroupIdentifiers": [GROUP, "/prod/g"]}]),),
     **dict.fromkeys(
         (

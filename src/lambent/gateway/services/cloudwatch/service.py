@@ -15,7 +15,7 @@ CLOUDWATCH: ServiceDefinition[MetricStore] = ServiceDefinition(
     },
     failure_code="InternalServiceFault",
     coverage=Coverage(
-        note="Metrics can be put, listed and read. Expressions of metric math and periods below a"
-        " minute are refused, as are alarms and dashboards."
+        note="Metrics can be put, listed and read, with metric math. Periods below a minute are"
+        " refused, as are alarms and dashboards."
     ),
 )

@@ -5,6 +5,13 @@ from typing import Any
 
 from lambent.gateway.call import Call, Members
 from lambent.gateway.definitions import Operation
+from lambent.gateway.services.logs.insights import (
+    describe_queries,
+    get_log_record,
+    get_query_results,
+    start_query,
+    stop_query,
+)
 from lambent.gateway.services.logs.live_tail import start_live_tail
 from lambent.gateway.services.logs.rooms import LogsRooms
 from lambent.gateway.services.logs.tokens import (
@@ -184,6 +191,11 @@ OPERATIONS: Mapping[str, Operation[LogsRooms]] = {
     "GetLogEvents": get_log_events,
     "FilterLogEvents": filter_log_events,
     "StartLiveTail": start_live_tail,
+    "StartQuery": start_query,
+    "GetQueryResults": get_query_results,
+    "StopQuery": stop_query,
+    "DescribeQueries": describe_queries,
+    "GetLogRecord": get_log_record,
     "CreateLogGroup": create_log_group,
     "DeleteLogGroup": delete_log_group,
     "PutRetentionPolicy": keep_log_group,

@@ -3,8 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 from lambent.gateway.permissions.asked import Asked, Target
-from lambent.gateway.permissions.needs import TAG_KEYS, TAGS, Difference, Needs, Resource, each
-from lambent.model.resources import log_group_of, parse_log_group
+from lambent.gateway.permissions.needs import (
+    NOTHING,
+    TAG_KEYS,
+    TAGS,
+    Difference,
+    Needs,
+    Resource,
+    each,
+)
+from lambent.gateway.services.logs.insights import names_of_query
+from lambent.model.resources import LogGroupKey, log_group_of, parse_log_group
 
 
 async def _log_groups(asked: Asked) -> Sequence[Target]:
@@ -20,6 +29,11 @@ async def _followed_groups(asked: Asked) -> Sequence[Target]:
     keys = [
         parse_log_group(None, each, asked.scope) for each in asked.params["logGroupIdentifiers"]
     ]
+    return [Target(f"{key.arn}:log-stream:", key.scope.account, (key.arn,)) for key in keys]
+
+
+async def _queried_groups(asked: Asked) -> Sequence[Target]:
+    keys = [LogGroupKey(asked.scope, name) for name in names_of_query(asked.params, asked.scope)]
     return [Target(f"{key.arn}:log-stream:", key.scope.account, (key.arn,)) for key in keys]
 
 
@@ -40,6 +54,7 @@ _OF_GROUPS = (
     *("ListTagsForResource", "ListTagsLogGroup", "PutSubscriptionFilter"),
     *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters"),
 )
+_OF_ALL = ("GetQueryResults", "StopQuery", "DescribeQueries", "GetLogRecord")
 
 PERMISSIONS: Mapping[str, Needs] = {
     **each("logs", ("DescribeLogGroups",), Resource((), _log_groups)),
@@ -47,6 +62,8 @@ PERMISSIONS: Mapping[str, Needs] = {
     **each("logs", _OF_GROUPS, _GROUP),
     **each("logs", ("CreateLogGroup", "TagLogGroup", "TagResource"), _GROUP, *TAGS),
     **each("logs", ("UntagResource",), _GROUP, TAG_KEYS),
+    **each("logs", _OF_ALL, NOTHING),
+    **each("logs", ("StartQuery",), Resource(("log-group",), _queried_groups)),
     **each("logs", ("StartLiveTail",), Resource(("log-group",), _followed_groups)),
     **each("logs", ("GetLogEvents",), Resource(("log-stream",), _log_stream)),
 }

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from lambent.control.log_groups import LogGroups
+from lambent.telemetry.insights.runner import LogQueries
 from lambent.telemetry.live_tail import LiveTails
 from lambent.telemetry.logs import LogStore
 
@@ -13,3 +14,4 @@ class LogsRooms(NamedTuple):
     logs: LogStore
     groups: LogGroups
     tails: LiveTails
+    queries: LogQueries
