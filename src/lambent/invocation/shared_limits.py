@@ -112,13 +112,13 @@ class SharedLimits:
                 await self._give_back(less)
 
     def _fence(self) -> None:
-        """While this node is cut off, another may have its shares: count on none."""
-        is_fenced = self._membership.is_fenced()
-        if is_fenced is not self._is_fenced:
-            self._is_fenced = is_fenced
-            for purse, share in self._shares.items():
+        """While this node is cut off, another may have its shares: count on none, until they are
+        taken again."""
+        self._is_fenced = self._membership.is_fenced()
+        if self._is_fenced:
+            for purse in self._shares:
                 if isinstance(purse, FunctionKey):
-                    self._admission.set_share(purse, 0 if is_fenced else share)
+                    self._admission.set_share(purse, 0)
 
     # -- more --------------------------------------------------------------------------------
 

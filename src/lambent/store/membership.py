@@ -8,7 +8,7 @@ others: it must end, and may start again.
 
 import contextlib
 import logging
-from collections.abc import Sequence, Set
+from collections.abc import Awaitable, Callable, Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ import psycopg
 
 from lambent.kit.clock import Clock
 from lambent.kit.waiting import wait_at_most
-from lambent.model.nodes import BEAT_S, Node, NodeState, NodeWatch
+from lambent.model.nodes import BEAT_S, Node, NodeState, NodeWatch, Verdicts
 from lambent.model.shares import FENCED_S
 from lambent.store.database import open_session
 from lambent.store.nodes import BEAT, node_of
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 _AGAIN_S = 0.2
 _LOOK_S = 0.005
+_COMPANY_S = 3.0
+"""For how long it counts that most nodes are without the database."""
 _ANSWER_S = 2.0
 _KNOWN_WITHIN_S = 10.0
 """Longer than it takes until a node that does not respond is lost."""
@@ -46,9 +48,12 @@ class Membership:
         self._clock = clock
         self._watch = NodeWatch()
         self._is_following = False
-        self._lost: list[Node] = []
+        self._verdicts = Verdicts((), ())
         self._contact_at = clock.monotonic()
         """When the last beat that succeeded began."""
+        self._company_until = 0.0
+        self.has_ended: Callable[[Node], Awaitable[bool]] | None = None
+        """Whether a node's process has certainly ended; None means that it is not known."""
         self._bell = anyio.Event()
         self._beaten = anyio.Event()
         self._changed = anyio.Event()
@@ -66,10 +71,25 @@ class Membership:
             if node.state is NodeState.LIVE and node.seen is not None
         ]
 
+    @property
+    def away_s(self) -> float:
+        """For how many seconds this node has been without the database."""
+        return self._clock.monotonic() - self._contact_at
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether this node may be the only one without the database: then others remove it."""
+        return self._clock.monotonic() >= self._company_until
+
     def is_fenced(self) -> bool:
-        """Whether this node was without the database for so long that another node may have its
-        shares of concurrency."""
-        return self._clock.monotonic() - self._contact_at > FENCED_S
+        """Whether another node may have this one's shares of concurrency."""
+        return self.away_s > FENCED_S and self.is_cut_off
+
+    def note_company(self, count: int) -> None:
+        """So many nodes, this one included, are without the database and have read no mark against
+        this one. If they are the majority, no other node can have removed it."""
+        if 2 * count > len(self.nodes):
+            self._company_until = self._clock.monotonic() + _COMPANY_S
 
     async def wait_changed(self) -> None:
         """Wait until a node has come or gone, or takes on no more."""
@@ -161,7 +181,7 @@ class Membership:
             self._store.note_given_up()
         self._contact_at = began
         others = [node for node in self.nodes if node.number != self.number]
-        self._lost += self._watch.observe(others, self._clock.monotonic())
+        self._verdicts = self._watch.observe(others, self._clock.monotonic())
         if _summary(before) != _summary(self.nodes):
             self._changed.set()
             self._changed = anyio.Event()
@@ -169,19 +189,32 @@ class Membership:
         self._beaten = anyio.Event()
 
     async def take_over(self) -> None:
-        """Remove nodes that are lost, until cancelled. It is a loop of its own, because the
-        transaction waits until other nodes know of it, which takes beats."""
+        """Mark and remove nodes that do not beat, until cancelled. It is a loop of its own, because
+        a transaction waits until other nodes know of it, which takes beats."""
         while True:
             await self._beaten.wait()
-            while self._lost:
-                node = self._lost[-1]
-                removed = await self._store.transact(partial(_remove, node))
-                self._lost.pop()
-                if removed:
-                    logger.warning(
-                        "node %d (process %d on %s) does not respond: the others take over",
-                        *(node.number, node.pid, node.host),
-                    )
+            silent, lost = self._verdicts
+            for node in silent:
+                if await self._has_ended(node):
+                    await self._remove(node)
+                else:
+                    await self._store.transact(partial(_suspect, node))
+            for node in lost:
+                await self._remove(node)
+
+    async def _remove(self, node: Node) -> None:
+        if await self._store.transact(partial(_remove, node)):
+            logger.warning(
+                "node %d (process %d on %s) does not respond: the others take over",
+                *(node.number, node.pid, node.host),
+            )
+
+    async def _has_ended(self, node: Node) -> bool:
+        return self.has_ended is not None and await self.has_ended(node)
+
+
+def _suspect(node: Node, tx: Transaction) -> None:
+    tx.nodes.suspect(node.number, beats=node.beats)
 
 
 def _remove(node: Node, tx: Transaction) -> bool:

@@ -41,8 +41,14 @@ class NodeRows:
                 document={**dataclasses.asdict(holder), "release": release, "url": ""},
                 state=NodeState.LIVE,
                 beats=0,
+                is_suspect=False,
             )
         )
+
+    def suspect(self, number: int, *, beats: int) -> None:
+        """Mark a node that has not renewed its row since so many beats."""
+        which = sa.and_(_nodes.number == number, _nodes.beats == beats)
+        self._connection.execute(sa.update(nodes).where(which).values(is_suspect=True))
 
     def remove(self, number: int, *, beats: int | None = None, has_ended: bool = False) -> bool:
         """Remove a node and all it holds; with `beats`, only if it has not renewed its row since.
@@ -111,8 +117,9 @@ class NodeRows:
 
 
 BEAT = f"""
-WITH beat AS (UPDATE nodes SET beats = beats + 1, seen = %(seen)s WHERE number = %(number)s)
-SELECT number, document, state, seen, beats, number IN (
+WITH beat AS (UPDATE nodes SET beats = beats + 1, is_suspect = false, seen = %(seen)s
+    WHERE number = %(number)s)
+SELECT number, document, state, seen, beats, is_suspect, number IN (
     SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
     AND classid = {RUNNING}
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -123,13 +130,14 @@ SELECT number, document, state, seen, beats, number IN (
 
 def node_of(row: Sequence[Any]) -> Node:
     """A row of `BEAT`."""
-    number, document, state, seen, beats, is_connected = row
+    number, document, state, seen, beats, is_suspect, is_connected = row
     return Node(
         number=number,
         **_known(document),
         state=NodeState(state),
         seen=seen,
         beats=beats,
+        is_suspect=is_suspect,
         is_connected=is_connected,
     )
 

@@ -35,6 +35,8 @@ nodes = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("seen", sa.BigInteger),
     sa.Column("beats", sa.BigInteger, nullable=False),
+    # Whether another node has missed its beats since the last one.
+    sa.Column("is_suspect", sa.Boolean, nullable=False),
 )
 
 # What changed, in the order of the commits and without gaps: see store.changes. Old rows go.

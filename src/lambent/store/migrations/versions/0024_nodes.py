@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("seen", sa.BigInteger),
         sa.Column("beats", sa.BigInteger, nullable=False),
+        sa.Column("is_suspect", sa.Boolean, nullable=False),
     )
     op.create_table(
         "mapping_leases",
