@@ -6,9 +6,9 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 FIRST = (
-    "tests/crash/",
-    "tests/hostile/",
     "tests/scenario/stacks/",
+    "tests/hostile/",
+    "tests/crash/",
     "tests/isolation/",
     "tests/scenario/mappings/",
     "tests/scenario/",
