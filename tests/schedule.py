@@ -31,8 +31,12 @@ TOGETHER = {
     "tests/scenario/mappings/test_activemq.py": "brokers",
     "tests/scenario/mappings/test_rabbitmq.py": "brokers",
     "tests/servers/test_brokers.py": "brokers",
+    # They share a browser and a platform.
+    "tests/console/": "console",
     # They share a platform with local services.
     "tests/scenario/stacks/": "stacks",
+    # They share a strict platform with local services.
+    "tests/scenario/test_services_strict": "strict services",
     # They measure, or compare the machine before and after.
     "tests/isolation/": "machine",
     "tests/scenario/test_up.py": "machine",

@@ -7,14 +7,18 @@ portable SQL.
 """
 
 import functools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.conninfo import make_conninfo
 
 from lambent.store.holding import MIGRATION_LOCK_ID, HeldConnection, SessionHold
 from lambent.store.problems import StoreError
@@ -24,6 +28,8 @@ from lambent.store.tables import metadata
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_TIMEOUT_MS = 10_000
 _LOCK_TIMEOUT_MS = 5_000
+_NEW_S = 3
+"""Seconds for a new connection."""
 READERS = 4
 """Connections for readers."""
 KEEP_ALIVES = {
@@ -62,6 +68,24 @@ def file_of(url: sa.URL) -> Path | None:
 def name_of(url: sa.URL) -> str:
     """The database's name in messages, without its password."""
     return f"the database {file_of(url) or url.render_as_string(hide_password=True)}"
+
+
+@asynccontextmanager
+async def open_session(url: sa.URL) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A connection of its own to a PostgreSQL database, without transactions. Unlike psycopg's own
+    context manager, it is closed at once when its task is cancelled. Raises `psycopg.Error`."""
+    connection = await psycopg.AsyncConnection.connect(_connection_info(url), autocommit=True)
+    try:
+        yield connection
+    finally:
+        connection.pgconn.finish()
+
+
+def _connection_info(url: sa.URL) -> str:
+    """The connection string of a PostgreSQL database, for psycopg itself."""
+    given = url.translate_connect_args(username="user", database="dbname")
+    query = {name: value for name, value in url.query.items() if isinstance(value, str)}
+    return make_conninfo("", **{**given, **query, "connect_timeout": _NEW_S, **KEEP_ALIVES})
 
 
 class Engines(NamedTuple):
