@@ -10,8 +10,10 @@ FIRST = (
     "tests/hostile/",
     "tests/crash/",
     "tests/isolation/",
+    "tests/console/",
     "tests/scenario/mappings/",
     "tests/scenario/",
+    "tests/process_tier/",
     "tests/servers/",
 )
 """Units that take long start first, so that no worker waits for one at the end: first those that
