@@ -33,6 +33,8 @@ TOGETHER = {
     "tests/scenario/mappings/test_activemq.py": "brokers",
     "tests/scenario/mappings/test_rabbitmq.py": "brokers",
     "tests/servers/test_brokers.py": "brokers",
+    # They share compiled classes, which take four seconds of CPU.
+    "tests/scenario/test_java": "java",
     # They share a browser and a platform.
     "tests/console/": "console",
     # They share a platform with local services.
