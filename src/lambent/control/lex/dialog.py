@@ -147,24 +147,28 @@ class Dialog:
     ) -> Step:
         """What comes after a point of the flow: its response, its condition, its next step. At a
         point that `is_hooked` the code hook may be called first."""
+        hook: Params | None = section.get("codeHook")
+        if is_hooked and hook is None and self.is_always_hooked:
+            # The function decides before anything is said, as in bots without steps.
+            delegated = dataclasses.replace(default)
+            step = await self.call_hook(None, delegated)
+            if step is not delegated:
+                return step
+            is_hooked = False
         self.say(section.get(point.response))
         chosen = self._branch(section.get(point.conditional)) or section.get(point.next)
         action = ((chosen or {}).get("dialogAction") or {}).get("type")
         if action == "EvaluateConditional":
             action, chosen = None, None
-        if is_hooked and self._is_called(section.get("codeHook"), action):
-            following = default
-            if chosen is not None and action != "InvokeDialogCodeHook":
-                following = self._follow(chosen, default)
-            return await self.call_hook(section.get("codeHook"), following)
-        return self._follow(chosen, default)
+        following = self._follow(chosen, default)
+        is_asked = action is None and hook is not None and hook.get("active", True) is True
+        if is_hooked and (is_asked or action == "InvokeDialogCodeHook"):
+            return await self.call_hook(hook, following)
+        return following
 
-    def _is_called(self, hook: Params | None, action: str | None) -> bool:
-        """Whether a point calls the code hook: its own setting decides, else that of the intent."""
-        if action == "InvokeDialogCodeHook":
-            return True
-        if hook is not None:
-            return action is None and hook.get("active", True) is True
+    @property
+    def is_always_hooked(self) -> bool:
+        """Whether the intent calls the code hook at each turn."""
         return self.intent.section("dialogCodeHook").get("enabled") is True
 
     async def call_hook(self, hook: Params | None, following: Step, label: str = "") -> Step:

@@ -103,7 +103,7 @@ async def _retry(dialog: Dialog, setting: Params, prompt: Params, again: Step) -
     attempt, hook = session.attempt, setting.get("elicitationCodeHook")
     is_legacy = setting.get("codeHook") is None and hook is None
     is_called = (hook or {}).get("enableCodeHookInvocation") or (
-        is_legacy and dialog.intent.section("dialogCodeHook").get("enabled")
+        is_legacy and dialog.is_always_hooked
     )
     if is_called:
         label = (hook or {}).get("invocationLabel") or ""
