@@ -510,7 +510,6 @@ def test_callers_that_never_call_are_refused(
                 },
             },
         ),
-        ("lexv2-models", "list_bots", {}),
     ],
 )
 def test_callers_that_are_not_here(
