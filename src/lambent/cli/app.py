@@ -17,6 +17,7 @@ from lambent.cli import (
     hook_commands,
     init_commands,
     key_commands,
+    node_commands,
     schedule_commands,
     server_commands,
     stack_commands,
@@ -46,6 +47,7 @@ for commands in (
     key_commands,
     schedule_commands,
     hook_commands,
+    node_commands,
     upkeep_commands,
 ):
     commands.add_to(app)

@@ -25,6 +25,7 @@ from lambent.gateway.services.scheduler.service import SCHEDULER
 from lambent.gateway.services.secretsmanager.service import SECRETSMANAGER
 from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.service import STS
+from lambent.gateway.services.xray.service import XRAY
 
 SERVICES: tuple[AnyService, ...] = (
     LAMBDA,
@@ -47,4 +48,5 @@ SERVICES: tuple[AnyService, ...] = (
     CLOUDFRONT,
     LEXV2_MODELS,
     LEXV2_RUNTIME,
+    XRAY,
 )

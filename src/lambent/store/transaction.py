@@ -24,9 +24,11 @@ from lambent.store.layers import LayerRows
 from lambent.store.lex_sessions import LexSessionRows
 from lambent.store.locks import Locks
 from lambent.store.mappings import MappingRows
+from lambent.store.nodes import NodeRows
 from lambent.store.objects import ObjectRows
 from lambent.store.pool_users import PoolUserRows
 from lambent.store.positions import Positions
+from lambent.store.shares import ShareRows
 from lambent.store.tags import TagRows
 from lambent.store.ticks import TickRows
 from lambent.store.unused_packages import UnusedPackages
@@ -56,6 +58,8 @@ class Transaction:
     event_deliveries: EventDeliveryRows
     ticks: TickRows
     unused_packages: UnusedPackages
+    nodes: NodeRows
+    shares: ShareRows
     changes: ChangeRows
     locks: Locks
 
@@ -150,6 +154,8 @@ def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
         event_deliveries=EventDeliveryRows(connection),
         ticks=TickRows(connection),
         unused_packages=UnusedPackages(connection),
+        nodes=NodeRows(connection, touched.mappings),
+        shares=ShareRows(connection),
         changes=ChangeRows(connection),
         locks=Locks(connection),
     )

@@ -1,5 +1,5 @@
-"""Bots are built by operations, exported and imported again; what is wrong with links and imports is
-refused."""
+"""Bots are built by operations, exported and imported again; what is wrong with links and imports
+is refused."""
 
 import json
 import subprocess

@@ -47,6 +47,7 @@ MANAGED = f"arn:aws:iam::{HERE}:policy/admins/m"
 IMAGES = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/i"
 BUCKET = "arn:aws:s3:::prod-b"
 PARAMETER = f"arn:aws:ssm:us-east-1:{HERE}:parameter/team/p"
+SIREN = f"arn:aws:cloudwatch:us-east-1:{HERE}:alarm:siren"
 SECRET = f"arn:aws:secretsmanager:us-east-1:{HERE}:secret:team/s-AbCdEf"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
 ROLE = f"arn:aws:iam::{HERE}:role/admins/power"
@@ -333,6 +334,7 @@ CASES: Mapping[str, Sequence[Case]] = {
             *("ListUsers", "ListGroups", "ListRoles", "ListPolicies", "ListBuckets"),
             *("ListSecrets", "GetRandomPassword"),
             *("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData"),
+            "DescribeAlarmsForMetric",
             *("ListExports", "ListImports", "ListStacks", "ValidateTemplate"),
             *("CancelResourceRequest", "GetResourceRequestStatus", "ListResourceRequests"),
             *("cloudcontrol:CreateResource", "cloudcontrol:DeleteResource", "ListResources"),
@@ -345,11 +347,47 @@ CASES: Mapping[str, Sequence[Case]] = {
     ),
     **dict.fromkeys(("DescribeLogStreams", "FilterLogEvents"), (GROUPS,)),
     "GetLogEvents": (GROUPS, STREAM),
+    "DescribeMetricFilters": (
+        Case((GROUP, f"{GROUP}:*"), [{"logGroupName": "/prod/g"}]),
+        Case(("*", f"arn:aws:logs:us-east-1:{HERE}:log-group:*"), [{}]),
+    ),
+    **dict.fromkeys(
+        ("GetLogGroupFields", "PutLogGroupDeletionProtection"),
+        (
+            Case(
+                (GROUP, f"{GROUP}:*"), [{"logGroupIdentifier": each} for each in (GROUP, "/prod/g")]
+            ),
+        ),
+    ),
+    **dict.fromkeys(
+        ("PutLogEvents", "DeleteLogStream"),
+        (Case((f"{GROUP}:log-stream:s",), [{"logGroupName": "/prod/g", "logStreamName": "s"}]),),
+    ),
+    **dict.fromkeys(
+        (
+            *("GetQueryResults", "StopQuery", "DescribeQueries", "GetLogRecord", "ListLogGroups"),
+            *("TestMetricFilter", "PutQueryDefinition", "DescribeQueryDefinitions"),
+            "DeleteQueryDefinition",
+        ),
+        (NEITHER,),
+    ),
+    "StartQuery": (
+        Case(
+            (GROUP, f"{GROUP}:*"),
+            [
+                {"logGroupName": "/prod/g"},
+                {"logGroupNames": ["/prod/g"]},
+                {"logGroupIdentifiers": [GROUP, "/prod/g"]},
+            ],
+        ),
+    ),
+    "StartLiveTail": (Case((GROUP, f"{GROUP}:*"), [{"logGroupIdentifiers": [GROUP, "/prod/g"]}]),),
     **dict.fromkeys(
         (
             *("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy"),
             *("TagLogGroup", "UntagLogGroup", "ListTagsLogGroup", "PutSubscriptionFilter"),
-            *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters"),
+            *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters", "PutMetricFilter"),
+            *("DeleteMetricFilter", "CreateLogStream"),
         ),
         (Case((GROUP, f"{GROUP}:*"), [{"logGroupName": "/prod/g"}]),),
     ),
@@ -569,6 +607,20 @@ CASES: Mapping[str, Sequence[Case]] = {
                 (SECRET,), [{"SecretId": "team/s"}, {"SecretId": SECRET}, {"SecretId": SECRET[:-7]}]
             ),
         ),
+    ),
+    **dict.fromkeys(
+        ("DeleteAlarms", "DescribeAlarms", "EnableAlarmActions", "DisableAlarmActions"),
+        (Case((SIREN,), [{"AlarmNames": ["siren"]}]),),
+    ),
+    **dict.fromkeys(
+        ("PutMetricAlarm", "PutCompositeAlarm", "SetAlarmState", "DescribeAlarmHistory"),
+        (Case((SIREN,), [{"AlarmName": "siren"}]),),
+    ),
+    **dict.fromkeys(
+        tuple(
+            f"cloudwatch:{name}" for name in ("TagResource", "UntagResource", "ListTagsForResource")
+        ),
+        (Case((SIREN,), [{"ResourceARN": SIREN}]),),
     ),
     "CreateSecret": (Case((f"{SECRET[:-6]}??????",), [{"Name": "team/s"}]),),
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),

@@ -1,8 +1,9 @@
 """Amazon CloudWatch Logs: what functions have logged."""
 
 from lambent.gateway.definitions import Coverage, ServiceDefinition
-from lambent.gateway.services.logs.operations import OPERATIONS, LogsRooms
+from lambent.gateway.services.logs.operations import OPERATIONS
 from lambent.gateway.services.logs.permissions import DIFFERENCES, PERMISSIONS, RESOURCE_NAMES
+from lambent.gateway.services.logs.rooms import LogsRooms
 
 LOGS: ServiceDefinition[LogsRooms] = ServiceDefinition(
     name="logs",
