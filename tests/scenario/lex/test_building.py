@@ -226,7 +226,7 @@ def test_what_is_not_offered(models: Any) -> None:
 
 
 def test_the_command_line_of_aws(platform: Platform, models: Any, tmp_path: Path) -> None:
-    """A client that nobody here wrote."""
+    """Amazon's own client."""
     made = build(models, "by-hand")
     done = subprocess.run(
         [

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from lambent.control.lex.dialog import (
+from lambent.control.lex.dialog import Dialog
+from lambent.control.lex.ports import Heard
+from lambent.control.lex.steps import (
     CAPTURE,
     CONFIRMATION,
     CONTINUE,
     DECLINATION,
     END,
     FAILURE,
-    Dialog,
     Params,
     Step,
     says,
 )
-from lambent.control.lex.ports import Heard
 from lambent.model.lex.locale import FALLBACK, Slot
 from lambent.model.lex.slot_values import find_in
 from lambent.model.lex.understood import Understood

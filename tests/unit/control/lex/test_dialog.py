@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambent.control.lex.dialog import Dialog, HookUnusable, Step
+from lambent.control.lex.dialog import Dialog
 from lambent.control.lex.hearing import hear
 from lambent.control.lex.ports import Heard, HookFailed
+from lambent.control.lex.steps import HookUnusable, Step
 from lambent.model.lex.hook_documents import HookResponse
 from lambent.model.lex.locale import Locale, compile_locale
 from lambent.model.lex.session import Session
