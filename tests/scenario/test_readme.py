@@ -96,6 +96,13 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
             "cognito",
             ['{"message":"Unauthorized"}', '{"hello": "ann"}', "failed with error members only."],
         ),
+        (
+            "lex",
+            [
+                *("For which day?", "For how many?", "At most 8. How many?"),
+                *("A table for 6 on 20", "Booked for 6.", "I only book tables."),
+            ],
+        ),
     ],
 )
 def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: list[str]) -> None:
