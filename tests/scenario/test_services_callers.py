@@ -460,17 +460,6 @@ PROCESSORS = [
         ("pipes", "create_pipe", {**PIPE, "Source": QUEUE}, "ValidationException"),
         ("pipes", "create_pipe", {**PIPE, "Target": QUEUE}, "ValidationException"),
         ("pipes", "create_pipe", {**PIPE, "Enrichment": FUNCTION}, "ValidationException"),
-        (
-            "cloudwatch",
-            "put_metric_alarm",
-            {
-                "AlarmName": "refused",
-                "AlarmActions": [FUNCTION],
-                "EvaluationPeriods": 1,
-                "ComparisonOperator": "GreaterThanThreshold",
-            },
-            "",
-        ),
         ("ssm", "start_automation_execution", {"DocumentName": "d"}, ""),
         (
             "ssm",

@@ -51,20 +51,20 @@ PERMISSIONS: Mapping[str, Needs] = {
     **each("cognito-idp", ("ListTagsForResource",), _TAGGED),
     **dict.fromkeys(PUBLIC, ()),
 }
-_GRANT_KEYS = (
-    *("CallerAccount", "EncryptionContext:${EncryptionContextKey}", "EncryptionContextKeys"),
-    *("GrantConstraintType", "GrantIsForAWSResource", "GrantOperations", "GranteePrincipal"),
-    *("RetiringPrincipal", "ViaService"),
-)
 DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "action kms:CreateGrant",
         True,
         "As Cognito's guide says; AWS's list of actions does not have it.",
+        ("kms:CreateGrant",),
     ),
     *(
-        Difference(f"key kms:{name}", False, "No grant is made: the platform asks KMS itself.")
-        for name in _GRANT_KEYS
+        Difference(f"key kms:{key}", False, "The user pool makes no grant: it uses the key itself.")
+        for key in (
+            *("CallerAccount", "EncryptionContext:${EncryptionContextKey}"),
+            *("EncryptionContextKeys", "GrantConstraintType", "GrantIsForAWSResource"),
+            *("GrantOperations", "GranteePrincipal", "RetiringPrincipal", "ViaService"),
+        )
     ),
 )
 RESOURCE_NAMES = (("userpool", "`arn:aws:cognito-idp:REGION:ACCOUNT:userpool/ID`"),)
