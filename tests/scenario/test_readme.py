@@ -94,7 +94,12 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
         ),
         (
             "cognito",
-            ['{"message":"Unauthorized"}', '{"hello": "ann"}', "failed with error members only."],
+            [
+                '{"message":"Unauthorized"}',
+                '{"hello": "ann"}',
+                "failed with error members only.",
+                "MFA_SETUP",
+            ],
         ),
         (
             "lex",
