@@ -9,6 +9,7 @@ from lambent.assembly.api import Api
 from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.garbage import Garbage
+from lambent.assembly.health import PlatformHealth
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.status import observe_status
 from lambent.assembly.storage import Storage
@@ -20,6 +21,7 @@ from lambent.gateway.debug_page import PATH as DEBUG
 from lambent.gateway.debug_page import DebugPage
 from lambent.gateway.environments_page import EnvironmentsPage
 from lambent.gateway.fronts import SMALL_BODY_BYTES_MAX, Front
+from lambent.gateway.metrics_page import MetricsPage
 from lambent.gateway.models import runtime_identifiers
 from lambent.gateway.services.lambda_.invoke import (
     INVOKE,
@@ -37,6 +39,7 @@ from lambent.polling.operations import MappingOperations
 from lambent.services.forwarder import open_forwarder
 from lambent.services.local_services import environment_of
 from lambent.settings import Settings
+from lambent.telemetry.health import LoopLag
 from lambent.triggers.deliveries import LocalServiceCalls, open_deliveries
 from lambent.triggers.function_urls import HOSTS as URL_HOSTS
 from lambent.triggers.function_urls import FunctionUrls
@@ -68,11 +71,14 @@ def register_admin_api(
     runtimes = privileged.runtimes
     is_isolated = privileged.launcher.tier != "process"
     calls = DebugCalls(execution.invoker, execution.node, is_isolated=is_isolated)
+    lag = LoopLag(storage.clock)
+    start_loop(storage.tasks, storage.clock, lag.run)
+    health = PlatformHealth(execution.node, storage.store, storage.metrics, lag)
     pages = AdminApi(
         api.authorizer,
         QueueOperations(storage.store, storage.payloads, storage.clock),
         MappingOperations(storage.store, events.mappings.statuses),
-        events.metrics,
+        MetricsPage(api.authorizer, events.metrics, health, api.home.account),
         {name: runtimes.hint(name) for name in runtime_identifiers()},
         DebugPage(api.authorizer, calls, control.layers.get_by_arn),
         EnvironmentsPage(api.authorizer, execution.node, privileged.launcher.tier),
@@ -163,6 +169,7 @@ async def open_operator_commands(
         execution.sandboxes,
         storage.store,
         execution.node,
+        storage.metrics,
     )
     garbage = Garbage(
         execution.node.code, storage.packages.needed, (storage.blobs, storage.payloads)
