@@ -4,6 +4,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from importlib.metadata import version
 
 from lambent.assembly.api import Api
 from lambent.assembly.events import Events
@@ -40,6 +41,7 @@ from lambent.services.forwarder import open_forwarder
 from lambent.services.local_services import environment_of
 from lambent.settings import Settings
 from lambent.telemetry.health import LoopLag
+from lambent.telemetry.otlp_metrics import OtlpMetrics
 from lambent.triggers.deliveries import LocalServiceCalls, open_deliveries
 from lambent.triggers.function_urls import HOSTS as URL_HOSTS
 from lambent.triggers.function_urls import FunctionUrls
@@ -60,6 +62,7 @@ def register_invocations(storage: Storage, api: Api, execution: Execution, event
 
 
 def register_admin_api(
+    settings: Settings,
     storage: Storage,
     api: Api,
     execution: Execution,
@@ -74,6 +77,15 @@ def register_admin_api(
     lag = LoopLag(storage.clock)
     start_loop(storage.tasks, storage.clock, lag.run)
     health = PlatformHealth(execution.node, storage.store, storage.metrics, lag)
+    exporter = OtlpMetrics(
+        storage.otlp,
+        events.metrics,
+        health.families,
+        storage.clock,
+        every_s=settings.telemetry.otlp_metrics_every_s,
+        version=version("lambent"),
+    )
+    start_loop(storage.tasks, storage.clock, exporter.run)
     pages = AdminApi(
         api.authorizer,
         QueueOperations(storage.store, storage.payloads, storage.clock),
