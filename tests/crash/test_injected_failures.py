@@ -697,6 +697,7 @@ REACH: dict[str, Reach] = {
         lambda suite: f"{suite.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
     ),
     "assembly/front.py:lag.run": _runs(),
+    "assembly/front.py:sampler.run": _runs(),
     "assembly/front.py:exporter.run": _runs(),
     "assembly/front.py:subscriptions.run": _runs(),
     "assembly/process.py:_watch_database": _runs(),

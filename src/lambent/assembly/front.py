@@ -10,7 +10,7 @@ from lambent.assembly.api import Api
 from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.garbage import Garbage
-from lambent.assembly.health import PlatformHealth
+from lambent.assembly.health import PlatformHealth, usage_of_environments
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.status import observe_status
 from lambent.assembly.storage import Storage
@@ -41,6 +41,7 @@ from lambent.services.forwarder import open_forwarder
 from lambent.services.local_services import environment_of
 from lambent.settings import Settings
 from lambent.telemetry.health import LoopLag
+from lambent.telemetry.insights import EnvironmentSampler
 from lambent.telemetry.otlp_metrics import OtlpMetrics
 from lambent.triggers.deliveries import LocalServiceCalls, open_deliveries
 from lambent.triggers.function_urls import HOSTS as URL_HOSTS
@@ -86,6 +87,13 @@ def register_admin_api(
         version=version("lambent"),
     )
     start_loop(storage.tasks, storage.clock, exporter.run)
+    sampler = EnvironmentSampler(
+        partial(usage_of_environments, execution.node),
+        storage.metrics,
+        storage.clock,
+        settings.telemetry.insights_every_s,
+    )
+    start_loop(storage.tasks, storage.clock, sampler.run)
     pages = AdminApi(
         api.authorizer,
         QueueOperations(storage.store, storage.payloads, storage.clock),

@@ -1,6 +1,6 @@
-"""How this platform is doing, for `/_lambent/metrics`."""
+"""How this platform and its environments are doing, for metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import Metric
 
@@ -8,7 +8,25 @@ from lambent.invocation.ports import Node
 from lambent.kit.computing import computed
 from lambent.store.store import Store
 from lambent.telemetry.health import LoopLag, health_families
+from lambent.telemetry.insights import Usage
 from lambent.telemetry.series.store import MetricStore
+
+
+def usage_of_environments(node: Node) -> Iterator[Usage]:
+    """What each environment of the node has used so far."""
+    for view in node.environments():
+        function = view.function
+        yield Usage(
+            id=view.id,
+            key=function.key,
+            version=function.version,
+            memory_mb=function.memory_mb,
+            memory_bytes=view.memory_bytes,
+            memory_used_max_mb=view.memory_used_max_mb,
+            cpu_s=view.cpu_s,
+            sent_bytes=view.sent_bytes,
+            received_bytes=view.received_bytes,
+        )
 
 
 class PlatformHealth:

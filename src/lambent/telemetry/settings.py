@@ -29,6 +29,9 @@ class TelemetrySettings:
     """Days for which metrics are kept, by minute."""
     metrics_mb: int = 512
     """Maximum MB of metrics on disk; the oldest are deleted first."""
+    insights_every_s: float = 60.0
+    """Seconds between two looks at what environments use (`LambdaInsights`). Default: 60; 0 records
+    nothing of it."""
     otlp_endpoint: str = ""
     """URL of an OpenTelemetry collector that takes OTLP over HTTP in protobuf, without the path of
     a signal: `http://127.0.0.1:4318`. Default: empty, nothing is sent."""
