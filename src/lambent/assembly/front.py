@@ -4,13 +4,12 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from importlib.metadata import version
 
 from lambent.assembly.api import Api
 from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.garbage import Garbage
-from lambent.assembly.health import PlatformHealth, usage_of_environments
+from lambent.assembly.health import start_telemetry
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.status import observe_status
 from lambent.assembly.storage import Storage
@@ -40,9 +39,6 @@ from lambent.polling.operations import MappingOperations
 from lambent.services.forwarder import open_forwarder
 from lambent.services.local_services import environment_of
 from lambent.settings import Settings
-from lambent.telemetry.health import LoopLag
-from lambent.telemetry.insights import EnvironmentSampler
-from lambent.telemetry.otlp_metrics import OtlpMetrics
 from lambent.triggers.deliveries import LocalServiceCalls, open_deliveries
 from lambent.triggers.function_urls import HOSTS as URL_HOSTS
 from lambent.triggers.function_urls import FunctionUrls
@@ -75,25 +71,7 @@ def register_admin_api(
     runtimes = privileged.runtimes
     is_isolated = privileged.launcher.tier != "process"
     calls = DebugCalls(execution.invoker, execution.node, is_isolated=is_isolated)
-    lag = LoopLag(storage.clock)
-    start_loop(storage.tasks, storage.clock, lag.run)
-    health = PlatformHealth(execution.node, storage.store, storage.metrics, lag)
-    exporter = OtlpMetrics(
-        storage.otlp,
-        events.metrics,
-        health.families,
-        storage.clock,
-        every_s=settings.telemetry.otlp_metrics_every_s,
-        version=version("lambent"),
-    )
-    start_loop(storage.tasks, storage.clock, exporter.run)
-    sampler = EnvironmentSampler(
-        partial(usage_of_environments, execution.node),
-        storage.metrics,
-        storage.clock,
-        settings.telemetry.insights_every_s,
-    )
-    start_loop(storage.tasks, storage.clock, sampler.run)
+    health = start_telemetry(settings, storage, execution.node, events.metrics)
     pages = AdminApi(
         api.authorizer,
         QueueOperations(storage.store, storage.payloads, storage.clock),
@@ -112,11 +90,16 @@ def register_admin_api(
 
 
 async def register_function_urls(
-    storage: Storage, api: Api, execution: Execution, control: Control
+    storage: Storage, api: Api, execution: Execution, control: Control, events: Events
 ) -> FunctionUrls:
     """Register function URLs, by path and by host name."""
     urls = FunctionUrls(
-        control.urls.find, execution.invoker, api.authorizer, storage.clock, storage.tasks
+        control.urls.find,
+        execution.invoker,
+        api.authorizer,
+        storage.clock,
+        storage.tasks,
+        events.metrics,
     )
     await storage.store.follow(urls)
     limit = SYNCHRONOUS_EVENT_BYTES_MAX

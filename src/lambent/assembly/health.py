@@ -1,14 +1,21 @@
 """How this platform and its environments are doing, for metrics."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from importlib.metadata import version
 
 from prometheus_client import Metric
 
+from lambent.assembly.storage import Storage
 from lambent.invocation.ports import Node
 from lambent.kit.computing import computed
+from lambent.kit.tasks import start_loop
+from lambent.settings import Settings
 from lambent.store.store import Store
 from lambent.telemetry.health import LoopLag, health_families
-from lambent.telemetry.insights import Usage
+from lambent.telemetry.insights import EnvironmentSampler, Usage
+from lambent.telemetry.metrics import Metrics
+from lambent.telemetry.otlp_metrics import OtlpMetrics
 from lambent.telemetry.series.store import MetricStore
 
 
@@ -58,3 +65,26 @@ class PlatformHealth:
             )
 
         return await computed(read)
+
+
+def start_telemetry(
+    settings: Settings, storage: Storage, node: Node, metrics: Metrics
+) -> PlatformHealth:
+    """Start to measure the event loop, to sample environments and to export metrics."""
+    clock, chosen = storage.clock, settings.telemetry
+    lag = LoopLag(clock)
+    health = PlatformHealth(node, storage.store, storage.metrics, lag)
+    look = partial(usage_of_environments, node)
+    sampler = EnvironmentSampler(look, storage.metrics, clock, chosen.insights_every_s)
+    exporter = OtlpMetrics(
+        storage.otlp,
+        metrics,
+        health.families,
+        clock,
+        every_s=chosen.otlp_metrics_every_s,
+        version=version("lambent"),
+    )
+    start_loop(storage.tasks, clock, lag.run)
+    start_loop(storage.tasks, clock, sampler.run)
+    start_loop(storage.tasks, clock, exporter.run)
+    return health

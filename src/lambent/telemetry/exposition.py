@@ -27,6 +27,8 @@ BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_
 """Upper bounds of the buckets of durations; one more has no bound."""
 _AGES = frozenset({"AsyncEventAge", "IteratorAge", "PostRuntimeExtensionsDuration"})
 _LATENCIES = frozenset({"UrlRequestLatency"})
+_LAGS = frozenset({"OffsetLag", "MaxOffsetLag", "SumOffsetLag"})
+"""Numbers of records, of which a sum says nothing."""
 _NAMES = {"Url4xxCount": "url_4xx", "Url5xxCount": "url_5xx"}
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BOUND_TEXTS = [*(f"{bound / 1000:g}" for bound in BOUNDS_MS), "+Inf"]
@@ -116,12 +118,12 @@ def _add(
 ) -> None:
     series = series_name(name)
     family = families.get(series)
-    if name in _AGES or name in _LATENCIES:
+    if name in _AGES or name in _LATENCIES or name in _LAGS:
         if family is None:
-            text = f"{name} of AWS/Lambda, in seconds."
+            text = f"{name} of AWS/Lambda" + (", in seconds." if name not in _LAGS else ".")
             family = families[series] = SummaryMetricFamily(series, text, labels=names)
         assert isinstance(family, SummaryMetricFamily)
-        family.add_metric(labels, count, total / 1000)
+        family.add_metric(labels, count, total if name in _LAGS else total / 1000)
         return
     if family is None:
         family = families[series] = CounterMetricFamily(

@@ -153,6 +153,7 @@ def _points(called: _Called, totals: _Totals) -> Iterator[tuple[Dimensions, str,
     if totals.invocations:
         yield (), "ConcurrentExecutions", _value(totals.peak.account)
         yield (), "UnreservedConcurrentExecutions", _value(totals.peak.unreserved)
+        yield (), "ClaimedAccountConcurrency", _value(totals.peak.claimed)
         for chosen in (of_function, (*of_function, ("Resource", name))):
             yield chosen, "ConcurrentExecutions", _value(totals.peak.function)
     if totals.peak.provisioned_max:
