@@ -69,7 +69,7 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
             ["Miss from cloudfront", "Hit from cloudfront", "shop /cart", '"InProgress"'],
         ),
         ("concurrency", ["READY", '"provisioned-concurrency"']),
-        ("asynchronous", ['"later": 1', "lambent_async_events_received_sum", '"purged": 1']),
+        ("asynchronous", ['"later": 1', "lambent_async_events_received_total", '"purged": 1']),
         ("extensions", ['follower: {"eventType":"INVOKE"', '"followed"']),
         (
             "metrics",
