@@ -55,6 +55,7 @@ async def open_execution(
                 roles=api.roles,
                 api=api.gateway,
                 logs=storage.logs,
+                traces=storage.traces,
                 tenant_environments_max=settings.invocation.tenant_environments_max,
             )
         )

@@ -21,6 +21,7 @@ from lambent.cli import (
     schedule_commands,
     server_commands,
     stack_commands,
+    trace_commands,
     trigger_commands,
     upkeep_commands,
 )
@@ -44,6 +45,7 @@ for commands in (
     event_commands,
     api_commands,
     stack_commands,
+    trace_commands,
     key_commands,
     schedule_commands,
     hook_commands,

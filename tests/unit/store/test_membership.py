@@ -96,7 +96,9 @@ async def test_nodes_know_each_other(tmp_path: Path, shared: StoreSettings) -> N
         assert one.store.lost is None
 
 
-async def test_a_change_returns_when_all_have_applied_it(tmp_path: Path, shared: StoreSettings) -> None:
+async def test_a_change_returns_when_all_have_applied_it(
+    tmp_path: Path, shared: StoreSettings
+) -> None:
     """When it returns, another node has applied it."""
     async with node(shared, tmp_path / "one") as one, node(shared, tmp_path / "two") as two:
         await one.wait(lambda: list(one.membership.live()) == [1, 2])
