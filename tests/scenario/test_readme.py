@@ -72,6 +72,7 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
         ("asynchronous", ['"later": 1', "lambent_async_events_received_sum", '"purged": 1']),
         ("extensions", ['follower: {"eventType":"INVOKE"', '"followed"']),
         ("metrics", ['"MetricName": "Orders"', '"Sum": 3.0', '"Id": "errors"']),
+        ("traces", ["AWS::Lambda::Function", "greet", '"tea": "oolong"', '"HasFault": false']),
         ("websocket-apis", ['{"you said": "hello"}', "DISCONNECT"]),
         ("names-and-tls", ["/world"]),
         ("hooks", ["heard", '"name": "door"', '"deleted": true']),

@@ -71,9 +71,12 @@ def rows_of(trace_id: str, segments: Sequence[_Part]) -> Iterator[Row]:
     known = {part["id"] for part in parts}
     roots: list[_Part] = []
     for segment in segments:
-        parent = segment.get("parent_id")
+        parent = str(segment.get("parent_id"))
         (children.setdefault(parent, []) if parent in known else roots).append(segment)
-    yield from _rows(roots, children, began, "", set())
+    shown: set[str] = set()
+    yield from _rows(roots, children, began, "", shown)
+    # Segments that are their own ancestors.
+    yield from _rows([each for each in segments if each["id"] not in shown], {}, began, "", shown)
 
 
 def _rows(
@@ -95,11 +98,11 @@ def _rows(
 
 
 def _row(part: _Part, began: float, indent: str) -> Row:
-    status = ((part.get("http") or {}).get("response") or {}).get("status")
+    status = _object(_object(part.get("http")).get("response")).get("status")
     origin = part.get("origin") or part.get("namespace") or ""
-    exceptions = (part.get("cause") or {}).get("exceptions") or []
-    first = exceptions[0] if exceptions else {}
-    message = ": ".join(filter(None, (first.get("type"), first.get("message"))))
+    exceptions = _object(part.get("cause")).get("exceptions")
+    first = _object(exceptions[0]) if isinstance(exceptions, list) and exceptions else {}
+    message = ": ".join(str(first[name]) for name in ("type", "message") if first.get(name))
     failure = next((name for name in ("fault", "throttle", "error") if part.get(name)), "")
     ended = part.get("end_time")
     return Row(
@@ -111,6 +114,11 @@ def _row(part: _Part, began: float, indent: str) -> Row:
         failure,
         message,
     )
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """Documents of functions have anything anywhere."""
+    return value if isinstance(value, dict) else {}
 
 
 def styled(row: Row) -> "Text":
