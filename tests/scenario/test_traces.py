@@ -363,3 +363,28 @@ def test_a_function_url_follows_traceparent(platform: Platform, xray: Any) -> No
     assert answer.json()["x-amzn-trace-id"] == f"Root={trace};Parent={parent};Sampled=1"
     found = by_origin(segments_of(xray, trace))
     assert found["AWS::Lambda"]["parent_id"] == parent
+
+
+RELAYED = """
+def handler(event, context):
+    return {"ok": True}
+"""
+
+
+def test_destinations_belong_to_the_trace(platform: Platform, xray: Any) -> None:
+    """Without a decision of the caller the first event of a second is sampled. A destination's
+    call is a child of the function that has succeeded."""
+    client = platform.client("lambda")
+    target = deploy(client, "told", {"app.py": RELAYED}, TracingConfig=ACTIVE)["FunctionArn"]
+    deploy(client, "tells", {"app.py": RELAYED}, TracingConfig=ACTIVE)
+    client.put_function_event_invoke_config(
+        FunctionName="tells", DestinationConfig={"OnSuccess": {"Destination": target}}
+    )
+    client.invoke(FunctionName="tells", InvocationType="Event", Payload=b"{}")
+    (summary,) = wait_for(
+        lambda: summaries(xray, 'edge(id(name: "tells"), id(name: "told"))'), "the trace has both"
+    )
+    found = {(each["name"], each["origin"]): each for each in segments_of(xray, summary["Id"])}
+    caller = found["tells", "AWS::Lambda::Function"]
+    assert found["told", "AWS::Lambda"]["parent_id"] == caller["id"]
+    assert caller["parent_id"] == found["tells", "AWS::Lambda"]["subsegments"][1]["id"]

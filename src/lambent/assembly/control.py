@@ -9,6 +9,9 @@ from lambent.assembly.logs import register_logs
 from lambent.assembly.storage import Storage
 from lambent.aws.clients import AwsClients
 from lambent.control.activation import Prepare
+from lambent.control.alarms.alarms import Alarms
+from lambent.control.alarms.states import NO_ACTIONS
+from lambent.control.alarms.states import Actions as AlarmActions
 from lambent.control.apis.v1.operations import RestApis
 from lambent.control.apis.v2.room import ApisV2
 from lambent.control.buckets.reader import OwnBucketsFirst
@@ -44,6 +47,7 @@ from lambent.gateway.services.apigatewayv2.operations import ApiGatewayV2Rooms
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudfront.operations import CloudFrontRooms, TestFunction
 from lambent.gateway.services.cloudfront.service import CLOUDFRONT
+from lambent.gateway.services.cloudwatch.operations import CloudWatchRooms
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.events.operations import EventsRooms, PutEvents
@@ -77,6 +81,7 @@ class ControlPorts:
     trials: Trials | None = None
     events: PutEvents | None = None
     test_function: TestFunction | None = None
+    alarm_actions: AlarmActions = NO_ACTIONS
     open_subscriptions: Callable[[LogGroups], Awaitable[None]] | None = None
     """Delivers lines of log groups to functions."""
 
@@ -117,8 +122,10 @@ async def open_control_plane(
         groups = LogGroups(storage.store, storage.logs, storage.clock)
         if ports.open_subscriptions is not None:
             await ports.open_subscriptions(groups)
-        register_logs(storage, gateway, groups)
-        gateway.register(CLOUDWATCH, CLOUDWATCH.bind(storage.metrics))
+        await register_logs(storage, gateway, groups)
+        alarms = Alarms(storage.store, storage.clock, ports.alarm_actions)
+        cloudwatch = CloudWatchRooms(storage.metrics, alarms)
+        gateway.register(CLOUDWATCH, CLOUDWATCH.bind(cloudwatch))
         rules = SamplingRules(storage.store, storage.clock)
         gateway.register(XRAY, XRAY.bind(XRayRooms(storage.traces, rules)))
         gateway.register(ECR, ECR.bind(Repositories(storage.store, storage.clock)))

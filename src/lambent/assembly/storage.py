@@ -83,6 +83,7 @@ async def open_storage(
         metrics = await enter(
             open_metric_store(data.state / "metrics.db", settings.telemetry, clock)
         )
+        metrics.add_slow_source(logs.embedded.take)
         traces = await enter(open_trace_store(data.state / "traces.db", settings.telemetry, clock))
         otlp = await enter(open_otlp(settings.telemetry, clock))
         if otlp.is_enabled:

@@ -42,10 +42,18 @@ class Result:
 
 
 async def evaluate(
-    store: MetricStore, scope: Scope, queries: Sequence[Query], start: float, end: float
+    store: MetricStore,
+    scope: Scope,
+    queries: Sequence[Query],
+    start: float,
+    end: float,
+    *,
+    origin: float = 0.0,
 ) -> Sequence[Result]:
-    """The results of queries from `start` to before `end`, epoch seconds. Raises `MathError`."""
-    reader = _Reader(store, scope, Window(start, end))
+    """The results of queries from `start` to before `end`, epoch seconds. `origin` is a minute at
+    which periods begin. Raises `MathError`."""
+    window = Window(start, end, origin)
+    reader = _Reader(store, scope, window)
     expressions: dict[str, Node] = {}
     series: dict[str, Series] = {}
     found: dict[Call, Sequence[Series]] = {}
@@ -59,7 +67,7 @@ async def evaluate(
                 series[query["Id"]] = await reader.metric(query)
         except MathError as error:
             raise MathError(f"Error in expression '{query['Id']}': {error}") from error
-    evaluator = Evaluator(series, expressions, found, Window(start, end))
+    evaluator = Evaluator(series, expressions, found, window)
     return await computed(_results, evaluator, queries)
 
 
@@ -141,13 +149,13 @@ class _Reader:
                 f"the period {period_s} is not supported: metrics are kept by the minute. Use a"
                 " multiple of 60"
             )
-        start, end = self._window
+        start, end, origin = self._window
         self._periods += math.ceil((end - start) / period_s)
         if self._periods > _READ_MAX:
             raise MathError("the request reads too many values: use longer periods")
         merged: dict[float, Distribution] = {}
         for each in keys:
-            for at, values in await self._store.read(each, start, end, period_s):
+            for at, values in await self._store.read(each, start, end, period_s, origin):
                 merged.setdefault(at, Distribution()).merge(values)
         points = {
             at: value for at in sorted(merged) if (value := statistic(merged[at], stat)) is not None

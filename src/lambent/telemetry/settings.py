@@ -23,6 +23,8 @@ class TelemetrySettings:
     invocations in progress."""
     metrics_every_s: float = 10.0
     """Seconds between two writes of metrics; a platform that is killed loses these metrics."""
+    alarms_every_s: float = 60.0
+    """Seconds between two evaluations of alarms. Default: 60, as in AWS."""
     metrics_days: int = 15
     """Days for which metrics are kept, by minute."""
     metrics_mb: int = 512

@@ -16,6 +16,8 @@ class Window(NamedTuple):
 
     start: float
     end: float
+    origin: float = 0.0
+    """When a period begins; the others follow from it."""
 
 
 Function = Callable[[Sequence[Value], Window], Value]
@@ -156,9 +158,7 @@ def _fill(arguments: Sequence[Value], window: Window) -> Value:
 
     def change(series: Series) -> Series:
         step = series.period_s
-        first = math.floor(window.start / step) * step
-        if first < window.start:
-            first += step
+        first = math.ceil((window.start - window.origin) / step) * step + window.origin
         count = max(math.ceil((window.end - first) / step), 0)
         grid = [float(first + number * step) for number in range(count)]
         points = _filled(series.points, grid, filler)
