@@ -75,6 +75,7 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
             "metrics",
             [*('"MetricName": "Orders"', '"Sum": 3.0', '"Sum": 5.0'), "orders is in ALARM"],
         ),
+        ("traces", ["AWS::Lambda::Function", "greet", '"tea": "oolong"', '"HasFault": false']),
         ("websocket-apis", ['{"you said": "hello"}', "DISCONNECT"]),
         ("names-and-tls", ["/world"]),
         ("hooks", ["heard", '"name": "door"', '"deleted": true']),

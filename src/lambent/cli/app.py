@@ -22,6 +22,7 @@ from lambent.cli import (
     schedule_commands,
     server_commands,
     stack_commands,
+    trace_commands,
     trigger_commands,
     upkeep_commands,
 )
@@ -45,6 +46,7 @@ for commands in (
     event_commands,
     api_commands,
     stack_commands,
+    trace_commands,
     key_commands,
     metric_commands,
     schedule_commands,
