@@ -331,6 +331,15 @@ def _runs(then: Callable[[World], object] = World.check) -> Reach:
     return reach
 
 
+def _has_traces(world: World) -> None:
+    """A segment that was sent is stored."""
+    client = world.platform.client("xray")
+    trace, now = f"1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}", time.time()
+    segment = {"id": "0" * 16, "trace_id": trace, "name": "a", "start_time": now, "end_time": now}
+    client.put_trace_segments(TraceSegmentDocuments=[json.dumps(segment)])
+    assert client.batch_get_traces(TraceIds=[trace])["Traces"]
+
+
 def _has_metrics(world: World) -> None:
     client = world.platform.client("cloudwatch")
     assert client.list_metrics(Namespace="AWS/Lambda", MetricName="Invocations")["Metrics"]
@@ -395,6 +404,15 @@ def _pages(url_of: Callable[[World], str], later: int) -> Reach:
     return reach
 
 
+def _clicks(world: World, site: str) -> None:
+    """A page of the console gets 500, and the usual response the next time."""
+    url = f"{world.platform.endpoint}/_lambent/console/api/lambda/ListFunctions"
+    click = urllib.request.Request(url, b"{}", {"X-Lambent-Console": "none"})
+    with world.platform.failing(site):
+        assert _status(click) == 500
+    assert _status(click) == 200
+
+
 def _ask_operator(world: World, site: str) -> None:
     """The owner's command reports the failure, and the next one works."""
     state = world.platform.data_dir / "state"
@@ -421,7 +439,7 @@ def _url_of_distribution(world: World) -> str:
     return url
 
 
-def _status(url: str) -> int:
+def _status(url: str | urllib.request.Request) -> int:
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
             return int(answer.status)
@@ -647,6 +665,8 @@ def _transform(world: World) -> None:
 
 
 REACH: dict[str, Reach] = {
+    "assembly/events.py:alarms.run": _runs(),
+    "triggers/alarms/ticker.py:sleep": _runs(),
     "assembly/events.py:ticker.run": _runs(World.ticks),
     "assembly/logs.py:recorder.run": _runs(_record_metric),
     "assembly/stacks.py:run": _signal,
@@ -662,6 +682,7 @@ REACH: dict[str, Reach] = {
     "assembly/names.py:hosts.follow_changes": _runs(),
     "assembly/websocket_apis.py:sessions.watch": _runs(),
     "assembly/storage.py:metrics.run": _runs(_has_metrics),
+    "assembly/storage.py:traces.run": _runs(_has_traces),
     "asynchronous/room.py:destination_dispatcher.run": _runs(World.relays),
     "asynchronous/room.py:dispatcher.run": _runs(World.relays),
     "asynchronous/room.py:event_dispatcher.run": _runs(World.puts_event),
@@ -683,8 +704,12 @@ REACH: dict[str, Reach] = {
     "gateway/services/lambda_/invoke.py:slowly": _answers(
         500, "ServiceException", lambda suite: invoke(suite.lambdas, "relay", LARGE)
     ),
+    "console/front.py:self._perform": _clicks,
     "gateway/admin_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/mappings", 200
+    ),
+    "gateway/status_page.py:self._serve": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/status", 200
     ),
     "gateway/hooks_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/hooks", 200
@@ -724,6 +749,7 @@ REACH: dict[str, Reach] = {
     "telemetry/insights/runner.py:self._run": _fails(partial(_query_logs, "Failed")),
     "telemetry/insights/runner.py:_send": _fails(partial(_query_logs, "Failed")),
     "telemetry/logs.py:store.run": _runs(lambda suite: log_lines(suite.platform, "steady")),
+    "telemetry/otlp.py:sender.run": _runs(),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
     "triggers/edge/front.py:call.run": _pages(_url_of_distribution, 502),
@@ -733,6 +759,9 @@ REACH: dict[str, Reach] = {
     "triggers/events/ticker.py:sleep": _runs(World.ticks),
     "triggers/hooks/front.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/hook/{uuid.uuid4().hex}", 404
+    ),
+    "triggers/lex/links.py:self._serve": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/lex/none", 403
     ),
     "triggers/url_reply.py:_respond_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(

@@ -10,16 +10,19 @@ import anyio.to_thread
 
 from lambent.instance.data_directory import EVENTS_SUFFIX, DataDirectory
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import start_loop
+from lambent.kit.tasks import shielded, start_loop
 from lambent.settings import Settings
 from lambent.store.blobs import Blobs, keep_trash_short
 from lambent.store.directory_blobs import DirectoryBlobs
+from lambent.store.membership import Membership
 from lambent.store.object_blobs import ObjectBlobs
 from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.logs import LogStore, open_logs
+from lambent.telemetry.otlp import OtlpSender, open_otlp
 from lambent.telemetry.series.store import MetricStore, open_metric_store
+from lambent.telemetry.traces.store import TraceStore, open_trace_store
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,12 +52,16 @@ class Storage:
     tasks: anyio.abc.TaskGroup
     """For what runs as long as the platform; it ends before the storage closes."""
     store: Store
+    membership: Membership | None
+    """The nodes on the database; None if the platform has it for itself."""
     blobs: Blobs
     """Packages."""
     payloads: Blobs
     """Large payloads of queued events."""
     logs: LogStore
     metrics: MetricStore
+    traces: TraceStore
+    otlp: OtlpSender
     packages: Packages
     """Packages, as nodes read them."""
 
@@ -75,18 +82,33 @@ async def open_storage(
         metrics = await enter(
             open_metric_store(data.state / "metrics.db", settings.telemetry, clock)
         )
+        metrics.add_slow_source(logs.embedded.take)
+        traces = await enter(open_trace_store(data.state / "traces.db", settings.telemetry, clock))
+        otlp = await enter(open_otlp(settings.telemetry, clock))
+        membership = None
+        if store.is_shared:
+            membership = Membership(store, clock)
+            # After everything that writes.
+            stack.push_async_callback(shielded, membership.leave)
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
         start_loop(tasks, clock, metrics.run)
+        start_loop(tasks, clock, traces.run)
+        if membership is not None:
+            start_loop(tasks, clock, membership.run)
+            start_loop(tasks, clock, membership.take_over)
         yield Storage(
             clock=clock,
             tasks=tasks,
             store=store,
+            membership=membership,
             blobs=blobs,
             payloads=payloads,
             logs=logs,
             metrics=metrics,
+            traces=traces,
+            otlp=otlp,
             packages=Packages(blobs, store),
         )
 

@@ -18,6 +18,7 @@ from lambent.cli import (
     init_commands,
     key_commands,
     log_commands,
+    node_commands,
     schedule_commands,
     server_commands,
     stack_commands,
@@ -48,6 +49,7 @@ for commands in (
     key_commands,
     schedule_commands,
     hook_commands,
+    node_commands,
     upkeep_commands,
 ):
     commands.add_to(app)

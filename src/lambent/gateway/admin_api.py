@@ -1,8 +1,10 @@
-"""Pages for operators and their programs: queues, event source mappings, metrics and runtimes.
+"""Pages for operators and their programs: queues, event source mappings, metrics,
+runtimes, environments and nodes.
 
 Callers are authenticated and authorized as for the API, under the platform's own actions:
 `lambent:GetQueue` and `lambent:PurgeQueue` on functions, `lambent:ListMappings`,
-`lambent:GetMetrics`, `lambent:ListRuntimes`, `lambent:DebugFunction` on functions.
+`lambent:GetMetrics`, `lambent:ListRuntimes`, `lambent:ListEnvironments`, `lambent:DebugFunction` on
+functions, and those of `nodes_page.py`.
 """
 
 import dataclasses
@@ -15,6 +17,11 @@ import anyio.abc
 from lambent.asynchronous.operations import QueueOperations
 from lambent.gateway.debug_page import PATH as DEBUG
 from lambent.gateway.debug_page import DebugPage
+from lambent.gateway.environments_page import PATH as ENVIRONMENTS
+from lambent.gateway.environments_page import EnvironmentsPage
+from lambent.gateway.nodes_page import BELOW as NODE
+from lambent.gateway.nodes_page import PATH as NODES
+from lambent.gateway.nodes_page import NodesPage
 from lambent.gateway.pages import check_method, fail, refuse, respond
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.kit.http.messages import Exchange
@@ -29,7 +36,7 @@ QUEUE = "/_lambent/queues/"
 MAPPINGS = "/_lambent/mappings"
 METRICS = "/_lambent/metrics"
 RUNTIMES = "/_lambent/runtimes"
-PATHS = (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES, DEBUG)
+PATHS = (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES, ENVIRONMENTS, NODES, NODE, DEBUG)
 """Where the gateway must route to `AdminApi.handle`."""
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
@@ -45,6 +52,8 @@ class AdminApi:
         metrics: Metrics,
         runtimes: Mapping[str, str | None],
         debug: DebugPage,
+        environments: EnvironmentsPage,
+        nodes: NodesPage,
         tasks: anyio.abc.TaskGroup,
     ) -> None:
         """`runtimes` says for each identifier what to install before it runs here, None if it
@@ -55,6 +64,8 @@ class AdminApi:
         self._metrics = metrics
         self._runtimes = runtimes
         self._debug = debug
+        self._environments = environments
+        self._nodes = nodes
         self._tasks = tasks
 
     def handle(self, exchange: Exchange) -> None:
@@ -74,6 +85,10 @@ class AdminApi:
                 await self._show_mappings(exchange, caller)
             elif exchange.path == RUNTIMES:
                 await self._show_runtimes(exchange, caller)
+            elif exchange.path == ENVIRONMENTS:
+                await self._environments.show(exchange, caller)
+            elif exchange.path == NODES or exchange.path.startswith(NODE):
+                await self._nodes.serve(exchange, caller)
             elif exchange.path.startswith(DEBUG):
                 check_method(exchange, "POST")
                 respond(exchange, await self._debug.call(exchange, caller))

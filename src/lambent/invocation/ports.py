@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from lambent.model.arn import Scope
 from lambent.model.concurrency import ProvisionedState
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import InvocationRequest, Reply
@@ -32,6 +33,31 @@ class NodeLoad:
     memory_available_mb: int = 0
     """Memory that the host can still give away."""
     memory_total_mb: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentView:
+    """One execution environment, at one moment."""
+
+    id: str
+    """32 hex digits; the name of its log stream ends with it."""
+    function: FunctionVersion
+    state: str
+    """`creating`, `initializing`, `idle`, `frozen`, `busy`, `stopping`, `reset` or `gone`."""
+    log_stream: str
+    is_provisioned: bool
+    age_s: float
+    idle_s: float | None
+    """How long it has been free; None if it is not."""
+    memory_bytes: int | None
+    """What its processes use now; None if the host does not report it."""
+    memory_used_max_mb: int
+    """The most that was used at the end of its invocations so far, as in its `REPORT` lines."""
+    cpu_s: float | None
+    """CPU time of its processes so far."""
+    sent_bytes: int
+    """What it has sent over TCP to hosts outside of the platform."""
+    received_bytes: int
 
 
 class Node(Protocol):
@@ -74,4 +100,8 @@ class Node(Protocol):
 
     def load(self) -> NodeLoad:
         """What the node is doing now."""
+        ...
+
+    def environments(self, scope: Scope | None = None) -> Collection[EnvironmentView]:
+        """The environments of an account and Region, or all, in any state."""
         ...

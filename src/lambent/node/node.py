@@ -15,10 +15,11 @@ from pathlib import Path
 import anyio
 from anyio.abc import TaskGroup
 
-from lambent.invocation.ports import NodeLoad
+from lambent.invocation.ports import EnvironmentView, NodeLoad
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop, start_task
 from lambent.kit.turns import Turns
+from lambent.model.arn import Scope
 from lambent.model.concurrency import ProvisionedState
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import InvocationRequest, Reply
@@ -128,6 +129,10 @@ class LocalNode:
             memory_available_mb=self._memory.available_mb(),
             memory_total_mb=self._memory.total_mb(),
         )
+
+    def environments(self, scope: Scope | None = None) -> Collection[EnvironmentView]:
+        """See `Node`."""
+        return [environment.view() for environment in self._scheduler.environments(scope)]
 
     # -- environments ----------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from lambent.sandbox import messages, peers, scopes, users
 from lambent.sandbox.ports import (
     Box,
     BoxSpec,
+    BoxUsage,
     ExitStatus,
     NotExecutable,
     Process,
@@ -57,6 +58,10 @@ _COMMAND = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
     "from lambent.sandbox.launcher.main import main; main()"
 )
+
+
+_FILES = frozenset({"freeze", "cpu", "memory_peak", "memory_now", "cpu_time"})
+"""The descriptors of a box that are files of its cgroup."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -210,7 +215,7 @@ class LauncherBox:
         self._statuses: list[int] = []
         """`/proc/PID/status` of its processes, if no cgroup reports their memory."""
         for name, descriptor in zip(answer["descriptors"], descriptors, strict=True):
-            if name in ("freeze", "cpu", "memory_peak"):
+            if name in _FILES:
                 self._files[name] = descriptor
             else:
                 self._sockets[name] = socket.socket(fileno=descriptor)
@@ -311,7 +316,29 @@ class LauncherBox:
         memory_peak = self._files.get("memory_peak")
         if memory_peak is not None:
             return int(os.pread(memory_peak, 32, 0))
-        return sum(_peak_of_process(status) for status in self._statuses)
+        return sum(_memory_of_process(status, b"VmHWM") for status in self._statuses)
+
+    def usage(self) -> BoxUsage:
+        try:
+            return BoxUsage(self._memory_bytes(), self._cpu_s())
+        except OSError:  # Its processes have ended.
+            return BoxUsage(None, None)
+
+    def _memory_bytes(self) -> int | None:
+        memory_now = self._files.get("memory_now")
+        if memory_now is not None:
+            return int(os.pread(memory_now, 32, 0))
+        found = [_memory_of_process(status, b"VmRSS") for status in self._statuses]
+        return sum(found) if found else None
+
+    def _cpu_s(self) -> float | None:
+        cpu_time = self._files.get("cpu_time")
+        if cpu_time is None:
+            return None
+        text = os.pread(cpu_time, 256, 0)
+        if text.startswith(b"usage_usec "):
+            return int(text.split(maxsplit=2)[1]) / 1e6
+        return int(text) / 1e9
 
     def follow_memory(self, status: int) -> None:
         """Count a process's memory, too; takes ownership of the descriptor."""
@@ -334,10 +361,11 @@ class LauncherBox:
         self._launcher.boxes.pop(self.name, None)
 
 
-def _peak_of_process(status: int) -> int:
-    """Return the most memory that one process has used, in bytes; 0 after it has ended."""
+def _memory_of_process(status: int, name: bytes) -> int:
+    """Return what one process uses (`VmRSS`) or the most it has used (`VmHWM`), in bytes; 0 after
+    it has ended."""
     try:
-        found = re.search(rb"^VmHWM:\s*(\d+) kB", os.pread(status, 4096, 0), re.MULTILINE)
+        found = re.search(rb"^%b:\s*(\d+) kB" % name, os.pread(status, 4096, 0), re.MULTILINE)
     except ProcessLookupError:
         return 0
     return int(found[1]) * 1024 if found else 0
@@ -399,6 +427,11 @@ class Launcher:
             mounts={mount.target: mount.source for mount in spec.mounts},
             volume=spec.volume.name,
         )
+
+    def stay(self, seconds: float) -> None:
+        """This platform runs. If it does not say so again within this time, the launcher ends, with
+        all boxes."""
+        self.tell("stay", milliseconds=max(round(seconds * 1000), 1))
 
     def prepare(self, template: Template, volume_mb: int) -> None:
         self.tell("prepare", template=_describe(template), volume_mb=volume_mb)

@@ -20,6 +20,7 @@ from ipaddress import ip_address
 
 from lambent.sandbox.datagrams import BoxDatagrams
 from lambent.sandbox.egress_policy import Address, EgressPolicy, EgressSettings, is_host_address
+from lambent.sandbox.ports import Traffic
 
 FRONT_ADDRESS, FRONT_PORTS = "127.0.0.1", (80, 443)
 """Where a box reaches the platform by the usual ports of HTTP and HTTPS."""
@@ -83,6 +84,8 @@ class BoxEgress:
         self._egress = egress
         self._box = box
         self._front = front
+        self.traffic = Traffic()
+        """Over TCP."""
         self._loop = asyncio.get_running_loop()
         self._listeners = list(listeners)
         self._connections: set[_Connection] = set()
@@ -151,7 +154,7 @@ class BoxEgress:
             _reset(client)
             return
         settings = self._egress.settings
-        connection = _Connection(self._loop, client, upstream, settings, self._forget)
+        connection = _Connection(self._loop, client, upstream, settings, self.traffic, self._forget)
         self._connections.add(connection)
         self._count(1)
         connection.connect((str(address), port))
@@ -197,12 +200,14 @@ class _Connection:
         client: socket.socket,
         upstream: socket.socket,
         settings: EgressSettings,
+        traffic: Traffic,
         on_end: Callable[["_Connection"], None],
     ) -> None:
         self._loop = loop
         self._client = client
         self._upstream = upstream
         self._idle_timeout_s = settings.idle_timeout_s
+        self.traffic = traffic
         self._on_end = on_end
         self._flows: tuple[_Flow, ...] = ()
         self._timer = loop.call_later(settings.connect_timeout_s, self.reset)
@@ -240,8 +245,8 @@ class _Connection:
         for side in (self._client, self._upstream):
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._flows = (
-            _Flow(self._loop, self, self._client, self._upstream),
-            _Flow(self._loop, self, self._upstream, self._client),
+            _Flow(self._loop, self, self._client, self._upstream, is_sent=True),
+            _Flow(self._loop, self, self._upstream, self._client, is_sent=False),
         )
         self._timer.cancel()
         self.active_at = self._loop.time()
@@ -268,7 +273,16 @@ class _Flow:
     """One direction: read a chunk, write all of it, read the next. An end of stream is passed
     on."""
 
-    __slots__ = ("_connection", "_is_blocked", "_loop", "_pending", "_sink", "_source", "is_done")
+    __slots__ = (
+        "_connection",
+        "_is_blocked",
+        "_is_sent",
+        "_loop",
+        "_pending",
+        "_sink",
+        "_source",
+        "is_done",
+    )
 
     def __init__(
         self,
@@ -276,11 +290,15 @@ class _Flow:
         connection: _Connection,
         source: socket.socket,
         sink: socket.socket,
+        *,
+        is_sent: bool,
     ) -> None:
         self._loop = loop
         self._connection = connection
         self._source = source
         self._sink = sink
+        self._is_sent = is_sent
+        """Whether the box sends."""
         self._pending = memoryview(b"")
         self._is_blocked = False
         self.is_done = False
@@ -300,6 +318,11 @@ class _Flow:
             self._connection.reset()
             return
         if self._pending:
+            traffic = self._connection.traffic
+            if self._is_sent:
+                traffic.sent += len(self._pending)
+            else:
+                traffic.received += len(self._pending)
             self._send()
         else:
             self.is_done = True

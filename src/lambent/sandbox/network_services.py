@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from lambent.sandbox.egress import Egress, Front
 from lambent.sandbox.egress_policy import EgressSettings
-from lambent.sandbox.ports import Box
+from lambent.sandbox.ports import Box, Traffic
 from lambent.sandbox.resolver import Resolver
 
 IsOurs = Callable[[str, str], bool]
@@ -21,12 +21,13 @@ class NetworkServices:
         self._is_ours = is_ours
 
     @asynccontextmanager
-    async def open(self, box: Box, owner: str, front: Front) -> AsyncIterator[None]:
+    async def open(self, box: Box, owner: str, front: Front) -> AsyncIterator[Traffic]:
         """Serve a box for the duration of the context. `front` takes over the box's connections to
         the platform. A box without a resolver has no network namespace and needs nothing: there the
-        names do not lead here, and nothing listens on the ports of HTTP and HTTPS."""
+        names do not lead here, and nothing listens on the ports of HTTP and HTTPS. Yields what is
+        counted of its traffic."""
         if box.resolver is None:
-            yield
+            yield Traffic()
             return
         egress = self._egress.open(box.egress, box.name, box.datagrams, front)
         names = self._resolver.open(
@@ -35,7 +36,7 @@ class NetworkServices:
             is_ours=lambda name: self._is_ours(name, owner),
         )
         try:
-            yield
+            yield egress.traffic
         finally:
             names.close()
             egress.close()

@@ -92,6 +92,24 @@ class ExitStatus:
     """The kernel killed something in this box because the memory limit was reached."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class BoxUsage:
+    """What a box uses; None where this host does not report it."""
+
+    memory_bytes: int | None
+    """Memory of all its processes, now."""
+    cpu_s: float | None
+    """CPU time of all its processes since it was created, in seconds."""
+
+
+@dataclasses.dataclass(slots=True)
+class Traffic:
+    """What has gone through a box's egress, in bytes."""
+
+    sent: int = 0
+    received: int = 0
+
+
 class Process(Protocol):
     """A process spawned into a box."""
 
@@ -179,6 +197,10 @@ class Box(Protocol):
 
     def memory_peak_bytes(self) -> int:
         """Return the most memory that the box's processes have used together, in bytes."""
+        ...
+
+    def usage(self) -> BoxUsage:
+        """Return what the box uses now."""
         ...
 
     async def close(self) -> None:

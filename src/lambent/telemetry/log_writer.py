@@ -14,7 +14,9 @@ from typing import Protocol
 import anyio
 
 from lambent.kit.clock import Clock
+from lambent.model.arn import AccountId, Region, Scope
 from lambent.telemetry import segments
+from lambent.telemetry.embedded_metrics import MARK, EmbeddedMetrics
 from lambent.telemetry.lines import LINE_BYTES_MAX, chunks
 from lambent.telemetry.segments import SEGMENT_BYTES
 from lambent.telemetry.taps import Receiver
@@ -26,6 +28,7 @@ _SLOW_S, _APART_S = 0.005, 1.0
 """How long a write may take, and for how long all writes are left to the flusher's thread
 otherwise."""
 
+_BRACE = ord("}")
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _logger = logging.getLogger(__name__)
 
@@ -100,6 +103,7 @@ class WriterStore(Protocol):
     taps: Mapping[tuple[Path, str], Receiver]
     disk: Disk
     dirty: "set[Writer]"
+    embedded: EmbeddedMetrics
 
     def after_flush(self, then: Callable[[], None]) -> None: ...
 
@@ -117,6 +121,7 @@ class Writer:
         self._store = store
         self._now = store.now
         self._scope = scope
+        self._account_and_region = Scope(AccountId(scope.parent.name), Region(scope.name))
         self._group = group
         self._stream = stream
         self._buffer_bytes_max = buffer_bytes_max
@@ -150,6 +155,9 @@ class Writer:
             event = segments.encode(at_ms, now_ms, chunk + b"\n")
             self._buffer.append(event)
             self._buffered_bytes += len(event)
+        # Most lines end in something else, which is cheaper to see.
+        if message[-1] == _BRACE and MARK in message:
+            self._store.embedded.note(self._account_and_region, at_ms, message)
         taps = self._store.taps
         if taps and (tap := taps.get((self._scope, self._group))) is not None:
             tap.add(self._stream, at_ms, message)
@@ -162,8 +170,10 @@ class Writer:
         self._buffered_bytes += len(encoded)
         self._youngest_ms = max(self._youngest_ms, events[-1][0])
         tap = self._store.taps.get((self._scope, self._group))
-        if tap is not None:
-            for at_ms, message in events:
+        for at_ms, message in events:
+            if message.endswith(b"}") and MARK in message:
+                self._store.embedded.note(self._account_and_region, at_ms, message)
+            if tap is not None:
                 tap.add(self._stream, at_ms, message)
 
     @property

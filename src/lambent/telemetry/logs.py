@@ -22,6 +22,7 @@ from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.telemetry import log_space, queries, segments
+from lambent.telemetry.embedded_metrics import EmbeddedMetrics
 from lambent.telemetry.log_writer import Disk, Waiting, Writer
 from lambent.telemetry.queries import Bounds, EventKey
 from lambent.telemetry.segments import LogEvent
@@ -74,6 +75,8 @@ class LogStore:
         """What receives the lines of groups as they are logged, by directory and name."""
         self._taps_of: dict[object, Mapping[tuple[Path, str], Tap]] = {}
         """The same, by who asked for them."""
+        self.embedded = EmbeddedMetrics()
+        """Lines with metrics in them."""
         self.load_retentions: LoadRetentions = _no_retentions
         """Reads for how many days groups are kept."""
         self._flushing = anyio.Lock()

@@ -105,10 +105,9 @@ def test_destinations_are_asked_about(
 def test_the_page_of_mappings(start_platform: Callable[..., Platform]) -> None:
     """It requires a known, authorized caller, and is read-only."""
     strict = Strict(start_platform(None, "--auth", "strict"))
-    url = f"{strict.platform.endpoint}/_lambent/mappings"
 
-    def status(method: str, **keys: str) -> int:
-        request = AWSRequest(method, url)
+    def status(method: str, page: str = "mappings", **keys: str) -> int:
+        request = AWSRequest(method, f"{strict.platform.endpoint}/_lambent/{page}")
         if keys:
             credentials = Credentials(*keys.values())
             SigV4Auth(credentials, "lambda", "us-east-1").add_auth(request)
@@ -124,3 +123,6 @@ def test_the_page_of_mappings(start_platform: Callable[..., Platform]) -> None:
     assert status("GET", **reader) == 200
     assert status("POST", **strict.root) == 405
     assert status("DELETE", **strict.root) == 405
+    # The page of environments has a permission of its own.
+    assert status("GET", "environments", **reader) == 403
+    assert status("GET", "environments", **strict.root) == 200

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Collection
 
-from lambent.invocation.ports import Node, NodeLoad
+from lambent.invocation.ports import EnvironmentView, Node, NodeLoad
+from lambent.model.arn import Scope
 from lambent.model.concurrency import ProvisionedState, no_capacity
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import NOT_RUN, InvocationRequest, Reply
@@ -46,6 +47,9 @@ class FakeNode:
 
     def load(self) -> NodeLoad:
         return NodeLoad(busy=len(self.taken))
+
+    def environments(self, scope: Scope | None = None) -> Collection[EnvironmentView]:
+        return ()
 
 
 _: Node = FakeNode()

@@ -48,7 +48,7 @@ from lambent.node.environment.snapshots import Snapshots
 from lambent.node.languages.launch import LaunchSpec
 from lambent.node.ports import TakeOver
 from lambent.node.settings import WorkerSettings
-from lambent.sandbox.ports import ExitStatus
+from lambent.sandbox.ports import ExitStatus, Traffic
 from tests.factories import function_version
 from tests.unit.node.scripted_box import (
     RUNTIME_ARGV,
@@ -291,7 +291,7 @@ class Play:
                 clock=self.clock,
                 launch=self._launch,
                 api=self,
-                network=lambda box, owner, front: contextlib.nullcontext(),
+                network=lambda box, owner, front: contextlib.nullcontext(Traffic()),
                 roles=self,
                 starts=self.turns,
                 snapshots=self.snapshots,

@@ -26,6 +26,7 @@ from lambent.node.apis.runtime_api import (
 )
 from lambent.sandbox.ports import (
     BoxSpec,
+    BoxUsage,
     ExitStatus,
     ProcessSpec,
     SandboxError,
@@ -407,6 +408,9 @@ class ScriptedBox:
 
     def memory_peak_bytes(self) -> int:
         return self.peak_bytes
+
+    def usage(self) -> BoxUsage:
+        return BoxUsage(self.peak_bytes, 0.25)
 
     async def close(self) -> None:
         if not self.is_closed:

@@ -17,6 +17,7 @@ from lambent.node.code.cache import CodeCache
 from lambent.node.node import LocalNode, open_node
 from lambent.node.pools.settings import SchedulingSettings
 from lambent.node.settings import WorkerSettings
+from lambent.sandbox.ports import Traffic
 from tests.unit.node.playbook import SNAP_STARTED, Call, Play
 from tests.unit.pools.house import Memory
 
@@ -51,7 +52,7 @@ class NodePlay(Play):
             WorkerSettings(),
             SchedulingSettings(memory_reserve_mb=100, keep_alive_s=KEEP_ALIVE_S),
             sandboxes=self.sandboxes,
-            network=lambda box, owner, front: contextlib.nullcontext(),
+            network=lambda box, owner, front: contextlib.nullcontext(Traffic()),
             runtimes=None,  # type: ignore[arg-type]
             code_directory=self._code,
             memory=Memory(1000),

@@ -8,6 +8,7 @@ from lambent.control.cognito.attempts import Attempts
 from lambent.control.cognito.code_sending import CodeSending
 from lambent.control.cognito.codes import FORGOT, Codes
 from lambent.control.cognito.errors import invalid, not_authorized, user_not_found, wrong_code
+from lambent.control.cognito.factors import is_address_of_factor
 from lambent.control.cognito.messages import Messages
 from lambent.control.cognito.migration import Migration
 from lambent.control.cognito.passwords import check_policy, make_verifier
@@ -146,4 +147,8 @@ def _fault(pool: Pool, user: PoolUser) -> ApiError | None:
 
 def _recoverable(pool: Pool, user: PoolUser) -> Sequence[str]:
     """The addresses that a code can go to, the first choice first."""
-    return [name for name in recovery_attributes(pool.body) if is_verified(user, name)]
+    return [
+        name
+        for name in recovery_attributes(pool.body)
+        if is_verified(user, name) and not is_address_of_factor(pool, user, name)
+    ]

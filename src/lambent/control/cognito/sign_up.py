@@ -206,7 +206,7 @@ class SignUp:
         if attribute is None:
             await self.add(edit)
             return {}
-        self._messages.check(attribute)
+        self._messages.check(pool, attribute)
         code, value = self._codes.make(), edit.attributes[attribute]
         self._codes.put(edit, CONFIRM, code, attribute, value)
         user = await self.add(edit)

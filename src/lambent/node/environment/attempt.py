@@ -50,6 +50,7 @@ from lambent.node.environment.variables import (
 )
 from lambent.node.languages.launch import EXTENSIONS_DIR, LAYERS_ROOT, TASK_ROOT, LaunchSpec
 from lambent.sandbox.ports import (
+    BoxUsage,
     ExitStatus,
     NotExecutable,
     Process,
@@ -57,6 +58,7 @@ from lambent.sandbox.ports import (
     SandboxBusy,
     SandboxError,
     Snapshot,
+    Traffic,
     Volume,
 )
 
@@ -277,6 +279,11 @@ class Attempt:
             output.drain()
         if self._box is not None:
             self._log.note_memory(self._box.box.memory_peak_bytes())
+
+    def usage(self) -> tuple[BoxUsage, Traffic] | None:
+        """What the box uses now, and its traffic; None while there is no box."""
+        box = self._box
+        return None if box is None else (box.box.usage(), box.traffic)
 
     def resume_output(self) -> None:
         """Read the processes' output again if reading stopped because the log store was full."""

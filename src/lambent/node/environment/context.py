@@ -13,11 +13,11 @@ from lambent.node.environment.snapshots import Snapshots
 from lambent.node.languages.launch import LaunchSpec
 from lambent.node.ports import ApiEndpoint, CredentialSource, LogSink, TakeOver
 from lambent.node.settings import WorkerSettings
-from lambent.sandbox.ports import Box, Sandboxes
+from lambent.sandbox.ports import Box, Sandboxes, Traffic
 
-NetworkServices = Callable[[Box, str, TakeOver], AbstractAsyncContextManager[None]]
+NetworkServices = Callable[[Box, str, TakeOver], AbstractAsyncContextManager[Traffic]]
 """Serves the network of an account's box: egress and name resolution. Connections to the platform
-by the usual ports of HTTP are passed on."""
+by the usual ports of HTTP are passed on. Yields what is counted of its traffic."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ import logging
 import uuid
 from collections.abc import Callable
 
+from lambent.invocation.ports import EnvironmentView
 from lambent.kit.tasks import shielded
 from lambent.kit.turns import Turn
 from lambent.model.debugging import DebuggedVersion
@@ -76,7 +77,7 @@ from lambent.node.environment.run import Run
 from lambent.node.environment.startup import StartDurations, Startup, unwatched_limit_s
 from lambent.node.environment.variables import SNAP_START
 from lambent.node.languages.launch import LaunchSpec
-from lambent.sandbox.ports import SandboxBusy, SandboxError, Volume
+from lambent.sandbox.ports import BoxUsage, SandboxBusy, SandboxError, Traffic, Volume
 
 logger = logging.getLogger(__name__)
 
@@ -161,6 +162,27 @@ class Environment:
         is_idle = self._state in (EnvironmentState.IDLE, EnvironmentState.FROZEN)
         return is_idle and self._attempt is not None and self._attempt.has_extensions
 
+    def view(self) -> EnvironmentView:
+        """What is shown of it."""
+        now = self._clock.monotonic()
+        is_free = self._state in (EnvironmentState.IDLE, EnvironmentState.FROZEN)
+        used = self._attempt.usage() if self._attempt is not None else None
+        box, traffic = used if used is not None else (BoxUsage(None, None), Traffic())
+        return EnvironmentView(
+            id=self.id,
+            function=self.function,
+            state=self._state.name.lower(),
+            log_stream=self._log.stream_name,
+            is_provisioned=self.is_provisioned,
+            age_s=now - self.began_at,
+            idle_s=now - self.idle_since if is_free else None,
+            memory_bytes=box.memory_bytes,
+            memory_used_max_mb=self._log.memory_used_mb,
+            cpu_s=box.cpu_s,
+            sent_bytes=traffic.sent,
+            received_bytes=traffic.received,
+        )
+
     async def wait_gone(self) -> None:
         """Return when everything is released."""
         await self._gone.wait()
@@ -194,9 +216,9 @@ class Environment:
         streamed = run.streamed if run is not None else None
         self._complete(streamed.outcome() if streamed else Succeeded(payload, content_type))
 
-    def on_error(self, payload: bytes, error_type: str) -> None:
+    def on_error(self, payload: bytes, error_type: str, cause: str = "") -> None:
         """See `RuntimeListener`."""
-        self._complete(FunctionFailed(payload, error_type))
+        self._complete(FunctionFailed(payload, error_type, cause))
 
     def on_oversized_response(self) -> None:
         """See `RuntimeListener`."""

@@ -38,6 +38,7 @@ from lambent.sandbox.ports import (
     Snapshot,
     Started,
     StartSpec,
+    Traffic,
     Volume,
 )
 
@@ -67,8 +68,9 @@ _API_HELD_BYTES_MAX = 4 * RESPONSE_BYTES_MAX
 class OpenBox:
     """A box that is served."""
 
-    def __init__(self, box: Box, volume: Volume, process: Process | None) -> None:
+    def __init__(self, box: Box, volume: Volume, process: Process | None, traffic: Traffic) -> None:
         self.box = box
+        self.traffic = traffic
         self.volume = volume
         self.process = process
         """The runtime's process, if it was already running."""
@@ -124,14 +126,14 @@ async def open_box(
         await server.start(box.runtime_api, admits=box.admits)
         stack.push_async_callback(shielded, server.close)
         front = await stack.enter_async_context(host.api.serve(box.endpoint, box.admits))
-        await stack.enter_async_context(host.network(box, function.key.account, front))
+        traffic = await stack.enter_async_context(host.network(box, function.key.account, front))
         if isinstance(function, DebuggedVersion):
             ports = (function.debug_port, function.debugger_port)
             debug_port = await open_debug_port(box, *ports, host.clock)
             stack.callback(debug_port.close)
             start_task(host.tasks, None, debug_port.run)
         own_volume.pop_all()
-        yield OpenBox(box, volume, process)
+        yield OpenBox(box, volume, process, traffic)
 
 
 def _serve(apis: Apis) -> HttpServer:

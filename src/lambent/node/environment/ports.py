@@ -6,6 +6,7 @@ objects that do what the test says.
 
 from typing import Protocol
 
+from lambent.invocation.ports import EnvironmentView
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import InvocationRequest, Reply
 from lambent.node.environment.lifecycle import EnvironmentState
@@ -40,6 +41,10 @@ class PooledEnvironment(Protocol):
     @property
     def needs_shutdown_event(self) -> bool:
         """Whether it is idle and has extensions that want to know of its end."""
+        ...
+
+    def view(self) -> EnvironmentView:
+        """What is shown of it."""
         ...
 
     def assign(

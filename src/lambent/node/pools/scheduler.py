@@ -63,9 +63,14 @@ class Scheduler:
         """Environments of tenants."""
         self._is_closed = False
 
-    def environments(self) -> Iterator[PooledEnvironment]:
-        """All environments, in any state."""
-        return (environment for pool in self._pools for environment in list(pool.members))
+    def environments(self, scope: Scope | None = None) -> Iterator[PooledEnvironment]:
+        """The environments of an account and Region, or all, in any state."""
+        return (
+            environment
+            for pool in self._pools
+            if scope is None or pool.function.key.scope == scope
+            for environment in list(pool.members)
+        )
 
     @property
     def waiting(self) -> int:

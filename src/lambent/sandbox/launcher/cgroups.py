@@ -43,6 +43,8 @@ class Cgroup:
     _joined: list[Path] = dataclasses.field(default_factory=list)
     """Directories that a process joins by itself."""
     _freeze_file: Path | None = None
+    usage_fds: dict[str, int] = dataclasses.field(default_factory=dict)
+    """What the group uses: `memory_now` in bytes, `cpu_time` as the kernel writes it."""
 
     @property
     def limits_memory(self) -> bool:
@@ -89,11 +91,18 @@ class Cgroup:
             self.freeze_fd,
             self.cpu_fd,
             self.memory_peak_fd,
+            *self.usage_fds.values(),
         ):
             if fd >= 0:
                 os.close(fd)
         self.unified_fd = self.freeze_fd = self.cpu_fd = self.memory_peak_fd = -1
         self.tasks_fds.clear()
+        self.usage_fds.clear()
+
+    def open_usage(self, name: str, file: Path) -> None:
+        """Open a file that says what the group uses; older kernels may not have it."""
+        with contextlib.suppress(OSError):
+            self.usage_fds[name] = _open(file, os.O_RDONLY)
 
     def remove(self) -> bool:
         """Remove the directories; False if something is still in them."""
@@ -149,7 +158,10 @@ def _set_up_unified(directory: Path, controllers: frozenset[str], group: Cgroup)
         # Linux 5.19 and later.
         with contextlib.suppress(OSError):
             group.memory_peak_fd = _open(directory / "memory.peak", os.O_RDONLY)
+        group.open_usage("memory_now", directory / "memory.current")
         group._out_of_memory_file = directory / "memory.events"
+    # A v2 group has this file without the controller, too.
+    group.open_usage("cpu_time", directory / "cpu.stat")
     if "cpu" in controllers:
         group.cpu_fd = _open(directory / "cpu.max", os.O_WRONLY)
         os.write(group.cpu_fd, f"max {CPU_PERIOD_US}".encode())
@@ -171,10 +183,13 @@ def _set_up_legacy(tree: Tree, name: str, group: Cgroup) -> None:
             group._memory_files.append(memory / name / "memory.memsw.limit_in_bytes")
         peak = memory / name / "memory.max_usage_in_bytes"
         group.memory_peak_fd = _open(peak, os.O_RDONLY)
+        group.open_usage("memory_now", memory / name / "memory.usage_in_bytes")
         group._out_of_memory_file = memory / name / "memory.oom_control"
     if (cpu := legacy.get("cpu")) is not None:
         _write(cpu / name / "cpu.cfs_period_us", str(CPU_PERIOD_US))
         group.cpu_fd = _open(cpu / name / "cpu.cfs_quota_us", os.O_WRONLY)
+        if "cpu_time" not in group.usage_fds:
+            group.open_usage("cpu_time", cpu / name / "cpuacct.usage")
     if (pids := legacy.get("pids")) is not None:
         _write(pids / name / "pids.max", str(_TASKS_MAX))
     group._joined = sorted({parent / name for parent in tree.legacy.values()})

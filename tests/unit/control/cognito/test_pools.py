@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
         {"VerificationMessageTemplate": {"DefaultEmailOption": "CONFIRM_WITH_LINK"}},
         {"DeviceConfiguration": {"ChallengeRequiredOnNewDevice": True}},
         {"LambdaConfig": {"KMSKeyID": "arn:aws:kms:us-east-1:111111111111:key/a"}},
+        {"LambdaConfig": {"KMSKeyID": "arn:aws:kms:us-east-1:111111111111:alias/a"}},
         {
             "LambdaConfig": {
                 "CustomEmailSender": {"LambdaVersion": "V1_0", "LambdaArn": FUNCTION},

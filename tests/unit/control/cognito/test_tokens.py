@@ -235,7 +235,7 @@ async def test_authenticator_apps(world: World) -> None:
     assert code == "EnableSoftwareTokenMFAException"
     await rooms.software_tokens.verify({"AccessToken": access, "UserCode": password()}, ADDRESS)
     preference = {"SoftwareTokenMfaSettings": {"Enabled": True, "PreferredMfa": True}}
-    await rooms.software_tokens.prefer({"AccessToken": access, **preference}, ADDRESS)
+    await rooms.factors.prefer({"AccessToken": access, **preference}, ADDRESS)
     found = await rooms.own_account.get({"AccessToken": access}, ADDRESS)
     assert found["PreferredMfaSetting"] == "SOFTWARE_TOKEN_MFA"
     asked = await world.sign_in(client, "ann")
