@@ -76,6 +76,17 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
             [*('"MetricName": "Orders"', '"Sum": 3.0', '"Sum": 5.0'), "orders is in ALARM"],
         ),
         ("traces", ["AWS::Lambda::Function", "greet", '"tea": "oolong"', '"HasFault": false']),
+        (
+            "logs",
+            [
+                "orders START",
+                '"total": 140',
+                "south   2",
+                "REPORT\t3",
+                '"eventNumber": 1',
+                '"Slow"',
+            ],
+        ),
         ("websocket-apis", ['{"you said": "hello"}', "DISCONNECT"]),
         ("names-and-tls", ["/world"]),
         ("hooks", ["heard", '"name": "door"', '"deleted": true']),
