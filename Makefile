@@ -2,8 +2,8 @@
 
 PYTHON := .venv/bin/python
 SOURCES := src tests bench tools
-# More than two cores have time for: most tests wait for something most of the time.
-WORKERS := 4
+# Three for each of two cores: most tests wait for something most of the time.
+WORKERS := 6
 PYTEST := $(PYTHON) -m pytest
 # How long the long forms are.
 CRASH := CRASH_KILLS=200 CRASH_MAPPING_KILLS=40

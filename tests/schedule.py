@@ -7,14 +7,15 @@ from xdist.scheduler import LoadScopeScheduling
 
 FIRST = (
     "tests/crash/",
-    "tests/scenario/mappings/",
     "tests/hostile/",
-    "tests/scenario/",
+    "tests/scenario/stacks/",
     "tests/isolation/",
+    "tests/scenario/mappings/",
+    "tests/scenario/",
     "tests/servers/",
 )
-"""Slow files start first, so that no worker waits for one at the end; files not named here come
-last."""
+"""Units that take long start first, so that no worker waits for one at the end: first those that
+stay together, each of which takes minutes. Files not named here come last."""
 
 APART = tuple(
     f"tests/crash/test_{name}.py" for name in ("async_crashes", "mapping_crashes", "outages")

@@ -162,6 +162,38 @@ def test_data_by_query(cloudwatch: Any, called: str) -> None:
     assert values == {result["Id"]: result["Values"] for result in found}
 
 
+def test_metric_math(cloudwatch: Any, called: str) -> None:
+    """The error rate of a function, and a search over all functions, labeled."""
+
+    def metric(name: str) -> dict[str, Any]:
+        dimensions = [{"Name": "FunctionName", "Value": called}]
+        of_function = {"Namespace": "AWS/Lambda", "MetricName": name, "Dimensions": dimensions}
+        return {"Metric": of_function, "Period": 7200, "Stat": "Sum"}
+
+    search = f'{{AWS/Lambda,FunctionName}} MetricName="Invocations" FunctionName="{called}"'
+    queries = [
+        {"Id": "errors", "MetricStat": metric("Errors"), "ReturnData": False},
+        {"Id": "calls", "MetricStat": metric("Invocations"), "ReturnData": False},
+        {"Id": "rate", "Expression": "100 * SUM(errors) / SUM(calls) + TIME_SERIES(0)"},
+        {
+            "Id": "found",
+            "Expression": f"SEARCH('{search}', 'Sum', 7200)",
+            "Label": "${PROP('Dim.FunctionName')}: ${SUM}",
+        },
+    ]
+    found = cloudwatch.get_metric_data(
+        MetricDataQueries=queries,
+        ScanBy="TimestampAscending",
+        LabelOptions={"Timezone": "+0200"},
+        **hour(),
+    )["MetricDataResults"]
+    rate, of_search = found
+    assert rate["Values"][0] == pytest.approx(100 * 2 / 6)
+    assert rate["Timestamps"] == sorted(rate["Timestamps"])
+    assert of_search["Label"] == f"{called}: 6"
+    assert sum(of_search["Values"]) == 6
+
+
 def test_custom_metrics(cloudwatch: Any) -> None:
     """Values, sets of values and statistics, by dimensions and unit."""
     shop = [{"Name": "Shop", "Value": "north"}]
@@ -281,11 +313,10 @@ def test_requests_that_are_refused(cloudwatch: Any) -> None:
         "MissingParameter",
         "ValidationError",
     )
-    math_query = [{"Id": "e", "Expression": "SUM(METRICS())"}]
-    assert (
-        code_of(cloudwatch.get_metric_data, MetricDataQueries=math_query, **hour())
-        == "ValidationError"
-    )
+    for expression in ("LAMBDA('f')", "m1 + 1", "SUM(", "1 + 1"):
+        math_query = [{"Id": "e", "Expression": expression}]
+        code = code_of(cloudwatch.get_metric_data, MetricDataQueries=math_query, **hour())
+        assert code == "ValidationError"
     for token in ("x", "9/0", "-1/0", "0/" + "9" * 30, "1"):
         code = code_of(
             cloudwatch.get_metric_data,

@@ -71,7 +71,10 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
         ("concurrency", ["READY", '"provisioned-concurrency"']),
         ("asynchronous", ['"later": 1', "lambent_async_events_received_sum", '"purged": 1']),
         ("extensions", ['follower: {"eventType":"INVOKE"', '"followed"']),
-        ("metrics", ['"MetricName": "Orders"', '"Sum": 3.0']),
+        (
+            "metrics",
+            [*('"MetricName": "Orders"', '"Sum": 3.0', '"Sum": 5.0'), "orders is in ALARM"],
+        ),
         ("websocket-apis", ['{"you said": "hello"}', "DISCONNECT"]),
         ("names-and-tls", ["/world"]),
         ("hooks", ["heard", '"name": "door"', '"deleted": true']),

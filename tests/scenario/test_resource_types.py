@@ -216,6 +216,114 @@ async def test_log_groups(platform: Platform) -> None:
     await stack.remove()
 
 
+async def test_alarms(platform: Platform) -> None:
+    """On a metric and on other alarms, with tags: made, made again, changed, and deleted."""
+    stack = Stack(platform.client)
+    metric = await stack.make(
+        "Metric",
+        "AWS::CloudWatch::Alarm",
+        Namespace="Types",
+        MetricName="Errors",
+        Dimensions=[{"Name": "Shop", "Value": "north"}],
+        Statistic="Sum",
+        Period="60",
+        EvaluationPeriods="2",
+        Threshold="3.5",
+        ComparisonOperator="GreaterThanThreshold",
+        Tags=[{"Key": "a", "Value": "b"}],
+    )
+    rule = f'ALARM("{metric.physical_id}")'
+    both = await stack.make("Both", "AWS::CloudWatch::CompositeAlarm", AlarmRule=rule)
+    client = platform.client("cloudwatch")
+
+    def shown() -> dict[str, Any]:
+        (found,) = client.describe_alarms(AlarmNames=[metric.physical_id])["MetricAlarms"]
+        assert found["AlarmArn"] == metric.attributes["Arn"]
+        return dict(found)
+
+    assert (shown()["Threshold"], shown()["EvaluationPeriods"]) == (3.5, 2)
+    assert (await stack.again("Metric")).physical_id == metric.physical_id
+    await stack.change("Metric", Threshold=5, AlarmDescription="more")
+    assert (shown()["Threshold"], shown()["AlarmDescription"]) == (5.0, "more")
+    await stack.change("Metric", AlarmDescription=None, Tags=[{"Key": "c", "Value": "d"}])
+    assert shown().get("AlarmDescription", "") == ""
+    tags = client.list_tags_for_resource(ResourceARN=metric.attributes["Arn"])["Tags"]
+    assert {"Key": "c", "Value": "d"} in tags
+    assert {"Key": "a", "Value": "b"} not in tags
+    found = client.describe_alarms(AlarmNames=[both.physical_id], AlarmTypes=["CompositeAlarm"])
+    assert found["CompositeAlarms"][0]["AlarmRule"] == rule
+    with pytest.raises(ApiError, match="already exists"):
+        await stack.make(
+            "Other",
+            "AWS::CloudWatch::CompositeAlarm",
+            AlarmName=both.physical_id,
+            AlarmRule="TRUE",
+        )
+    await stack.remove()
+    types = ["MetricAlarm", "CompositeAlarm"]
+    names = [metric.physical_id, both.physical_id]
+    left = client.describe_alarms(AlarmNames=names, AlarmTypes=types)
+    assert left["MetricAlarms"] == left["CompositeAlarms"] == []
+
+
+async def test_streams_filters_and_queries_of_logs(platform: Platform) -> None:
+    """Log streams, metric filters and saved queries: made, changed, deleted."""
+    stack = Stack(platform.client)
+    await stack.make("Group", "AWS::Logs::LogGroup", LogGroupName="/types/logs")
+    await stack.make("Stream", "AWS::Logs::LogStream", LogGroupName="/types/logs")
+    latency = {
+        "MetricName": "Latency",
+        "MetricNamespace": "types",
+        "MetricValue": "$.latency",
+        "Dimensions": [{"Key": "Path", "Value": "$.path"}],
+    }
+    await stack.make(
+        "Filter",
+        "AWS::Logs::MetricFilter",
+        LogGroupName="/types/logs",
+        FilterPattern="{ $.latency = * }",
+        MetricTransformations=[latency],
+    )
+    query = await stack.make(
+        "Query",
+        "AWS::Logs::QueryDefinition",
+        Name="types/errors",
+        QueryString="filter @message like /ERROR/",
+        LogGroupNames=["/types/logs"],
+    )
+    assert query.attributes["QueryDefinitionId"] == query.physical_id
+    logs = platform.client("logs")
+    assert len(logs.describe_log_streams(logGroupName="/types/logs")["logStreams"]) == 1
+
+    def metric_filter() -> Any:
+        (found,) = logs.describe_metric_filters(logGroupName="/types/logs")["metricFilters"]
+        return found
+
+    assert metric_filter()["metricTransformations"] == [
+        {
+            "metricName": "Latency",
+            "metricNamespace": "types",
+            "metricValue": "$.latency",
+            "dimensions": {"Path": "$.path"},
+        }
+    ]
+    await stack.change("Filter", FilterPattern="{ $.latency > 10 }")
+    assert metric_filter()["filterPattern"] == "{ $.latency > 10 }"
+    await stack.change("Query", QueryString="limit 1", LogGroupNames=None)
+    (saved,) = logs.describe_query_definitions(queryDefinitionNamePrefix="types/")[
+        "queryDefinitions"
+    ]
+    assert (saved["queryString"], saved["logGroupNames"]) == ("limit 1", [])
+    await stack.change("Group", DeletionProtectionEnabled=True)
+    (group,) = logs.describe_log_groups(logGroupNamePrefix="/types/logs")["logGroups"]
+    assert group["deletionProtectionEnabled"] is True
+    await stack.change("Group", DeletionProtectionEnabled=None)
+    await stack.remove()
+    found = logs.describe_query_definitions(queryDefinitionNamePrefix="types/")
+    assert found["queryDefinitions"] == []
+    assert logs.describe_log_groups(logGroupNamePrefix="/types/logs")["logGroups"] == []
+
+
 async def test_identities(platform: Platform) -> None:
     """Policies of roles and users, and keys: made, made again after a stop, changed, deleted."""
     stack = Stack(platform.client)

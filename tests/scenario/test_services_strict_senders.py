@@ -61,7 +61,9 @@ class Pool(NamedTuple):
 
         def found() -> Any:
             logs = self.strict.client("logs")
-            got = logs.filter_log_events(logGroupName="/aws/lambda/sends", filterPattern="SENT")
+            got = logs.filter_log_events(
+                logGroupName="/aws/lambda/sends-codes", filterPattern="SENT"
+            )
             lines = (each["message"].partition("SENT ")[2] for each in got["events"])
             events = [json.loads(line) for line in lines if line]
             return next((each for each in events if each["triggerSource"] == source), None)
@@ -80,7 +82,7 @@ def pool(strict: Strict) -> Pool:
     )
     functions = strict.client("lambda")
     functions.create_function(
-        FunctionName="sends",
+        FunctionName="sends-codes",
         Runtime="python3.11",
         Handler="app.handler",
         Role=ROLE,
@@ -88,10 +90,10 @@ def pool(strict: Strict) -> Pool:
         Environment={"Variables": {"KEY": key}},
         Timeout=60,
     )
-    functions.get_waiter("function_active_v2").wait(FunctionName="sends")
-    assert invoke(functions, "sends", {})[0] is None
+    functions.get_waiter("function_active_v2").wait(FunctionName="sends-codes")
+    assert invoke(functions, "sends-codes", {})[0] is None
     functions.add_permission(
-        FunctionName="sends",
+        FunctionName="sends-codes",
         StatementId="pools",
         Action="lambda:InvokeFunction",
         Principal="cognito-idp.amazonaws.com",
@@ -99,7 +101,7 @@ def pool(strict: Strict) -> Pool:
     )
     sender = {
         "LambdaVersion": "V1_0",
-        "LambdaArn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:sends",
+        "LambdaArn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:sends-codes",
     }
     made = owner.create_user_pool(
         PoolName="sent",
@@ -193,6 +195,6 @@ def test_keys_and_functions_need_permissions(strict: Strict, pool: Pool) -> None
 def deploy_sender(strict: Strict) -> str:
     """A function that no pool may call."""
     arn: str = deploy(
-        strict.client("lambda"), "sends-nothing", {"app.py": "def handler(*_): pass"}, Role=ROLE
+        strict.client("lambda"), "never-called", {"app.py": "def handler(*_): pass"}, Role=ROLE
     )["FunctionArn"]
     return arn

@@ -9,6 +9,9 @@ from lambent.assembly.logs import register_logs
 from lambent.assembly.storage import Storage
 from lambent.aws.clients import AwsClients
 from lambent.control.activation import Prepare
+from lambent.control.alarms.alarms import Alarms
+from lambent.control.alarms.states import NO_ACTIONS
+from lambent.control.alarms.states import Actions as AlarmActions
 from lambent.control.apis.v1.operations import RestApis
 from lambent.control.apis.v2.room import ApisV2
 from lambent.control.buckets.reader import OwnBucketsFirst
@@ -30,6 +33,7 @@ from lambent.control.parameters import Parameters
 from lambent.control.repositories import Repositories
 from lambent.control.room import Control, open_control
 from lambent.control.s3 import ObjectReader, S3Objects
+from lambent.control.sampling_rules import SamplingRules
 from lambent.control.schedules.groups import Groups
 from lambent.control.schedules.schedules import Schedules
 from lambent.control.secrets import Secrets
@@ -43,6 +47,7 @@ from lambent.gateway.services.apigatewayv2.operations import ApiGatewayV2Rooms
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudfront.operations import CloudFrontRooms, TestFunction
 from lambent.gateway.services.cloudfront.service import CLOUDFRONT
+from lambent.gateway.services.cloudwatch.operations import CloudWatchRooms
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.events.operations import EventsRooms, PutEvents
@@ -60,6 +65,8 @@ from lambent.gateway.services.secretsmanager.service import SECRETSMANAGER
 from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.operations import StsRooms
 from lambent.gateway.services.sts.service import STS
+from lambent.gateway.services.xray.rooms import XRayRooms
+from lambent.gateway.services.xray.service import XRAY
 from lambent.settings import Settings
 
 
@@ -74,6 +81,7 @@ class ControlPorts:
     trials: Trials | None = None
     events: PutEvents | None = None
     test_function: TestFunction | None = None
+    alarm_actions: AlarmActions = NO_ACTIONS
     open_subscriptions: Callable[[LogGroups], Awaitable[None]] | None = None
     """Delivers lines of log groups to functions."""
 
@@ -114,8 +122,12 @@ async def open_control_plane(
         groups = LogGroups(storage.store, storage.logs, storage.clock)
         if ports.open_subscriptions is not None:
             await ports.open_subscriptions(groups)
-        register_logs(storage, gateway, groups)
-        gateway.register(CLOUDWATCH, CLOUDWATCH.bind(storage.metrics))
+        await register_logs(storage, gateway, groups)
+        alarms = Alarms(storage.store, storage.clock, ports.alarm_actions)
+        cloudwatch = CloudWatchRooms(storage.metrics, alarms)
+        gateway.register(CLOUDWATCH, CLOUDWATCH.bind(cloudwatch))
+        rules = SamplingRules(storage.store, storage.clock)
+        gateway.register(XRAY, XRAY.bind(XRayRooms(storage.traces, rules)))
         gateway.register(ECR, ECR.bind(Repositories(storage.store, storage.clock)))
         domain = settings.gateway.url_domain
         apis = ApiGatewayV2Rooms(ApisV2(storage.store, storage.clock, domain=domain), domain)

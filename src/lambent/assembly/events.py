@@ -15,6 +15,7 @@ from lambent.asynchronous.queue import AsyncQueue
 from lambent.asynchronous.room import open_asynchronous
 from lambent.aws.client import AwsClient, open_aws_calls
 from lambent.aws.clients import AwsClients
+from lambent.control.alarms.states import Actions as AlarmActions
 from lambent.identity.authorizer import Caller
 from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.tasks import start_loop
@@ -30,6 +31,7 @@ from lambent.settings import Settings
 from lambent.telemetry.event_metrics import EventMetrics
 from lambent.telemetry.invocation_metrics import InvocationMetrics
 from lambent.telemetry.metrics import Metrics
+from lambent.triggers.alarms.ticker import AlarmTicker
 from lambent.triggers.events.buses import EventBuses
 from lambent.triggers.events.log_groups import LogGroupTargets
 from lambent.triggers.events.ticker import Ticker
@@ -50,6 +52,7 @@ class Events:
     buses: EventBuses
     targets: EventTargets
     """Of rules and schedules."""
+    alarm_actions: AlarmActions
 
 
 @asynccontextmanager
@@ -105,6 +108,17 @@ async def open_events(
         ticker = Ticker(storage.store, to_targets, storage.clock, event_metrics)
         await storage.store.follow(ticker)
         start_loop(storage.tasks, storage.clock, ticker.run)
+        actions = AlarmActions(to_targets, has_bus="events" in api.gateway.signing_names)
+        alarms = AlarmTicker(
+            storage.store,
+            storage.metrics,
+            storage.clock,
+            actions,
+            settings.telemetry.alarms_every_s,
+        )
+        await storage.store.follow(alarms)
+        if not storage.store.is_shared:
+            start_loop(storage.tasks, storage.clock, alarms.run)
         context = PollingContext(
             store=storage.store,
             membership=storage.membership,
@@ -127,6 +141,7 @@ async def open_events(
             source_checks=SourceChecks(calls, api.roles),
             buses=buses,
             targets=asynchronous.event_targets,
+            alarm_actions=actions,
         )
 
 

@@ -32,6 +32,7 @@ from lambent.gateway.services.lambda_.invoke import (
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.status_page import PATH as STATUS
 from lambent.gateway.status_page import StatusPage
+from lambent.identity.service_roles import ServiceRoles
 from lambent.instance.operator_socket import Operations, open_operator_socket
 from lambent.invocation.debugging import DebugCalls
 from lambent.kit.tasks import start_loop
@@ -137,6 +138,7 @@ async def open_other_services(
                 events.queue,
                 events.buses,
                 api.authorizer,
+                ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict),
                 storage.tasks,
                 local_services.token,
             )

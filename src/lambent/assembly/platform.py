@@ -22,6 +22,7 @@ from lambent.assembly.front import (
     register_invocations,
 )
 from lambent.assembly.hooks import register_hooks
+from lambent.assembly.lex import register_lex
 from lambent.assembly.names import open_names
 from lambent.assembly.nodes import open_node
 from lambent.assembly.privileged import Privileged, open_privileged
@@ -76,6 +77,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         execution = await enter(open_execution(settings, privileged, storage, api, names))
         events = await enter(open_events(settings, privileged, storage, api, execution))
         pool_keys = await register_user_pools(settings, storage, api, execution, events)
+        await register_lex(storage, api, execution)
         apis = await enter(open_apis(settings, storage, api, execution, events, pool_keys))
         runs = make_function_runs(storage, execution, privileged.runtimes)
         ports = ControlPorts(
@@ -85,6 +87,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
             check_source=events.source_checks.check,
             trials=apis.trials,
             events=events.buses,
+            alarm_actions=events.alarm_actions,
             test_function=runs.test,
             open_subscriptions=partial(open_log_subscriptions, storage, api, events),
         )
@@ -104,7 +107,8 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()
         if storage.membership is not None:
-            await enter(open_node(storage, storage.membership, api, url))
+            node_url = settings.store.node_url
+            await enter(open_node(node_url, storage, storage.membership, api, execution, url))
         await enter(open_operator_commands(settings, privileged, storage, api, execution, link))
         start_loop(tasks, clock, manager.show_life, clock)
         start_loop(tasks, clock, keep_log_short, data.state, clock)

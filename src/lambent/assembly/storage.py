@@ -22,6 +22,7 @@ from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.otlp import OtlpSender, open_otlp
 from lambent.telemetry.series.store import MetricStore, open_metric_store
+from lambent.telemetry.traces.store import TraceStore, open_trace_store
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Storage:
     """Large payloads of queued events."""
     logs: LogStore
     metrics: MetricStore
+    traces: TraceStore
     otlp: OtlpSender
     packages: Packages
     """Packages, as nodes read them."""
@@ -80,6 +82,8 @@ async def open_storage(
         metrics = await enter(
             open_metric_store(data.state / "metrics.db", settings.telemetry, clock)
         )
+        metrics.add_slow_source(logs.embedded.take)
+        traces = await enter(open_trace_store(data.state / "traces.db", settings.telemetry, clock))
         otlp = await enter(open_otlp(settings.telemetry, clock))
         membership = None
         if store.is_shared:
@@ -90,6 +94,7 @@ async def open_storage(
         stack.callback(tasks.cancel_scope.cancel)
         start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
         start_loop(tasks, clock, metrics.run)
+        start_loop(tasks, clock, traces.run)
         if membership is not None:
             start_loop(tasks, clock, membership.run)
             start_loop(tasks, clock, membership.take_over)
@@ -102,6 +107,7 @@ async def open_storage(
             payloads=payloads,
             logs=logs,
             metrics=metrics,
+            traces=traces,
             otlp=otlp,
             packages=Packages(blobs, store),
         )

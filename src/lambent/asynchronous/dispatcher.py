@@ -210,4 +210,6 @@ def _call(event: AsyncEvent) -> Call:
         event.payload,
         event.trace_id,
         event.tenant_id,
+        attempt=1 + event.function_errors + event.system_errors,
+        accepted_at=event.accepted_at,
     )

@@ -52,7 +52,7 @@ class EventRequests:
         await self._call(delivery, "sqs", "SendMessage", message)
 
     async def _publish(self, delivery: EventDelivery) -> None:
-        message = {"TopicArn": delivery.target, "Message": _text(delivery)}
+        message = {"TopicArn": delivery.target, "Message": _text(delivery), **delivery.parameters}
         await self._call(delivery, "sns", "Publish", message)
 
     async def _put_record(self, delivery: EventDelivery) -> None:

@@ -28,6 +28,7 @@ _KINDS: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "ecr": ("repository", lambda resource: resource.removeprefix("repository/")),
     "ssm": ("parameter", _name_of_parameter),
     "secretsmanager": ("secret", lambda resource: resource.removeprefix("secret:")[:-7]),
+    "cloudwatch": ("alarm", lambda resource: resource.removeprefix("alarm:")),
     "logs": ("group", lambda resource: group_id(f"{resource}:".split(":")[1])),
 }
 """By service of an ARN: the kind of its documents, and how to find their ids in the ARN."""

@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from lambent.kit.clock import Clock
 from lambent.model.arn import Arn, Scope
 from lambent.model.events.delivery import EventDelivery
+from lambent.model.events.targets import EVENTS, SCHEDULER
 from lambent.telemetry.series.database import Point
 from lambent.telemetry.series.distribution import Distribution
 from lambent.telemetry.series.keys import Dimensions, MetricKey, dimensions_of
 
 _EVENTS, _SCHEDULER = "AWS/Events", "AWS/Scheduler"
 _SCHEDULE = "schedule/"
+_COUNTED = frozenset({EVENTS, SCHEDULER})
+"""Whose deliveries are those of rules and schedules."""
 
 
 class EventMetrics:
@@ -40,6 +43,8 @@ class EventMetrics:
 
     def note_attempt(self, delivery: EventDelivery, *, has_failed: bool, is_over: bool) -> None:
         """An attempt has ended; `is_over` says that no other follows."""
+        if delivery.service not in _COUNTED:
+            return
         is_dead_letter = bool(delivery.attributes)
         if _SCHEDULE in delivery.source_arn:
             names = _of_schedule(is_dead_letter, has_failed, is_over)

@@ -7,14 +7,16 @@ import asyncio
 import logging
 import os
 import resource
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import anyio
 
 from lambent.kit.clock import Clock
+from lambent.model.arn import AccountId, Region, Scope
 from lambent.telemetry import segments
+from lambent.telemetry.embedded_metrics import MARK, EmbeddedMetrics
 from lambent.telemetry.lines import LINE_BYTES_MAX, chunks
 from lambent.telemetry.segments import SEGMENT_BYTES
 from lambent.telemetry.taps import Receiver
@@ -26,6 +28,7 @@ _SLOW_S, _APART_S = 0.005, 1.0
 """How long a write may take, and for how long all writes are left to the flusher's thread
 otherwise."""
 
+_BRACE = ord("}")
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _logger = logging.getLogger(__name__)
 
@@ -100,6 +103,7 @@ class WriterStore(Protocol):
     taps: Mapping[tuple[Path, str], Receiver]
     disk: Disk
     dirty: "set[Writer]"
+    embedded: EmbeddedMetrics
 
     def after_flush(self, then: Callable[[], None]) -> None: ...
 
@@ -117,6 +121,7 @@ class Writer:
         self._store = store
         self._now = store.now
         self._scope = scope
+        self._account_and_region = Scope(AccountId(scope.parent.name), Region(scope.name))
         self._group = group
         self._stream = stream
         self._buffer_bytes_max = buffer_bytes_max
@@ -131,6 +136,10 @@ class Writer:
         """A descriptor of the current segment."""
         self._is_taken = False
         """Whether the flusher is writing events of this stream; later ones come after."""
+        self._youngest_ms = 0
+        """The latest time of events that `put` got."""
+        self.has_failed = False
+        """Whether events were lost since this was last reset."""
         store.dirty.add(self)
 
     def append(self, timestamp_ms: int, message: bytes) -> None:
@@ -146,9 +155,24 @@ class Writer:
             event = segments.encode(at_ms, now_ms, chunk + b"\n")
             self._buffer.append(event)
             self._buffered_bytes += len(event)
+        # Most lines end in something else, which is cheaper to see.
+        if message[-1] == _BRACE and MARK in message:
+            self._store.embedded.note(self._account_and_region, at_ms, message)
         taps = self._store.taps
         if taps and (tap := taps.get((self._scope, self._group))) is not None:
             tap.add(self._stream, at_ms, message)
+
+    def put(self, events: Sequence[tuple[int, bytes]], encoded: bytes) -> None:
+        """Append events as a caller wrote them, perhaps of the future, with what the file gets."""
+        if not self._buffer:
+            self._store.dirty.add(self)
+        self._buffer.append(encoded)
+        self._buffered_bytes += len(encoded)
+        self._youngest_ms = max(self._youngest_ms, events[-1][0])
+        tap = self._store.taps.get((self._scope, self._group))
+        if tap is not None:
+            for at_ms, message in events:
+                tap.add(self._stream, at_ms, message)
 
     @property
     def is_full(self) -> bool:
@@ -175,6 +199,7 @@ class Writer:
         try:
             self._write(self._file, data)
         except OSError as error:
+            self.has_failed = True
             store.note_failure(error)
         else:
             store.note_write(len(data))
@@ -244,6 +269,9 @@ class Writer:
             written = os.write(file, data)
             while written < len(data):
                 written += os.write(file, data[written:])
+            if self._youngest_ms and self._youngest_ms > self._now() * 1000:
+                # Readers rely on it: no event is younger than its segment.
+                os.utime(file, (self._youngest_ms / 1000,) * 2)
         except OSError:
             self._begin_segment()
             raise

@@ -1,4 +1,4 @@
-"""Settings of function logs, metrics, and their export."""
+"""Settings of function logs, metrics and traces, and their export."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,10 +23,16 @@ class TelemetrySettings:
     invocations in progress."""
     metrics_every_s: float = 10.0
     """Seconds between two writes of metrics; a platform that is killed loses these metrics."""
+    alarms_every_s: float = 60.0
+    """Seconds between two evaluations of alarms. Default: 60, as in AWS."""
     metrics_days: int = 15
     """Days for which metrics are kept, by minute."""
     metrics_mb: int = 512
     """Maximum MB of metrics on disk; the oldest are deleted first."""
+    traces_days: int = 7
+    """Days for which traces are kept."""
+    traces_mb: int = 256
+    """Maximum MB of traces on disk; the oldest are deleted first."""
     otlp_endpoint: str = ""
     """URL of an OpenTelemetry collector that takes OTLP over HTTP in protobuf, without the path of
     a signal: `http://127.0.0.1:4318`. Default: empty, nothing is sent."""

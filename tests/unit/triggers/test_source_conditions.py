@@ -75,7 +75,8 @@ def _emulated(service: str, source: str, kind: str) -> Call:
         invoker: Any = SimpleNamespace(resolve=resolve, call=invoke)
         queue: Any = SimpleNamespace(keep=keep)
         async with anyio.create_task_group() as tasks:
-            LocalServiceCalls(invoker, queue, nothing, authorizer, tasks, "t").handle(exchange)
+            calls = LocalServiceCalls(invoker, queue, nothing, authorizer, nothing, tasks, "t")
+            calls.handle(exchange)
         assert len(statuses) == 1
         return bool(kept)
 

@@ -9,19 +9,10 @@ _GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3}){1,5}(?:\.\d{1,9})?", re.ASCII)
 _WORDS_MAX = 20
 _ORDINAL_NAMES = (
     *("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"),
-    *(
-        "ninth",
-        "tenth",
-        "eleventh",
-        "twelfth",
-        "thirteenth",
-        "fourteenth",
-        "fifteenth",
-        "sixteenth",
-    ),
-    *("seventeenth", "eighteenth", "nineteenth", "twentieth"),
+    *("ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth"),
+    *("sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth"),
 )
-_TENS_NAMES = (*("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"),)
+_TENS_NAMES = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _SMALL_NAMES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven"),
     *("eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen"),

@@ -2,7 +2,7 @@
 written. There is no machine learning here, and the same text is always understood in the same way.
 
 hassil matches; where an utterance has a slot, it takes any words, and the slot's type decides what
-they are worth. Of a text that no utterance explains in full, utterances count that are a part of it.
+they are worth. If no utterance explains a text in full, utterances count that are a part of it.
 
 How sure it is: the share of the words that are explained, by the utterance or as a value that the
 slot's type knows. Words of free text count half.
@@ -10,6 +10,7 @@ slot's type knows. Words of free text count half.
 
 import dataclasses
 import functools
+import itertools
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,8 +25,9 @@ from hassil.intents import (
 )
 from hassil.recognize import RecognizeResult
 
-from lambent.model.lex.locale import Intent, Locale, parts_of
+from lambent.model.lex.locale import Intent, Locale, Slot, parts_of
 from lambent.model.lex.slot_values import resolve_slot
+from lambent.model.lex.understood import Understood
 from lambent.model.lex.values import Context
 from lambent.model.lex.words import bare, folded, words_of
 
@@ -35,26 +37,15 @@ _WAYS_MAX = 20_000
 what follows them. Utterances beyond it are left out."""
 _READINGS_MAX = 64
 """Of one utterance."""
+_SPLITS_MAX = 500
+"""How many ways of sharing words among slots that follow each other may be tried."""
 _LITERALS_MIN = 2
-"""Words besides slots that an utterance must have to count as a part of a text, or without values for
-its slots."""
+"""Words besides slots that an utterance must have to count as a part of a text, or without values
+for its slots."""
 _WITHOUT_SPACES = frozenset({"ja", "zh"})
 _META = str.maketrans(dict.fromkeys("()[]{}<>|;:\\", " "))
 
 logging.getLogger("hassil").setLevel(logging.ERROR)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Understood:
-    """An intent that a text may ask for."""
-
-    intent: str
-    score: float
-    """From 0 to 1."""
-    slots: Mapping[str, Any]
-    """Documents of values by slot."""
-    is_whole: bool = True
-    """Whether every slot of the utterance has a value."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +53,8 @@ class _Template:
     """An utterance as hassil takes it."""
 
     intent: Intent
-    slots: Mapping[str, str]
-    """Names of slots by the names of their lists."""
+    slots: Mapping[str, tuple[str, ...]]
+    """Names of slots by the names of their lists: slots without a word between them share one."""
     literals: tuple[str | None, ...]
     """Texts in lower case, None for what can be any words."""
     data: IntentData
@@ -82,7 +73,7 @@ class _Template:
                     return 0
                 continue
             following = self.literals[at + 1] if at + 1 < len(self.literals) else ""
-            # Two wildcards in a row are separated by any space.
+            # What is around an utterance can be next to a slot of it.
             ways *= max(1, words if following is None else text.count(following or "\n"))
         return ways
 
@@ -93,7 +84,6 @@ class Matcher:
     def __init__(self, locale: Locale) -> None:
         self._locale = locale
         self._lists: dict[str, SlotList] = {each: WildcardSlotList(each) for each in _EXTRA}
-        self._keys: dict[str, str] = {}
         self._whole = [
             template
             for intent in locale.intents.values()
@@ -131,26 +121,27 @@ class Matcher:
         return max(said, key=lambda each: each.score).slots if said else {}
 
     def _template(self, intent: Intent, utterance: str) -> _Template | None:
-        sentence, literals, slots = [], [], {}
+        sentence: list[str] = []
+        literals: list[str | None] = []
+        slots: dict[str, tuple[str, ...]] = {}
         for text, name in parts_of(utterance):
             words = folded(text.translate(_META))
             if words:
                 sentence.append(words)
                 literals.append(words)
             elif name in intent.slots:
-                key = self._key_of(name)
-                slots[key] = name
+                if literals and literals[-1] is None:
+                    key, names = slots.popitem()
+                    slots[key] = (*names, name)
+                    continue
+                key = f"s{len(slots)}"
+                self._lists.setdefault(key, WildcardSlotList(key))
+                slots[key] = (name,)
                 sentence.append(f"{{{key}}}")
                 literals.append(None)
         if not sentence:
             return None
         return _Template(intent, slots, tuple(literals), IntentData([" ".join(sentence)]))
-
-    def _key_of(self, name: str) -> str:
-        """What hassil calls a slot: nothing in it looks like syntax."""
-        key = self._keys.setdefault(name, f"s{len(self._keys)}")
-        self._lists.setdefault(key, WildcardSlotList(key))
-        return key
 
     def _match(
         self, text: str, templates: Sequence[_Template], context: Context
@@ -190,19 +181,37 @@ def _read(
     utterance has hardly other words, it does not match."""
     slots: dict[str, Any] = {}
     explained = float(template.literal_words)
-    for key, name in template.slots.items():
+    for key, names in template.slots.items():
         entity = result.entities.get(key)
-        said = "" if entity is None else entity.text.strip()
-        slot = template.intent.slots[name]
-        value = resolve_slot(slot, said, context)
-        if value is not None:
+        said = [] if entity is None else entity.text.split()
+        ordered = [template.intent.slots[each] for each in names]
+        for name, words_said, value in _shared(ordered, said, context):
             slots[name] = value
-            explained += len(words_of(said)) * (0.5 if slot.type.is_free else 1.0)
-    is_whole = len(slots) == len(template.slots)
+            slot = template.intent.slots[name]
+            explained += len(words_of(words_said)) * (0.5 if slot.type.is_free else 1.0)
+    is_whole = len(slots) == len({name for names in template.slots.values() for name in names})
     if not is_whole and template.literal_words < _LITERALS_MIN:
         return None
     score = round(min(1.0, explained / words), 2)
     return Understood(template.intent.name, score, slots, is_whole)
+
+
+def _shared(
+    slots: Sequence[Slot], words: Sequence[str], context: Context
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """Words as the values of slots that follow each other: names, texts and values. The first way
+    of sharing them in which each is a value; nothing if there is none."""
+    count = len(slots)
+    splits = itertools.combinations(range(1, len(words)), count - 1)
+    for cuts in itertools.islice(splits, _SPLITS_MAX):
+        bounds = (0, *cuts, len(words))
+        said = [" ".join(words[bounds[at] : bounds[at + 1]]) for at in range(count)]
+        found = [resolve_slot(slot, text, context) for slot, text in zip(slots, said, strict=True)]
+        values = [value for value in found if value is not None]
+        if len(values) == count:
+            names = [slot.name for slot in slots]
+            return list(zip(names, said, values, strict=True))
+    return []
 
 
 def _parts(templates: Sequence[_Template]) -> Iterator[_Template]:

@@ -10,6 +10,7 @@ from lambent.stacks.resources.rows import (
     apigateway,
     apigatewayv2,
     cloudfront,
+    cloudwatch,
     cognito,
     dynamodb,
     ecr,
@@ -29,8 +30,8 @@ from lambent.stacks.resources.rows import (
 from lambent.stacks.resources.stability import Stability
 
 _MODULES = (
-    *(apigateway, apigatewayv2, cloudfront, cognito, dynamodb, ecr, events, functions, iam),
-    *(kinesis, lambda_, logs, s3, secrets, sns, sqs, states, stored),
+    *(apigateway, apigatewayv2, cloudfront, cloudwatch, cognito, dynamodb, ecr, events, functions),
+    *(iam, kinesis, lambda_, logs, s3, secrets, sns, sqs, states, stored),
 )
 
 ROWS: Mapping[str, Row] = {row.name: row for module in _MODULES for row in module.ROWS}

@@ -91,6 +91,13 @@ class Distribution:
                 return self._middle(bucket)
         return self.max
 
+    def spread(self) -> Sequence[tuple[float, float]] | None:
+        """Values, each within 1 %, and how often each occurs, from the lowest on. None if they
+        cannot be known, as in `percentile`."""
+        if math.fsum(self.buckets.values()) < self.count or self.min < 0:
+            return None
+        return [(self._middle(bucket), self.buckets[bucket]) for bucket in sorted(self.buckets)]
+
     def _middle(self, bucket: int) -> float:
         if bucket == _NOT_POSITIVE:
             return max(self.min, 0.0)

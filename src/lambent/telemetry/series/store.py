@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_Work = Callable[[], Iterable[tuple[Point, Distribution]]]
+
 _PENDING_MAX = 20_000
 """Points in memory, some 10 MB. More are not recorded until the next write."""
 _LISTED_MINUTES = 14 * 24 * 60
@@ -43,6 +45,7 @@ class MetricStore:
         self._clock = clock
         self._pending: dict[Point, Distribution] = {}
         self._sources: list[Callable[[], Iterable[tuple[Point, Distribution]]]] = []
+        self._slow_sources: list[Callable[[], _Work | None]] = []
         self._limiter = anyio.CapacityLimiter(1)
         self._dropped = 0
 
@@ -53,6 +56,10 @@ class MetricStore:
     def add_source(self, take: Callable[[], Iterable[tuple[Point, Distribution]]]) -> None:
         """Ask `take` at each write for what it has gathered since the last one."""
         self._sources.append(take)
+
+    def add_slow_source(self, take: Callable[[], "_Work | None"]) -> None:
+        """As `add_source`; what `take` returns is called in the thread that writes."""
+        self._slow_sources.append(take)
 
     def record(
         self, key: MetricKey, value: float, count: float = 1, at: float | None = None
@@ -87,24 +94,25 @@ class MetricStore:
         return values
 
     async def read(
-        self, key: MetricKey, start: float, end: float, period_s: int
+        self, key: MetricKey, start: float, end: float, period_s: int, origin: float = 0.0
     ) -> list[tuple[float, Distribution]]:
         """The values of a metric from `start` to before `end`, epoch seconds, by period: the
-        moments at which periods that have values start, in order, with the values."""
+        moments at which periods that have values start, in order, with the values. A period starts
+        at `origin`, which is a minute, and the others follow from that."""
         await self.write()
 
         def run() -> Mapping[int, Distribution]:
             found: dict[int, Distribution] = {}
             points = self._database.points(key, math.floor(start / 60), math.ceil(end / 60))
             for minute, values in points:
-                period = minute * 60 // period_s
+                period = (minute * 60 - int(origin)) // period_s
                 known = found.setdefault(period, values)
                 if known is not values:
                     known.merge(values)
             return found
 
         found = await self._in_thread(run)
-        return [(float(period * period_s), found[period]) for period in sorted(found)]
+        return [(period * period_s + origin, found[period]) for period in sorted(found)]
 
     async def units(self, key: MetricKey) -> list[str]:
         """The units in which there are values of a metric, whatever unit the key says."""
@@ -126,6 +134,10 @@ class MetricStore:
         """Write what was recorded. What cannot be written is lost; the log says so."""
         # A source may record something, too.
         points = [point for take in self._sources for point in take()]
+        for take_slow in self._slow_sources:
+            work = take_slow()
+            if work is not None:
+                points += await self._in_thread(work)
         points.extend(self._pending.items())
         self._pending = {}
         if self._dropped:

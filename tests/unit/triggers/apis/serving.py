@@ -284,7 +284,7 @@ async def _serving(
 
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        store = await enter(open_store(StoreSettings(), directory, clock))
+        store = await enter(open_store(StoreSettings(synchronous="OFF"), directory, clock))
         logs = await enter(open_logs(TelemetrySettings(), directory / "logs", clock))
         keyring = await open_keyring(store, clock)
         home = Scope(ACCOUNT, REGION)

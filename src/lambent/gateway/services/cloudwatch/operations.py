@@ -1,13 +1,16 @@
 """The operations of CloudWatch that are offered."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from lambent.control.alarms.alarms import Alarms
 from lambent.gateway.call import Call, Members
 from lambent.gateway.definitions import Operation
 from lambent.gateway.services.cloudwatch.putting import put_metric_data
 from lambent.gateway.services.cloudwatch.reading import get_metric_data, get_metric_statistics
 from lambent.gateway.services.cloudwatch.statistics import invalid
+from lambent.model.arn import Scope
 from lambent.telemetry.series.keys import MetricKey
 from lambent.telemetry.series.store import MetricStore
 
@@ -43,11 +46,48 @@ async def list_metrics(metrics: MetricStore, call: Call) -> Members:
     return members
 
 
-OPERATIONS: Mapping[str, Operation[MetricStore]] = {
-    "PutMetricData": put_metric_data,
-    "GetMetricData": get_metric_data,
-    "GetMetricStatistics": get_metric_statistics,
-    "ListMetrics": list_metrics,
+@dataclasses.dataclass(frozen=True, slots=True)
+class CloudWatchRooms:
+    """What the operations use."""
+
+    metrics: MetricStore
+    alarms: Alarms
+
+
+UseCase = Callable[[Scope, Members], Awaitable[Members]]
+
+
+def _on_metrics(run: Operation[MetricStore]) -> Operation[CloudWatchRooms]:
+    async def operation(rooms: CloudWatchRooms, call: Call) -> Members:
+        return await run(rooms.metrics, call)
+
+    return operation
+
+
+def _use(choose: Callable[[Alarms], UseCase]) -> Operation[CloudWatchRooms]:
+    async def operation(rooms: CloudWatchRooms, call: Call) -> Members:
+        return await choose(rooms.alarms)(call.scope, call.params)
+
+    return operation
+
+
+OPERATIONS: Mapping[str, Operation[CloudWatchRooms]] = {
+    "PutMetricData": _on_metrics(put_metric_data),
+    "GetMetricData": _on_metrics(get_metric_data),
+    "GetMetricStatistics": _on_metrics(get_metric_statistics),
+    "ListMetrics": _on_metrics(list_metrics),
+    "PutMetricAlarm": _use(lambda alarms: alarms.put_metric),
+    "PutCompositeAlarm": _use(lambda alarms: alarms.put_composite),
+    "DescribeAlarms": _use(lambda alarms: alarms.describe),
+    "DescribeAlarmsForMetric": _use(lambda alarms: alarms.describe_for_metric),
+    "DescribeAlarmHistory": _use(lambda alarms: alarms.describe_history),
+    "DeleteAlarms": _use(lambda alarms: alarms.delete),
+    "SetAlarmState": _use(lambda alarms: alarms.set_state),
+    "EnableAlarmActions": _use(lambda alarms: alarms.enable_actions),
+    "DisableAlarmActions": _use(lambda alarms: alarms.disable_actions),
+    "TagResource": _use(lambda alarms: alarms.change_tags),
+    "UntagResource": _use(lambda alarms: alarms.change_tags),
+    "ListTagsForResource": _use(lambda alarms: alarms.list_tags),
 }
 
 

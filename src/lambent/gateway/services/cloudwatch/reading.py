@@ -1,5 +1,7 @@
 """GetMetricStatistics and GetMetricData: statistics of a metric by period."""
 
+import datetime
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,16 +12,21 @@ from lambent.gateway.services.cloudwatch.statistics import (
     check_times,
     invalid,
     missing,
-    statistic,
 )
 from lambent.model.errors import ApiError
+from lambent.telemetry.metric_math.labels import label_of, read_zone
+from lambent.telemetry.metric_math.values import MathError
+from lambent.telemetry.metric_queries import Result, evaluate
 from lambent.telemetry.series.keys import MetricKey, dimensions_of
+from lambent.telemetry.series.statistics import statistic
 from lambent.telemetry.series.store import MetricStore
 
 _DATAPOINTS_MAX = 1440
 """Of GetMetricStatistics."""
 _QUERIES_MAX, _VALUES_MAX = 500, 100_800
 """Of GetMetricData."""
+_ID = re.compile(r"[a-z][a-zA-Z0-9_]{0,254}")
+_TOKEN = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
 
 
 async def get_metric_statistics(metrics: MetricStore, call: Call) -> Members:
@@ -59,29 +66,30 @@ async def get_metric_data(metrics: MetricStore, call: Call) -> Members:
     """GetMetricData. A page ends after `MaxDatapoints` values."""
     params = call.params
     queries: Sequence[Mapping[str, Any]] = params["MetricDataQueries"]
-    _check_queries(queries)
+    check_queries(queries)
+    start, end = params["StartTime"], params["EndTime"]
+    if start >= end:
+        raise _refused("The parameter StartTime must be less than the parameter EndTime.")
     room = min(params.get("MaxDatapoints") or _VALUES_MAX, _VALUES_MAX)
     if room < 1:
         raise invalid("The parameter MaxDatapoints must be at least 1.")
-    first, skip = _read_token(params.get("NextToken"), len(queries))
+    first, skip = _read_token(params.get("NextToken"))
+    try:
+        zone = read_zone((params.get("LabelOptions") or {}).get("Timezone"))
+        found = await evaluate(metrics, call.scope, queries, start.timestamp(), end.timestamp())
+    except MathError as error:
+        raise _refused(str(error)) from error
+    if first and first >= len(found):
+        raise ApiError("InvalidNextToken", "The next token specified is invalid.")
+    is_ascending = params.get("ScanBy") == "TimestampAscending"
     results: list[dict[str, Any]] = []
-    for number, query in enumerate(queries):
-        if number < first or not query.get("ReturnData", True):
-            continue
+    for number, result in enumerate(found[first:], first):
         if room == 0:
             return {"MetricDataResults": results, "Messages": [], "NextToken": f"{number}/0"}
-        values = (await _values(metrics, call, query))[skip:]
+        values = sorted(result.series.points.items(), reverse=not is_ascending)[skip:]
         page = values[:room]
         is_whole = len(page) == len(values)
-        results.append(
-            {
-                "Id": query["Id"],
-                "Label": query.get("Label") or query["MetricStat"]["Metric"].get("MetricName", ""),
-                "Timestamps": [at(moment) for moment, _ in page],
-                "Values": [value for _, value in page],
-                "StatusCode": "Complete" if is_whole else "PartialData",
-            }
-        )
+        results.append(_view(result, page, zone, is_whole=is_whole))
         if not is_whole:
             token = f"{number}/{skip + len(page)}"
             return {"MetricDataResults": results, "Messages": [], "NextToken": token}
@@ -89,39 +97,36 @@ async def get_metric_data(metrics: MetricStore, call: Call) -> Members:
     return {"MetricDataResults": results, "Messages": []}
 
 
-def _check_queries(queries: Sequence[Mapping[str, Any]]) -> None:
+def check_queries(queries: Sequence[Mapping[str, Any]]) -> None:
+    """Raise `ValidationError` for queries that are not well formed."""
     if len(queries) > _QUERIES_MAX:
         raise _refused(f"The collection MetricDataQueries must not have more than {_QUERIES_MAX}.")
     if len({query["Id"] for query in queries}) < len(queries):
         raise _refused("The values for parameter id in MetricDataQueries are not unique.")
     for query in queries:
-        if "Expression" in query:
+        if _ID.fullmatch(query["Id"]) is None:
             raise _refused(
-                f"Error in expression '{query['Id']}': Lambent does not offer metric math. Ask for"
-                " the metrics and compute with their values."
+                f"The value {query['Id']} for parameter MetricDataQueries.Id is not matching the"
+                " expected pattern ^[a-z][a-zA-Z0-9_]*$."
             )
-        if "MetricStat" not in query:
-            raise _refused(f"The parameter MetricDataQueries.{query['Id']}.MetricStat is required.")
+        if ("Expression" in query) == ("MetricStat" in query):
+            raise _refused(
+                f"The parameter MetricDataQueries.{query['Id']} must have either MetricStat or"
+                " Expression."
+            )
 
 
-async def _values(
-    metrics: MetricStore, call: Call, query: Mapping[str, Any]
-) -> list[tuple[float, float]]:
-    """Moments and values of one query, in the order asked for."""
-    wanted = query["MetricStat"]
-    start, end = call.params["StartTime"], call.params["EndTime"]
-    check_statistic(wanted["Stat"], "Stat")
-    check_times(start, end, wanted["Period"])
-    found: list[tuple[float, float]] = []
-    for key in await _with_units(metrics, _key(call, wanted["Metric"]), wanted.get("Unit")):
-        for moment, values in await metrics.read(
-            key, start.timestamp(), end.timestamp(), wanted["Period"]
-        ):
-            value = statistic(values, wanted["Stat"])
-            if value is not None:
-                found.append((moment, value))
-    found.sort(reverse=call.params.get("ScanBy") != "TimestampAscending")
-    return found
+def _view(
+    result: Result, page: Sequence[tuple[float, float]], zone: datetime.timezone, *, is_whole: bool
+) -> dict[str, Any]:
+    label = result.label or result.series.label or result.id
+    return {
+        "Id": result.id,
+        "Label": label_of(result.series, label, zone),
+        "Timestamps": [at(moment) for moment, _ in page],
+        "Values": [value for _, value in page],
+        "StatusCode": "Complete" if is_whole else "PartialData",
+    }
 
 
 def _key(call: Call, metric: Mapping[str, Any]) -> MetricKey:
@@ -147,16 +152,14 @@ async def _with_units(
     return [key._replace(unit=name) for name in units]
 
 
-def _read_token(token: str | None, queries: int) -> tuple[int, int]:
-    """Which query a page begins with, and after how many of its values."""
+def _read_token(token: str | None) -> tuple[int, int]:
+    """Which result a page begins with, and after how many of its values."""
     if token is None:
         return 0, 0
-    number, _, skip = token.partition("/")
-    if not (number.isascii() and number.isdecimal() and skip.isascii() and skip.isdecimal()):
+    match = _TOKEN.fullmatch(token)
+    if match is None:
         raise ApiError("InvalidNextToken", "The next token specified is invalid.")
-    if len(number) > 9 or len(skip) > 9 or int(number) >= queries:
-        raise ApiError("InvalidNextToken", "The next token specified is invalid.")
-    return int(number), int(skip)
+    return int(match[1]), int(match[2])
 
 
 def _refused(message: str) -> ApiError:

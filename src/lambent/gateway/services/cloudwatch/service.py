@@ -1,21 +1,24 @@
-"""Amazon CloudWatch: metrics of functions, and those that functions and clients put themselves."""
+"""Amazon CloudWatch: metrics of functions, those that functions and clients put themselves, and
+alarms."""
 
 from lambent.gateway.definitions import Coverage, ServiceDefinition
-from lambent.gateway.permissions.needs import each
-from lambent.gateway.services.cloudwatch.operations import OPERATIONS
-from lambent.gateway.services.cloudwatch.permissions import METRICS, NAMESPACE
-from lambent.telemetry.series.store import MetricStore
+from lambent.gateway.services.cloudwatch.operations import OPERATIONS, CloudWatchRooms
+from lambent.gateway.services.cloudwatch.permissions import (
+    DIFFERENCES,
+    PERMISSIONS,
+    RESOURCE_NAMES,
+)
 
-CLOUDWATCH: ServiceDefinition[MetricStore] = ServiceDefinition(
+CLOUDWATCH: ServiceDefinition[CloudWatchRooms] = ServiceDefinition(
     name="cloudwatch",
     operations=OPERATIONS,
-    permissions={
-        **each("cloudwatch", ("PutMetricData",), METRICS, NAMESPACE),
-        **each("cloudwatch", ("GetMetricData", "GetMetricStatistics", "ListMetrics"), METRICS),
-    },
+    permissions=PERMISSIONS,
     failure_code="InternalServiceFault",
+    resource_names=RESOURCE_NAMES,
+    differences=DIFFERENCES,
     coverage=Coverage(
-        note="Metrics can be put, listed and read. Expressions of metric math and periods below a"
-        " minute are refused, as are alarms and dashboards."
+        note="Metrics can be put, listed and read, with metric math. Alarms have a static threshold"
+        " or follow other alarms; they call functions, notify SNS topics and send events. Periods"
+        " below a minute, anomaly detection and dashboards are refused."
     ),
 )

@@ -3,38 +3,18 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-defini
 """
 
 import datetime
-import re
 
 from lambent.model.errors import ApiError
-from lambent.telemetry.series.distribution import Distribution
-
-_PERCENTILE = re.compile(r"p(100|\d{1,2}(?:\.\d{1,10})?)")
-_PLAIN = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
-
-
-def statistic(values: Distribution, name: str) -> float | None:
-    """A statistic of values; None if it is a percentile that cannot be known. `check_statistic` has
-    accepted the name."""
-    match name:
-        case "SampleCount":
-            return values.count
-        case "Average":
-            return values.average
-        case "Sum":
-            return values.sum
-        case "Minimum":
-            return values.min
-        case "Maximum":
-            return values.max
-    return values.percentile(float(name[1:]))
+from lambent.telemetry.series.statistics import PLAIN, is_statistic
 
 
 def check_statistic(name: str, parameter: str) -> None:
     """Raises `InvalidParameterValue` for a statistic that does not exist or is not offered."""
-    if name not in _PLAIN and _PERCENTILE.fullmatch(name) is None:
+    if not is_statistic(name):
         raise invalid(
             f"The value {name} for parameter {parameter} is not supported. Use one of"
-            f" {', '.join(_PLAIN)} or a percentile such as p99."
+            f" {', '.join(PLAIN)}, a percentile such as p99, or a trimmed statistic such as"
+            " tm90, TC(:100), IQM or PR(:300)."
         )
 
 

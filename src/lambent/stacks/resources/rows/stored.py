@@ -20,7 +20,6 @@ def _stored(name: str, physical: str = "{$name}", named: str = "", **attributes:
     )
 
 
-_ALARM = "arn:aws:cloudwatch:{$region}:{$account}:alarm:{$id}"
 _TARGET = "{ResourceId}|{ScalableDimension}|{ServiceNamespace}"
 _POLICY_ARN = "arn:aws:autoscaling:{$region}:{$account}:scalingPolicy:{$name}"
 
@@ -28,8 +27,6 @@ ROWS = (
     _stored("AWS::ApplicationAutoScaling::ScalableTarget", _TARGET, Id="{$id}"),
     _stored("AWS::ApplicationAutoScaling::ScalingPolicy", _POLICY_ARN, Arn="{$id}"),
     _stored("AWS::CDK::Metadata"),
-    _stored("AWS::CloudWatch::Alarm", "{AlarmName}", "AlarmName", Arn=_ALARM),
-    _stored("AWS::CloudWatch::CompositeAlarm", "{AlarmName}", "AlarmName", Arn=_ALARM),
     _stored("AWS::CloudWatch::Dashboard", "{DashboardName}", "DashboardName"),
     _stored("AWS::CodeDeploy::Application", "{ApplicationName}", "ApplicationName"),
     _stored(

@@ -1,0 +1,1 @@
+"""Alarms of CloudWatch, as rules without I/O."""

@@ -1,0 +1,1 @@
+"""Alarms of CloudWatch, evaluated as time passes."""
