@@ -2,8 +2,8 @@
 import { html, useState } from "../lib.js";
 import { aws, awsAll, page } from "../api.js";
 import { shortArn } from "../arns.js";
+import { localTime } from "../format.js";
 import { link, useAction, useData } from "../hooks.js";
-import { upcoming } from "../schedule_times.js";
 import { Badge, Button, Card, Empty, ErrorBox, Heading, Loaded, Table, Tabs, Time } from "../ui.js";
 
 const TABS = [["schedules", "Schedules"], ["rules", "Rules"], ["hooks", "Hooks"], ["pools", "User pools"], ["distributions", "Distributions"]];
@@ -34,21 +34,30 @@ function Toggle({ name, isOn, change, reload }) {
 
 const stateOf = (isOn) => html`<${Badge}>${isOn ? "Enabled" : "Disabled"}<//>`;
 
-function Next({ expression, timezone, isOn, from }) {
-  if (!isOn) return "–";
-  const [first, ...more] = upcoming(expression, { timezone, from, count: 5 });
-  if (!first) return "–";
-  return html`<span title=${more.map((each) => each.toLocaleString()).join("\n")}><${Time} at=${first.getTime() / 1000} /></span>`;
+// The next times of a schedule, as the platform knows them.
+function Next({ times }) {
+  if (!times?.length) return "–";
+  const [first, ...more] = times;
+  return html`<span title=${more.map(localTime).join("\n")}><${Time} at=${first} /></span>`;
+}
+
+// The times by the ARN of the schedule or rule.
+async function loadTimes(signal) {
+  const { schedules } = await page("/_lambent/schedules", { signal });
+  return new Map(schedules.map((each) => [each.arn, each.next]));
 }
 
 async function loadSchedules(signal) {
   const list = await awsAll("scheduler", "ListSchedules", { MaxResults: 100 }, { items: "Schedules", token: "NextToken", signal, max: 500 });
-  return Promise.all(list.map(({ Name, GroupName }) => aws("scheduler", "GetSchedule", { Name, GroupName }, { signal })));
+  const [times, ...schedules] = await Promise.all([
+    loadTimes(signal), ...list.map(({ Name, GroupName }) => aws("scheduler", "GetSchedule", { Name, GroupName }, { signal })),
+  ]);
+  return schedules.map((each) => ({ ...each, next: times.get(each.Arn) }));
 }
 
 // UpdateSchedule replaces all of a schedule, so it gets all of it back.
 function changed(schedule, isOn) {
-  const { Arn, CreationDate, LastModificationDate, ...members } = schedule;
+  const { Arn, CreationDate, LastModificationDate, next, ...members } = schedule;
   return aws("scheduler", "UpdateSchedule", { ...members, State: isOn ? "ENABLED" : "DISABLED" });
 }
 
@@ -57,7 +66,7 @@ function ScheduleList() {
   const columns = [
     { title: "Schedule", main: true, cell: (row) => `${row.GroupName === "default" ? "" : `${row.GroupName}/`}${row.Name}` },
     { title: "Expression", minor: true, cell: (row) => html`<code>${row.ScheduleExpression}</code> ${row.ScheduleExpressionTimezone !== "UTC" ? row.ScheduleExpressionTimezone : ""}` },
-    { title: "Next", cell: (row) => html`<${Next} expression=${row.ScheduleExpression} timezone=${row.ScheduleExpressionTimezone} isOn=${row.State === "ENABLED"} from=${row.StartDate ?? row.CreationDate} />` },
+    { title: "Next", cell: (row) => html`<${Next} times=${row.next} />` },
     { title: "Target", minor: true, main: true, cell: (row) => html`<span title=${row.Target.Arn}>${shortArn(row.Target.Arn)}</span>` },
     { title: "State", cell: (row) => stateOf(row.State === "ENABLED") },
     { title: "Actions", minor: true, numeric: true, cell: (row) => html`<${Toggle} name=${row.Name} isOn=${row.State === "ENABLED"} change=${(isOn) => changed(row, isOn)} reload=${found.reload} />` },
@@ -71,8 +80,10 @@ async function loadRules(signal) {
   const buses = await awsAll("events", "ListEventBuses", {}, { items: "EventBuses", token: "NextToken", signal, max: 100 });
   const lists = await Promise.all(buses.map((bus) => awsAll("events", "ListRules", { EventBusName: bus.Name }, { items: "Rules", token: "NextToken", signal, max: 500 })));
   const rules = lists.flat();
-  const targets = await Promise.all(rules.map(({ Name, EventBusName }) => aws("events", "ListTargetsByRule", { Rule: Name, EventBusName }, { signal })));
-  return rules.map((rule, at) => ({ ...rule, targets: targets[at].Targets }));
+  const [times, ...targets] = await Promise.all([
+    loadTimes(signal), ...rules.map(({ Name, EventBusName }) => aws("events", "ListTargetsByRule", { Rule: Name, EventBusName }, { signal })),
+  ]);
+  return rules.map((rule, at) => ({ ...rule, targets: targets[at].Targets, next: times.get(rule.Arn) }));
 }
 
 function RuleList() {
@@ -80,7 +91,7 @@ function RuleList() {
   const columns = [
     { title: "Rule", main: true, cell: (row) => `${row.EventBusName === "default" ? "" : `${row.EventBusName}/`}${row.Name}` },
     { title: "When", main: true, cell: (row) => html`<code title=${row.EventPattern ?? ""}>${row.ScheduleExpression ?? row.EventPattern}</code>` },
-    { title: "Next", minor: true, cell: (row) => (row.ScheduleExpression ? html`<${Next} expression=${row.ScheduleExpression} timezone="UTC" isOn=${row.State === "ENABLED"} />` : "–") },
+    { title: "Next", minor: true, cell: (row) => html`<${Next} times=${row.next} />` },
     { title: "Targets", minor: true, main: true, cell: (row) => html`<span title=${row.targets.map((each) => each.Arn).join("\n")}>${row.targets.map((each) => shortArn(each.Arn)).join(", ") || "none"}</span>` },
     { title: "State", cell: (row) => stateOf(row.State !== "DISABLED") },
     { title: "Actions", minor: true, numeric: true, cell: (row) => html`<${Toggle} name=${row.Name} isOn=${row.State !== "DISABLED"}
