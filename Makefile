@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-fast test-long crash crash-stacks burst stress fuzz-snapshots hosts check check-install bench \
-  format docs lock vendor-console
+  format docs lock vendor-console console-images
 
 help: ## Say what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -92,6 +92,9 @@ docs: setup ## Write docs/reference from the code
 vendor-console: setup ## Copy the libraries of the console from their npm packages
 	@tools/make-test-needs
 	@$(PYTHON) tools/vendor_console.py
+
+console-images: setup ## Take the pictures of the console for the documentation
+	@CONSOLE_IMAGES=1 $(PYTEST) -q tests/console/test_looks.py -k pictures
 
 lock: setup ## Write the installed versions to requirements/dev.lock
 	@$(PYTHON) tools/lock.py >requirements/dev.lock

@@ -61,7 +61,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(
         viewport={**WIDE}, locale="en-US", timezone_id="UTC", reduced_motion="reduce"
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(8_000)
     yield context
     context.close()
 

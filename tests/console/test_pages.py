@@ -18,3 +18,9 @@ def test_functions_are_listed_and_found(page: Page, console_platform: Platform) 
     expect(page.get_by_role("link", name="greeter")).to_be_visible()
     page.get_by_label("Search functions").fill("nothing like this")
     expect(page.get_by_text("No function matches.")).to_be_visible()
+
+
+def test_the_host_page_says_what_the_platform_knows(page: Page, console_platform: Platform) -> None:
+    open_page(page, console_platform, "host")
+    expect(page.get_by_text("the launcher responds")).to_be_visible()
+    expect(page.get_by_text("sudo lambent doctor")).to_be_visible()

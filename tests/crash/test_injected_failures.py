@@ -548,6 +548,25 @@ def _notify(world: World) -> None:
     wait_for(has_all, "the last event is heard", 60)
 
 
+def _record_metric(world: World) -> None:
+    """A metric filter counts what is logged after it was put."""
+    logs, name = world.platform.client("logs"), f"m-{uuid.uuid4().hex}"
+    logs.create_log_group(logGroupName=name)
+    logs.create_log_stream(logGroupName=name, logStreamName="s")
+    metric = {"metricName": name, "metricNamespace": "crash", "metricValue": "1"}
+    logs.put_metric_filter(
+        logGroupName=name, filterName="f", filterPattern="", metricTransformations=[metric]
+    )
+
+    def is_counted() -> bool:
+        event = {"timestamp": int(time.time() * 1000), "message": "counted"}
+        logs.put_log_events(logGroupName=name, logStreamName="s", logEvents=[event])
+        metrics = world.platform.client("cloudwatch").list_metrics(MetricName=name)["Metrics"]
+        return bool(metrics)
+
+    wait_for(is_counted, "the metric is recorded", 60)
+
+
 def _query_logs(status: str, world: World) -> None:
     """A query that fails says so, and the next one works."""
     logs, group = world.platform.client("logs"), f"/aws/lambda/q-{uuid.uuid4().hex}"
@@ -649,6 +668,7 @@ REACH: dict[str, Reach] = {
     "assembly/events.py:alarms.run": _runs(),
     "triggers/alarms/ticker.py:sleep": _runs(),
     "assembly/events.py:ticker.run": _runs(World.ticks),
+    "assembly/logs.py:recorder.run": _runs(_record_metric),
     "assembly/stacks.py:run": _signal,
     "stacks/cloud_control/runs.py:self._run": _fails(_make_resource),
     "stacks/room.py:requests.watch": _runs(_make_resource),
@@ -687,6 +707,9 @@ REACH: dict[str, Reach] = {
     "console/front.py:self._perform": _clicks,
     "gateway/admin_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/mappings", 200
+    ),
+    "gateway/status_page.py:self._serve": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/status", 200
     ),
     "gateway/hooks_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/hooks", 200

@@ -5,7 +5,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,13 @@ def handler(event, context):
     while time.time() < event["until"]:
         time.sleep(0.05)
     print("ended", event["number"])
+"""
+COUNTED = """
+import time
+def handler(event, context):
+    began = time.time()
+    time.sleep(0.1)
+    return [began, time.time()]
 """
 READS = """
 import base64
@@ -159,6 +168,43 @@ def test_nodes_are_one_platform(start_node: Callable[[str], Platform], kinesis: 
     assert len(set(read_by(one) + read_by(two))) == len(read_by(one) + read_by(two)) == 120
     assert one.stop() == 0
     wait_states(two, "live")
+
+
+def most_at_once(spans: Iterable[tuple[float, float]]) -> int:
+    """How many of these overlap."""
+    edges = sorted([(end, -1) for _, end in spans] + [(begin, 1) for begin, _ in spans])
+    return max(accumulate(change for _, change in edges), default=0)
+
+
+def test_no_limit_is_exceeded(start_node: Callable[[str], Platform]) -> None:
+    """Two nodes count reserved concurrency together, and use all of it, wherever calls come in."""
+    nodes = [start_node("one"), start_node("two")]
+    for node in nodes:
+        wait_states(node, "live", "live")
+    client = nodes[0].client("lambda")
+    deploy(client, "counted", {"app.py": COUNTED})
+    client.put_function_concurrency(FunctionName="counted", ReservedConcurrentExecutions=4)
+    spans: list[tuple[float, float]] = []
+    throttled: list[str] = []
+
+    def call(node: Platform, number: int) -> None:
+        own = node.client("lambda")
+        for _ in range(number):
+            try:
+                began, ended = invoke(own, "counted")[0]
+                spans.append((began, ended))
+            except ClientError as error:
+                throttled.append(error.response["Error"]["Code"])
+
+    for loads in ((6, 6), (8, 0), (0, 8)):
+        spans.clear()
+        throttled.clear()
+        with ThreadPoolExecutor(16) as callers:
+            for node, load in zip(nodes, loads, strict=True):
+                for _ in range(load):
+                    callers.submit(call, node, 12)
+        assert set(throttled) == {"TooManyRequestsException"}
+        assert most_at_once(spans) == 4, loads
 
 
 def test_a_lost_node_is_replaced(start_node: Callable[[str], Platform], kinesis: Kinesis) -> None:

@@ -122,7 +122,7 @@ async def open_control_plane(
         groups = LogGroups(storage.store, storage.logs, storage.clock)
         if ports.open_subscriptions is not None:
             await ports.open_subscriptions(groups)
-        register_logs(storage, gateway, groups)
+        await register_logs(storage, gateway, groups)
         alarms = Alarms(storage.store, storage.clock, ports.alarm_actions)
         cloudwatch = CloudWatchRooms(storage.metrics, alarms)
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(cloudwatch))

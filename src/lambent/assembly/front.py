@@ -4,13 +4,14 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
 from lambent.assembly.api import Api
 from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.garbage import Garbage
 from lambent.assembly.privileged import Privileged
-from lambent.assembly.status import observe_status
+from lambent.assembly.status import observe_status, without_names
 from lambent.assembly.storage import Storage
 from lambent.asynchronous.operations import QueueOperations
 from lambent.control.log_groups import LogGroups
@@ -29,6 +30,8 @@ from lambent.gateway.services.lambda_.invoke import (
     InvokeOperation,
 )
 from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.status_page import PATH as STATUS
+from lambent.gateway.status_page import StatusPage
 from lambent.identity.service_roles import ServiceRoles
 from lambent.instance.operator_socket import Operations, open_operator_socket
 from lambent.invocation.debugging import DebugCalls
@@ -158,10 +161,11 @@ async def open_operator_commands(
     settings: Settings,
     privileged: Privileged,
     storage: Storage,
+    api: Api,
     execution: Execution,
     console_link: Callable[[], Awaitable[Mapping[str, object]]],
 ) -> AsyncIterator[None]:
-    """Serve `lambent status`, `lambent gc` and `lambent open`."""
+    """Serve `lambent status`, also as a page, `lambent gc` and `lambent open`."""
     observe = partial(
         observe_status,
         settings,
@@ -172,6 +176,12 @@ async def open_operator_commands(
         storage.store,
         execution.node,
     )
+
+    async def observe_without_names() -> Mapping[str, Any]:
+        return without_names(await observe())
+
+    page = StatusPage(api.authorizer, observe_without_names, storage.tasks)
+    api.gateway.fronts.add_path(STATUS, Front(handle=page.handle))
     garbage = Garbage(
         execution.node.code, storage.packages.needed, (storage.blobs, storage.payloads)
     )

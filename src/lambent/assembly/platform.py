@@ -107,8 +107,9 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()
         if storage.membership is not None:
-            await enter(open_node(storage, storage.membership, api, url))
-        await enter(open_operator_commands(settings, privileged, storage, execution, link))
+            node_url = settings.store.node_url
+            await enter(open_node(node_url, storage, storage.membership, api, execution, url))
+        await enter(open_operator_commands(settings, privileged, storage, api, execution, link))
         start_loop(tasks, clock, manager.show_life, clock)
         start_loop(tasks, clock, keep_log_short, data.state, clock)
         # What is loaded by now stays: the garbage collector, which `lambent up` has disabled, need

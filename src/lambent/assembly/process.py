@@ -46,7 +46,7 @@ async def serve_until_stopped(
         async with open_front_door(api.gateway, settings.gateway, *plain, tls=tls) as server:
             start_loop(watching, clock, _watch_signals, signals, stop, server)
             start_loop(watching, clock, _watch_database, storage.store, clock, stop, server)
-            if data.is_of_unit:
+            if data.is_of_unit or storage.membership is not None:
                 start_loop(
                     watching, clock, _watch_launcher, execution.sandboxes, clock, stop, server
                 )
@@ -72,7 +72,8 @@ def raise_cause_of_end(privileged: Privileged, storage: Storage, execution: Exec
     """Raise StoreError or SandboxError if the platform did not end because it was asked to."""
     if storage.store.lost is not None:
         raise storage.store.lost
-    if execution.sandboxes.is_gone and privileged.data.is_of_unit:
+    must_end = privileged.data.is_of_unit or storage.membership is not None
+    if execution.sandboxes.is_gone and must_end:
         raise SandboxError("the launcher, which builds the sandboxes, has ended unexpectedly")
 
 
@@ -114,8 +115,8 @@ async def _watch_database(
 async def _watch_launcher(
     sandboxes: Launcher, clock: Clock, stop: anyio.Event, server: HttpServer
 ) -> None:
-    """End when the launcher has ended: only a new platform has one, and systemd starts it. Without
-    systemd the API stays up. Callers that wait for a response get an error."""
+    """End when the launcher has ended: only a new platform has one. Callers that wait for a
+    response get an error."""
     await sandboxes.wait_gone()
     stop.set()
     await clock.sleep(_LAST_RESPONSES_S)

@@ -14,10 +14,11 @@ about the call, `InvocationEnded`.
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import anyio
 
-from lambent.invocation.admission import Admission, RunningCounter
+from lambent.invocation.admission import Admission, RunningCounter, Shortage
 from lambent.invocation.call import Call, CallResult
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.checks import state_error, tenant_error
@@ -48,6 +49,8 @@ _NONE = Concurrency()
 
 MakeReply = Callable[[InvocationRequest], Reply]
 """Makes the reply of a call, given the request as it goes down."""
+WaitForShare = Callable[[Shortage, Callable[[], None]], None]
+"""Calls the function once, when there is more or certainly none."""
 _End = Callable[[InvocationRequest, Reply, RunningCounter, Outcome, RunReport], None]
 
 
@@ -61,8 +64,12 @@ class Invoker:
         node: Node,
         clock: Clock,
         tracer: Tracer | None = None,
+        *,
+        wait_for_share: WaitForShare | None = None,
     ) -> None:
-        """Without a tracer no call is traced."""
+        """Without a tracer no call is traced. `wait_for_share` is needed if admission has shares of
+        limits."""
+        self._wait_for_share = wait_for_share
         self._admission = admission
         self._catalog = catalog
         self._node = node
@@ -158,6 +165,26 @@ class Invoker:
         if loops >= LOOPS_MAX and not route.may_loop:
             refused = Refused(recursive(call.key), Refusal.LOOP)
         admitted = refused or self._admit(request)
+        if isinstance(admitted, Shortage):
+            assert self._wait_for_share is not None
+            self._wait_for_share(admitted, partial(self._run_again, request, reply, admitted))
+            return
+        self._submit(request, reply, admitted)
+
+    def _run_again(self, request: InvocationRequest, reply: Reply, short: Shortage) -> None:
+        """Run a call that has waited for this node's share of a limit to be raised."""
+        admitted = self._admit(request)
+        if isinstance(admitted, Shortage):
+            if admitted.purse != short.purse and self._wait_for_share is not None:
+                # The limits have changed meanwhile.
+                self._wait_for_share(admitted, partial(self._run_again, request, reply, admitted))
+                return
+            admitted = admitted.refused
+        self._submit(request, reply, admitted)
+
+    def _submit(
+        self, request: InvocationRequest, reply: Reply, admitted: RunningCounter | Refused
+    ) -> None:
         if isinstance(admitted, Refused):
             self._end(request, reply, None, admitted, NOT_RUN)
             return
@@ -168,7 +195,7 @@ class Invoker:
             self._admission.release(admitted)
             raise
 
-    def _admit(self, request: InvocationRequest) -> RunningCounter | Refused:
+    def _admit(self, request: InvocationRequest) -> RunningCounter | Refused | Shortage:
         if (error := tenant_error(request.function, request.tenant_id)) is not None:
             return Refused(error, Refusal.INVALID)
         if (error := state_error(request.function)) is not None:

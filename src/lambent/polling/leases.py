@@ -5,10 +5,9 @@ few of them move when a node comes or goes. The preferred node begins when no ot
 lease. A node that is not preferred any more stops, and then drops the lease.
 """
 
-import hashlib
-from collections.abc import Sequence
 from typing import Protocol
 
+from lambent.model.nodes import preferred
 from lambent.store.membership import Membership
 from lambent.store.store import Store
 
@@ -62,12 +61,3 @@ class SharedLeases:
             number = self._membership.number
             await self._store.transact(lambda tx: tx.nodes.drop_lease(uuid, number))
             self._held.discard(uuid)
-
-
-def preferred(uuid: str, nodes: Sequence[int]) -> int | None:
-    """The node that is to poll a mapping; None if there is none."""
-    return max(nodes, key=lambda number: _weight(uuid, number), default=None)
-
-
-def _weight(uuid: str, number: int) -> bytes:
-    return hashlib.blake2b(f"{number}:{uuid}".encode(), digest_size=8).digest()

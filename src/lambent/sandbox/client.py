@@ -428,6 +428,11 @@ class Launcher:
             volume=spec.volume.name,
         )
 
+    def stay(self, seconds: float) -> None:
+        """This platform runs. If it does not say so again within this time, the launcher ends, with
+        all boxes."""
+        self.tell("stay", milliseconds=max(round(seconds * 1000), 1))
+
     def prepare(self, template: Template, volume_mb: int) -> None:
         self.tell("prepare", template=_describe(template), volume_mb=volume_mb)
 

@@ -7,9 +7,12 @@ portable SQL.
 """
 
 import functools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -67,7 +70,18 @@ def name_of(url: sa.URL) -> str:
     return f"the database {file_of(url) or url.render_as_string(hide_password=True)}"
 
 
-def connection_info(url: sa.URL) -> str:
+@asynccontextmanager
+async def open_session(url: sa.URL) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A connection of its own to a PostgreSQL database, without transactions. Unlike psycopg's own
+    context manager, it is closed at once when its task is cancelled. Raises `psycopg.Error`."""
+    connection = await psycopg.AsyncConnection.connect(_connection_info(url), autocommit=True)
+    try:
+        yield connection
+    finally:
+        connection.pgconn.finish()
+
+
+def _connection_info(url: sa.URL) -> str:
     """The connection string of a PostgreSQL database, for psycopg itself."""
     given = url.translate_connect_args(username="user", database="dbname")
     query = {name: value for name, value in url.query.items() if isinstance(value, str)}

@@ -12,9 +12,10 @@ import psycopg
 from lambent.kit.clock import Clock
 from lambent.kit.waiting import wait_at_most
 from lambent.store.changes import CHANNEL
-from lambent.store.database import connection_info
+from lambent.store.database import open_session
 from lambent.store.outage import is_away
 from lambent.store.problems import StoreUnavailable
+from lambent.store.shares import CHANNEL as SHARES
 from lambent.store.store import Store
 
 _LOOK_S = 0.5
@@ -24,9 +25,17 @@ _AGAIN_S = 1.0
 class Feed:
     """Keeps a store up to date with other platforms; only needed where the database is shared."""
 
-    def __init__(self, store: Store, clock: Clock, applied: Callable[[], object]) -> None:
-        """`applied` is called when changes have been applied."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        applied: Callable[[], object],
+        asked: Callable[[], object],
+    ) -> None:
+        """`applied` is called when changes have been applied; `asked`, when another platform needs
+        more of a limit that is shared out."""
         self._applied = applied
+        self._asked = asked
         self._store = store
         self._clock = clock
         self._bell = anyio.Event()
@@ -55,11 +64,13 @@ class Feed:
                 await self._clock.sleep(_AGAIN_S)  # The store has already logged the outage.
 
     async def _listen(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(
-            connection_info(self._store.url), autocommit=True
-        )
-        async with connection:
-            await connection.execute(f"LISTEN {CHANNEL}".encode())
+        async with open_session(self._store.url) as connection:
+            for channel in (CHANNEL, SHARES):
+                await connection.execute(f"LISTEN {channel}".encode())
             self._bell.set()
-            async for _ in connection.notifies():
-                self._bell.set()
+            async for notification in connection.notifies():
+                if notification.channel == SHARES:
+                    if notification.payload != str(self._store.starts):
+                        self._asked()
+                else:
+                    self._bell.set()

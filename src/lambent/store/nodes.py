@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from lambent.model.nodes import Node, NodeState
 from lambent.store.holding import RUNNING, Holder
+from lambent.store.shares import ShareRows
 from lambent.store.tables import mapping_leases, nodes
 from lambent.store.upserts import insert_new
 
@@ -40,12 +41,19 @@ class NodeRows:
                 document={**dataclasses.asdict(holder), "release": release, "url": ""},
                 state=NodeState.LIVE,
                 beats=0,
+                is_suspect=False,
             )
         )
 
-    def remove(self, number: int, *, beats: int | None = None) -> bool:
+    def suspect(self, number: int, *, beats: int) -> None:
+        """Mark a node that has not renewed its row since so many beats."""
+        which = sa.and_(_nodes.number == number, _nodes.beats == beats)
+        self._connection.execute(sa.update(nodes).where(which).values(is_suspect=True))
+
+    def remove(self, number: int, *, beats: int | None = None, has_ended: bool = False) -> bool:
         """Remove a node and all it holds; with `beats`, only if it has not renewed its row since.
-        Returns whether it was there."""
+        Its shares of concurrency stay counted for a while, unless all it ran `has_ended`. Returns
+        whether it was there."""
         which = _nodes.number == number
         if beats is not None:
             which &= _nodes.beats == beats
@@ -56,12 +64,13 @@ class NodeRows:
         ).scalars()
         self._changed_mappings.update(held)
         self._connection.execute(sa.delete(mapping_leases).where(_leases.node == number))
+        ShareRows(self._connection).leave(number, has_ended=has_ended)
         return True
 
     def remove_all(self) -> None:
         """Remove all nodes: a platform has the database for itself."""
         for number in self._numbers():
-            self.remove(number)
+            self.remove(number, has_ended=True)
 
     def hold(self, number: int) -> bool:
         """Keep a node from being removed until this transaction ends. Returns whether it is still
@@ -108,8 +117,9 @@ class NodeRows:
 
 
 BEAT = f"""
-WITH beat AS (UPDATE nodes SET beats = beats + 1, seen = %(seen)s WHERE number = %(number)s)
-SELECT number, document, state, seen, beats, number IN (
+WITH beat AS (UPDATE nodes SET beats = beats + 1, is_suspect = false, seen = %(seen)s
+    WHERE number = %(number)s)
+SELECT number, document, state, seen, beats, is_suspect, number IN (
     SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
     AND classid = {RUNNING}
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -120,13 +130,14 @@ SELECT number, document, state, seen, beats, number IN (
 
 def node_of(row: Sequence[Any]) -> Node:
     """A row of `BEAT`."""
-    number, document, state, seen, beats, is_connected = row
+    number, document, state, seen, beats, is_suspect, is_connected = row
     return Node(
         number=number,
         **_known(document),
         state=NodeState(state),
         seen=seen,
         beats=beats,
+        is_suspect=is_suspect,
         is_connected=is_connected,
     )
 

@@ -18,6 +18,10 @@ class StoreSettings:
     time: together they are one platform (docs/nodes.md). Default: false. Each counts concurrency by
     itself. All need the same packages: see `blobs_dir` and `blobs_url`."""
 
+    node_url: str = ""
+    """URL at which other nodes reach this one, such as `http://10.0.0.1:5262`. Default: empty,
+    which means the address that it listens on, or the machine's name if that is all addresses."""
+
     blobs_dir: str = ""
     """Directory of deployment packages, created if missing; the platform becomes its owner. Large
     payloads of events are stored next to it, in a directory whose name ends in `-events`. Default:

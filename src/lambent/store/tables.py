@@ -35,6 +35,8 @@ nodes = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("seen", sa.BigInteger),
     sa.Column("beats", sa.BigInteger, nullable=False),
+    # Whether another node has missed its beats since the last one.
+    sa.Column("is_suspect", sa.Boolean, nullable=False),
 )
 
 # What changed, in the order of the commits and without gaps: see store.changes. Old rows go.
@@ -272,6 +274,21 @@ mapping_leases = sa.Table(
     metadata,
     sa.Column("uuid", sa.String(36), primary_key=True),
     sa.Column("node", sa.BigInteger, nullable=False),
+)
+
+# How much of a limit each node counts against: see model.shares.
+concurrency_shares = sa.Table(
+    "concurrency_shares",
+    metadata,
+    # A function, or an account and Region, separated by colons.
+    sa.Column("purse", sa.String(256), primary_key=True),
+    sa.Column("node", sa.BigInteger, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    # Whether another node needs what is not used.
+    sa.Column("asked", sa.Boolean, nullable=False),
+    # When the share of a node that is gone is free, in epoch seconds of the database.
+    sa.Column("free_at", sa.Double),
+    sa.Index("ix_concurrency_shares_node", "node"),
 )
 
 _free = sa.text("claimed_by IS NULL")

@@ -28,6 +28,7 @@ from lambent.store.nodes import NodeRows
 from lambent.store.objects import ObjectRows
 from lambent.store.pool_users import PoolUserRows
 from lambent.store.positions import Positions
+from lambent.store.shares import ShareRows
 from lambent.store.tags import TagRows
 from lambent.store.ticks import TickRows
 from lambent.store.unused_packages import UnusedPackages
@@ -58,6 +59,7 @@ class Transaction:
     ticks: TickRows
     unused_packages: UnusedPackages
     nodes: NodeRows
+    shares: ShareRows
     changes: ChangeRows
     locks: Locks
 
@@ -153,6 +155,7 @@ def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
         ticks=TickRows(connection),
         unused_packages=UnusedPackages(connection),
         nodes=NodeRows(connection, touched.mappings),
+        shares=ShareRows(connection),
         changes=ChangeRows(connection),
         locks=Locks(connection),
     )

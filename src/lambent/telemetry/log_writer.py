@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import resource
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -136,6 +136,10 @@ class Writer:
         """A descriptor of the current segment."""
         self._is_taken = False
         """Whether the flusher is writing events of this stream; later ones come after."""
+        self._youngest_ms = 0
+        """The latest time of events that `put` got."""
+        self.has_failed = False
+        """Whether events were lost since this was last reset."""
         store.dirty.add(self)
 
     def append(self, timestamp_ms: int, message: bytes) -> None:
@@ -157,6 +161,18 @@ class Writer:
         taps = self._store.taps
         if taps and (tap := taps.get((self._scope, self._group))) is not None:
             tap.add(self._stream, at_ms, message)
+
+    def put(self, events: Sequence[tuple[int, bytes]], encoded: bytes) -> None:
+        """Append events as a caller wrote them, perhaps of the future, with what the file gets."""
+        if not self._buffer:
+            self._store.dirty.add(self)
+        self._buffer.append(encoded)
+        self._buffered_bytes += len(encoded)
+        self._youngest_ms = max(self._youngest_ms, events[-1][0])
+        tap = self._store.taps.get((self._scope, self._group))
+        if tap is not None:
+            for at_ms, message in events:
+                tap.add(self._stream, at_ms, message)
 
     @property
     def is_full(self) -> bool:
@@ -183,6 +199,7 @@ class Writer:
         try:
             self._write(self._file, data)
         except OSError as error:
+            self.has_failed = True
             store.note_failure(error)
         else:
             store.note_write(len(data))
@@ -252,6 +269,9 @@ class Writer:
             written = os.write(file, data)
             while written < len(data):
                 written += os.write(file, data[written:])
+            if self._youngest_ms and self._youngest_ms > self._now() * 1000:
+                # Readers rely on it: no event is younger than its segment.
+                os.utime(file, (self._youngest_ms / 1000,) * 2)
         except OSError:
             self._begin_segment()
             raise

@@ -173,6 +173,7 @@ class LogStore:
             try:
                 self._bytes_since_trim += writer.write(events)
             except OSError as error:
+                writer.has_failed = True
                 failure = error
         if failure is not None:
             self.note_failure(failure)
@@ -189,7 +190,8 @@ class LogStore:
 
     async def has_group(self, account: AccountId, region: Region, group: str) -> bool:
         """Whether there is such a group."""
-        return await self.stream_names(account, region, group) is not None
+        await self.flush()
+        return await anyio.to_thread.run_sync(self.directory_of(account, region, group).is_dir)
 
     async def create_group(self, account: AccountId, region: Region, group: str) -> bool:
         """Create a group; returns False if there is one already."""
@@ -206,6 +208,42 @@ class LogStore:
         directory = segments.directory_of(self._scope(account, region), group)
         await anyio.to_thread.run_sync(lambda: shutil.rmtree(directory, ignore_errors=True))
         return True
+
+    async def create_stream(
+        self, account: AccountId, region: Region, group: str, stream: str
+    ) -> bool:
+        """Create a stream of a group that exists; returns False if there is one already."""
+        parent = self.directory_of(account, region, group)
+
+        def create() -> bool:
+            if segments.is_named(segments.directory_of(parent, stream)):
+                return False
+            segments.make_directory(parent, stream)
+            return True
+
+        self._streams_since_trim += 1
+        return await anyio.to_thread.run_sync(create)
+
+    async def delete_stream(
+        self, account: AccountId, region: Region, group: str, stream: str
+    ) -> bool:
+        """Delete a stream with its events; returns whether it was there. A function that still
+        writes begins it again."""
+        await self.flush()
+        directory = segments.directory_of(self.directory_of(account, region, group), stream)
+
+        def delete() -> bool:
+            if not segments.is_named(directory):
+                return False
+            shutil.rmtree(directory, ignore_errors=True)
+            return True
+
+        return await anyio.to_thread.run_sync(delete)
+
+    async def has_stream(self, account: AccountId, region: Region, group: str, stream: str) -> bool:
+        """Whether there is such a stream."""
+        directory = segments.directory_of(self.directory_of(account, region, group), stream)
+        return await anyio.to_thread.run_sync(segments.is_named, directory)
 
     async def describe_groups(self, account: AccountId, region: Region) -> list[LogGroup]:
         """All groups, by name."""
@@ -261,6 +299,8 @@ class LogStore:
         bounds: Bounds,
         matches: Callable[[str], bool],
         after: EventKey | None,
+        *,
+        is_forward: bool = True,
     ) -> tuple[list[tuple[str, LogEvent]], bool]:
         """See `queries.group_page`. Raises `TimeoutError` if it takes too long."""
         await self.flush()
@@ -269,12 +309,14 @@ class LogStore:
         async with self._scanning:
             deadline = self._clock.monotonic() + _SCAN_S_MAX
             return await anyio.to_thread.run_sync(
-                queries.group_page,
-                directories,
-                bounds,
-                matches,
-                after,
-                lambda: self._clock.monotonic() > deadline,
+                lambda: queries.group_page(
+                    directories,
+                    bounds,
+                    matches,
+                    after,
+                    lambda: self._clock.monotonic() > deadline,
+                    is_forward=is_forward,
+                )
             )
 
     def directory_of(self, account: AccountId, region: Region, group: str) -> Path:

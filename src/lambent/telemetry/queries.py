@@ -67,16 +67,23 @@ def group_page(
     matches: Callable[[str], bool],
     after: EventKey | None,
     is_late: Callable[[], bool],
+    *,
+    is_forward: bool = True,
 ) -> tuple[list[tuple[str, LogEvent]], bool]:
     """Return the first events after `after` for whose text `matches` is true, by time across
-    streams; and whether there are more. Raises `TimeoutError` once `is_late`."""
+    streams, or with the latest first; and whether there are more. Raises `TimeoutError` once
+    `is_late`."""
     found: list[tuple[EventKey, str, LogEvent]] = []
     held_bytes = 0
     last: EventKey | None = None
+    if after is not None and not is_forward:
+        after = _backward(after)
     for name, directory in streams:
         for path in segments.segments(directory):
             for event in _in_time(path, bounds):
                 key = event_key(name, event)
+                if not is_forward:
+                    key = _backward(key)
                 if (after is not None and key <= after) or (last is not None and key > last):
                     continue
                 if is_late():
@@ -91,6 +98,12 @@ def group_page(
                     last = found[-1][0] if has_more else last
     found, has_more = _first(found, bounds)
     return [(name, event) for _, name, event in found], has_more or last is not None
+
+
+def _backward(key: EventKey) -> EventKey:
+    """A key that sorts the other way round."""
+    timestamp_ms, number, position = key
+    return -timestamp_ms, -number, -position
 
 
 def _first(

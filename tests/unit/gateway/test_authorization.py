@@ -347,8 +347,29 @@ CASES: Mapping[str, Sequence[Case]] = {
     ),
     **dict.fromkeys(("DescribeLogStreams", "FilterLogEvents"), (GROUPS,)),
     "GetLogEvents": (GROUPS, STREAM),
+    "DescribeMetricFilters": (
+        Case((GROUP, f"{GROUP}:*"), [{"logGroupName": "/prod/g"}]),
+        Case(("*", f"arn:aws:logs:us-east-1:{HERE}:log-group:*"), [{}]),
+    ),
     **dict.fromkeys(
-        ("GetQueryResults", "StopQuery", "DescribeQueries", "GetLogRecord"), (NEITHER,)
+        ("GetLogGroupFields", "PutLogGroupDeletionProtection"),
+        (
+            Case(
+                (GROUP, f"{GROUP}:*"), [{"logGroupIdentifier": each} for each in (GROUP, "/prod/g")]
+            ),
+        ),
+    ),
+    **dict.fromkeys(
+        ("PutLogEvents", "DeleteLogStream"),
+        (Case((f"{GROUP}:log-stream:s",), [{"logGroupName": "/prod/g", "logStreamName": "s"}]),),
+    ),
+    **dict.fromkeys(
+        (
+            *("GetQueryResults", "StopQuery", "DescribeQueries", "GetLogRecord", "ListLogGroups"),
+            *("TestMetricFilter", "PutQueryDefinition", "DescribeQueryDefinitions"),
+            "DeleteQueryDefinition",
+        ),
+        (NEITHER,),
     ),
     "StartQuery": (
         Case(
@@ -365,7 +386,8 @@ CASES: Mapping[str, Sequence[Case]] = {
         (
             *("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy"),
             *("TagLogGroup", "UntagLogGroup", "ListTagsLogGroup", "PutSubscriptionFilter"),
-            *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters"),
+            *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters", "PutMetricFilter"),
+            *("DeleteMetricFilter", "CreateLogStream"),
         ),
         (Case((GROUP, f"{GROUP}:*"), [{"logGroupName": "/prod/g"}]),),
     ),

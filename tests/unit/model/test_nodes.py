@@ -19,6 +19,7 @@ NODE = Node(
     state=NodeState.LIVE,
     seen=1,
     beats=5,
+    is_suspect=False,
     is_connected=True,
 )
 SILENT = dataclasses.replace(NODE, is_connected=False)
@@ -27,36 +28,36 @@ SILENT = dataclasses.replace(NODE, is_connected=False)
 def observed(watch: NodeWatch, node: Node, begins: float, seconds: float) -> list[float]:
     """Observe a node that does not change; returns the times at which it was lost."""
     times = [begins + BEAT_S * beat for beat in range(round(seconds / BEAT_S) + 1)]
-    return [now for now in times if watch.observe([node], now)]
+    return [now for now in times if watch.observe([node], now).silent]
 
 
-def test_a_process_that_ended_is_lost_after_a_moment() -> None:
+def test_a_process_that_ended_is_silent_after_a_moment() -> None:
     """Its connection is closed and its beats stop."""
     watch = NodeWatch()
     assert observed(watch, NODE, 0, 1) == []
-    lost = observed(watch, SILENT, 1.2, 1)
-    assert lost[0] == pytest.approx(1.2)  # It has not changed since 0.
+    silent = observed(watch, SILENT, 1.2, 1)
+    assert silent[0] == pytest.approx(1.2)  # It has not changed since 0.
 
 
-def test_a_paused_node_is_lost_later() -> None:
-    lost = observed(NodeWatch(), NODE, 0, SILENT_S + 1)
-    assert lost[0] == pytest.approx(SILENT_S)
+def test_a_paused_node_is_silent_later() -> None:
+    silent = observed(NodeWatch(), NODE, 0, SILENT_S + 1)
+    assert silent[0] == pytest.approx(SILENT_S)
 
 
-def test_a_node_that_beats_is_never_lost() -> None:
+def test_a_node_that_beats_is_never_silent() -> None:
     """Whether it is connected or not: its connection may just be broken."""
     watch = NodeWatch()
     for beat in range(100):
         node = dataclasses.replace(NODE, beats=beat, is_connected=beat % 3 == 0)
-        assert not watch.observe([node], beat * BROKEN_S)
+        assert not watch.observe([node], beat * BROKEN_S).silent
 
 
 def test_after_an_absence_of_the_observer_the_others_have_time() -> None:
     """As after a restart of the database: no connection is left, and no node could beat."""
     watch = NodeWatch()
     assert observed(watch, NODE, 0, 1) == []
-    lost = observed(watch, SILENT, 40, SILENT_S + 1)
-    assert lost[0] == pytest.approx(40 + SILENT_S)
+    silent = observed(watch, SILENT, 40, SILENT_S + 1)
+    assert silent[0] == pytest.approx(40 + SILENT_S)
 
 
 def test_those_that_never_connected_have_time() -> None:
@@ -70,7 +71,7 @@ def test_those_that_never_connected_have_time() -> None:
         max_size=60,
     )
 )
-def test_no_node_is_lost_within_a_moment(steps: list[tuple[float, bool, bool]]) -> None:
+def test_no_node_is_silent_within_a_moment(steps: list[tuple[float, bool, bool]]) -> None:
     """Of its last beat, as the observer sees it."""
     watch, now, beats, last = NodeWatch(), 0.0, 0, 0.0
     watch.observe([dataclasses.replace(NODE, beats=beats)], now)
@@ -78,7 +79,38 @@ def test_no_node_is_lost_within_a_moment(steps: list[tuple[float, bool, bool]]) 
         now += passes
         if has_beaten:
             beats, last = beats + 1, now
-        lost = watch.observe(
-            [dataclasses.replace(NODE, beats=beats, is_connected=is_connected)], now
-        )
-        assert not lost or now - last >= BROKEN_S
+        node = dataclasses.replace(NODE, beats=beats, is_connected=is_connected)
+        silent = watch.observe([node], now).silent
+        assert not silent or now - last >= BROKEN_S
+
+
+def nodes(beats: int, *, marked: bool) -> list[Node]:
+    """Node 2, which is silent, and the nodes 3, 4 and 5, of which 3 and 4 have beaten so often."""
+    others = [dataclasses.replace(NODE, number=n, beats=beats if n < 5 else 0) for n in (3, 4, 5)]
+    return [dataclasses.replace(NODE, is_suspect=marked), *others]
+
+
+def test_a_suspect_is_lost_when_half_of_all_nodes_have_read_its_mark() -> None:
+    """The observer and one or two others of five are less and more than half."""
+    watch = NodeWatch()
+    now = 0.0
+    for beat in range(30):
+        now += BEAT_S
+        found = watch.observe(nodes(beat, marked=False), now)
+    assert [node.number for node in found.silent] == [2, 5]
+    assert not found.lost
+    found = watch.observe(nodes(30, marked=True), now + BEAT_S)
+    assert not found.lost
+    assert [node.number for node in found.silent] == [5]
+    assert not watch.observe(nodes(31, marked=True), now + 2 * BEAT_S).lost
+    found = watch.observe(nodes(32, marked=True), now + 3 * BEAT_S)
+    assert [node.number for node in found.lost] == [2]
+
+
+def test_a_suspect_that_beats_again_is_none() -> None:
+    watch = NodeWatch()
+    observed(watch, NODE, 0, SILENT_S + 1)
+    marked = dataclasses.replace(NODE, is_suspect=True)
+    watch.observe([marked], SILENT_S + 1.2)
+    again = dataclasses.replace(NODE, beats=6)
+    assert watch.observe([again], SILENT_S + 1.4) == ([], [])

@@ -228,7 +228,7 @@ async def test_the_bell_is_heard_within_a_second(tmp_path: Path, shared: StoreSe
     """Including a revoked key and a detached policy. It takes much less than the interval at which
     the table is polled."""
     async with two(shared, tmp_path) as (one, other), anyio.create_task_group() as tasks:
-        feed = Feed(other, SystemClock(), lambda: None)
+        feed = Feed(other, SystemClock(), int, int)
         start_loop(tasks, SystemClock(), feed.run)
         start_loop(tasks, SystemClock(), feed.listen)
         keyring = await open_keyring(other, ManualClock())
@@ -264,7 +264,7 @@ async def test_what_happens_during_an_outage_is_heard_after_it(
     """The server restarts. The loops live on, and the platform catches up from where it was."""
     settings = StoreSettings(url=own_postgresql.new_database(), shared=True)
     async with two(settings, tmp_path) as (one, other), anyio.create_task_group() as tasks:
-        feed = Feed(other, SystemClock(), lambda: None)
+        feed = Feed(other, SystemClock(), int, int)
         start_loop(tasks, SystemClock(), feed.run)
         start_loop(tasks, SystemClock(), feed.listen)
         listener = Listener()

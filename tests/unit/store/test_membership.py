@@ -1,7 +1,6 @@
 """Nodes on one database: who is there, who is lost, and who may still write."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -10,13 +9,13 @@ import pytest
 from lambent.kit.clock import SystemClock
 from lambent.kit.tasks import start_loop
 from lambent.model.nodes import NodeState
-from lambent.store.feed import Feed
 from lambent.store.function_settings import Kind
 from lambent.store.membership import Membership
 from lambent.store.problems import StoreHeld
 from lambent.store.settings import StoreSettings
-from lambent.store.store import Store, Transaction, open_store
+from lambent.store.store import Transaction, open_store
 from tests.databases import PostgreSql
+from tests.unit.running_nodes import node
 from tests.unit.store.test_store import KEY, version
 
 pytestmark = pytest.mark.anyio
@@ -26,50 +25,6 @@ pytestmark = pytest.mark.anyio
 def shared(postgresql: PostgreSql) -> StoreSettings:
     """Of a database that several platforms may use."""
     return StoreSettings(url=postgresql.new_database(), shared=True)
-
-
-class Running:
-    """A node whose loops run until the context ends or `pause` is called."""
-
-    def __init__(self, store: Store, membership: Membership) -> None:
-        self.store = store
-        self.membership = membership
-        self.scope = anyio.CancelScope()
-
-    async def wait(self, condition: Callable[[], object]) -> None:
-        """Wait until the membership shows something."""
-        with anyio.fail_after(20):
-            while not condition():  # noqa: ASYNC110 - it is what this node reads from the database
-                await anyio.sleep(0.01)
-
-    @property
-    def numbers(self) -> list[int]:
-        """Who is there."""
-        return [node.number for node in self.membership.nodes]
-
-
-@asynccontextmanager
-async def node(settings: StoreSettings, place: Path) -> AsyncIterator[Running]:
-    """A node that serves."""
-    clock = SystemClock()
-    async with open_store(settings, place / "state") as store, anyio.create_task_group() as tasks:
-        running = Running(store, Membership(store, clock))
-        feed = Feed(store, clock, running.membership.ring)
-
-        async def run() -> None:
-            with running.scope:
-                async with anyio.create_task_group() as loops:
-                    start_loop(loops, clock, running.membership.run)
-                    start_loop(loops, clock, running.membership.take_over)
-                    start_loop(loops, clock, feed.run)
-                    start_loop(loops, clock, feed.listen)
-
-        start_loop(tasks, clock, run)
-        store.wait_for_others(running.membership.wait_known)
-        await running.membership.begin("http://127.0.0.1:1")
-        await running.wait(running.membership.live)
-        yield running
-        tasks.cancel_scope.cancel()
 
 
 def reserve(number: int) -> Callable[[Transaction], None]:
@@ -96,7 +51,9 @@ async def test_nodes_know_each_other(tmp_path: Path, shared: StoreSettings) -> N
         assert one.store.lost is None
 
 
-async def test_a_change_returns_when_all_have_applied_it(tmp_path: Path, shared: StoreSettings) -> None:
+async def test_a_change_returns_when_all_have_applied_it(
+    tmp_path: Path, shared: StoreSettings
+) -> None:
     """When it returns, another node has applied it."""
     async with node(shared, tmp_path / "one") as one, node(shared, tmp_path / "two") as two:
         await one.wait(lambda: list(one.membership.live()) == [1, 2])

@@ -88,7 +88,7 @@ function Frame({ session, onSignOut }) {
     <header class="bar">
       <button class="plain menu" type="button" aria-expanded=${open} aria-controls="navigation" aria-label="Menu"
         onClick=${() => setOpen(!open)}><span aria-hidden="true">☰</span></button>
-      <a class="brand" href="#/"><img src="static/icon.svg" alt="" width="24" height="24" /><span>Lambent</span></a>
+      <a class="brand" href="#/" aria-label="Lambent"><img src="static/icon.svg" alt="" width="24" height="24" /><span>Lambent</span></a>
       <div class="actions">
         <select aria-label="Region" value=${region} onChange=${(event) => { chooseRegion(event.target.value); location.reload(); }}>
           ${known.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}

@@ -73,7 +73,7 @@ function optionsOf(element, series, format, height) {
     padding: [8, 8, 0, 0],
     scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
     axes: [
-      { ...axis, size: 28, space: 64 },
+      { ...axis, size: 28, space: 72, values: (_, marks) => marks.map(dayOrTime) },
       { ...axis, size: 56, space: 32, values: (_, marks) => marks.map((mark) => format(mark)) },
     ],
     series: [
@@ -86,6 +86,15 @@ function optionsOf(element, series, format, height) {
     ],
     hooks: { setCursor: [tooltip(element, series, format)] },
   };
+}
+
+const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+
+// A mark of the axis: the day at midnight, else the time.
+function dayOrTime(mark) {
+  const date = new Date(mark * 1000);
+  return (date.getHours() || date.getMinutes() ? TIME : DAY).format(date);
 }
 
 // The values under the pointer.

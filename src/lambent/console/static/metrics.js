@@ -1,6 +1,9 @@
 // Metrics of CloudWatch as series of one length.
 import { aws } from "./api.js";
 
+// What may be looked at: name, length and period in seconds.
+export const RANGES = { "1h": ["1 h", 3600, 60], "24h": ["24 h", 86400, 300], "14d": ["14 d", 14 * 86400, 3600] };
+
 // `metrics` are [key, name, statistic]. Returns {times, [key]: values}: one value for each period of the last
 // `length` seconds, null where there is none; sums are 0 there.
 export async function loadMetrics(metrics, { length, period, dimensions = {}, namespace = "AWS/Lambda", signal }) {

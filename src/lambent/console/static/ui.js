@@ -78,10 +78,10 @@ export function Time({ at, relative = false }) {
   return html`<time title=${`${localTime(at)} · ${utcTime(at)}`}>${text}</time>`;
 }
 
-// Pairs of a name and a value.
+// Pairs of a name and a value; a third item that is true makes room for a long value.
 export function Facts({ items }) {
-  return html`<dl class="facts">${items.filter(Boolean).map(([name, value]) =>
-    html`<div key=${name}><dt>${name}</dt><dd>${value ?? "–"}</dd></div>`)}</dl>`;
+  return html`<dl class="facts">${items.filter(Boolean).map(([name, value, isBroad]) =>
+    html`<div key=${name} class=${isBroad ? "broad" : ""}><dt>${name}</dt><dd>${value ?? "–"}</dd></div>`)}</dl>`;
 }
 
 export function Tabs({ label, tabs, current, href }) {

@@ -39,8 +39,8 @@ class Request:
     end_ms: int
     """Inclusive."""
     account: str
-    groups: list[tuple[str, str]]
-    """Names and directories."""
+    groups: list[tuple[str, str, int]]
+    """Names and directories, and since when each group keeps events."""
     memory_bytes: int
     cpu_s: int
 
@@ -58,21 +58,22 @@ class _Scan:
     def records(self) -> Iterator[Record]:
         """All events in the query's time."""
         request = self._request
-        for group, directory in request.groups:
+        for group, directory, oldest_ms in request.groups:
+            start_ms = max(request.start_ms, oldest_ms)
             for stream, path in segments.list_directories(Path(directory)):
                 source = Source(request.account, group, stream)
                 for segment in segments.segments(path):
-                    yield from self._of_segment(source, segment)
+                    yield from self._of_segment(source, segment, start_ms)
 
-    def _of_segment(self, source: Source, segment: Path) -> Iterator[Record]:
-        request = self._request
+    def _of_segment(self, source: Source, segment: Path, start_ms: int) -> Iterator[Record]:
+        end_ms = self._request.end_ms
         try:
-            if segment.stat().st_mtime * 1000 + CLOCK_SLACK_MS < request.start_ms:
+            if segment.stat().st_mtime * 1000 + CLOCK_SLACK_MS < start_ms:
                 return
         except FileNotFoundError:
             return
         for event in segments.read(segment):
-            if request.start_ms <= event.timestamp_ms <= request.end_ms:
+            if start_ms <= event.timestamp_ms <= end_ms:
                 self._scanned += 1
                 self._bytes += len(event.message)
                 yield Record(source, event)

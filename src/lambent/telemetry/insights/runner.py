@@ -11,7 +11,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -48,7 +47,8 @@ class Asked:
 
     scope: Scope
     text: str
-    groups: Sequence[str]
+    groups: Mapping[str, int]
+    """The names of groups, and since when each keeps events."""
     start_ms: int
     end_ms: int
     limit: int | None
@@ -166,9 +166,6 @@ class LogQueries:
 
     def _request(self, asked: Asked) -> bytes:
         account, region = asked.scope
-        directories: list[tuple[str, Path]] = [
-            (group, self._logs.directory_of(account, region, group)) for group in asked.groups
-        ]
         request = Request(
             query=asked.text,
             limit=asked.limit,
@@ -176,7 +173,10 @@ class LogQueries:
             start_ms=asked.start_ms,
             end_ms=asked.end_ms,
             account=account,
-            groups=[(group, str(directory.absolute())) for group, directory in directories],
+            groups=[
+                (group, str(self._logs.directory_of(account, region, group).absolute()), oldest_ms)
+                for group, oldest_ms in asked.groups.items()
+            ],
             memory_bytes=_MEMORY_BYTES,
             cpu_s=SECONDS_MAX,
         )

@@ -5,10 +5,8 @@ import { Chart } from "../chart.js";
 import { bytes, milliseconds, number } from "../format.js";
 import { useData } from "../hooks.js";
 import { loadEnvironments } from "../environments.js";
-import { loadMetrics } from "../metrics.js";
+import { RANGES, loadMetrics } from "../metrics.js";
 import { Card, Choice, Empty, ErrorBox, Heading } from "../ui.js";
-
-const RANGES = { "1h": ["1 h", 3600, 60], "24h": ["24 h", 86400, 300], "14d": ["14 d", 14 * 86400, 3600] };
 
 const METRICS = [
   ["invocations", "Invocations", "Sum"], ["errors", "Errors", "Sum"], ["throttles", "Throttles", "Sum"],

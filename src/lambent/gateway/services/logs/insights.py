@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.gateway.call import Call, Members
+from lambent.gateway.definitions import Operation
 from lambent.gateway.protocols.protocol import WireResponse
 from lambent.gateway.request import Request, send
+from lambent.gateway.services.logs.errors import invalid, not_found
 from lambent.gateway.services.logs.rooms import LogsRooms
 from lambent.gateway.services.logs.tokens import page_of, with_token
 from lambent.kit.computing import computed
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
-from lambent.model.resources import parse_log_group
+from lambent.model.resources import LogGroupKey, parse_log_group
 from lambent.telemetry.insights.query import compile_query
 from lambent.telemetry.insights.records import Record, Source, parse_pointer
 from lambent.telemetry.insights.runner import WAITING_MAX, Asked, LogQuery, TooManyQueries
@@ -31,21 +33,23 @@ async def start_query(rooms: LogsRooms, call: Call) -> Members:
     """StartQuery."""
     params = call.params
     if params.get("queryLanguage", "CWLI") != "CWLI":
-        raise _invalid("Lambent offers the query language CWLI.")
+        raise invalid("Lambent offers the query language CWLI.")
     groups = names_of_query(params, call.scope)
     start_ms, end_ms = _milliseconds(params["startTime"]), _milliseconds(params["endTime"])
     if params["endTime"] < _SECONDS_MAX:
         end_ms += 999  # The second is included.
     if start_ms > end_ms:
-        raise _invalid("endTime is before startTime.")
+        raise invalid("endTime is before startTime.")
     await computed(check_query, params["queryString"], params.get("limit"))
+    kept_since: dict[str, int] = {}
     for group in groups:
         if not await rooms.logs.has_group(*call.scope, group):
             raise _no_group(group, call)
+        kept_since[group] = await rooms.groups.oldest_ms(LogGroupKey(call.scope, group))
     asked = Asked(
         scope=call.scope,
         text=params["queryString"],
-        groups=groups,
+        groups=kept_since,
         start_ms=start_ms,
         end_ms=end_ms,
         limit=params.get("limit"),
@@ -66,10 +70,10 @@ def names_of_query(params: Mapping[str, Any], scope: Scope) -> Sequence[str]:
         if params.get(name)
     ]
     if len(given) != 1:
-        raise _invalid("Specify exactly one of logGroupName, logGroupNames, logGroupIdentifiers.")
+        raise invalid("Specify exactly one of logGroupName, logGroupNames, logGroupIdentifiers.")
     identifiers = [given[0]] if isinstance(given[0], str) else given[0]
     if len(identifiers) > GROUPS_MAX:
-        raise _invalid(f"A query has at most {GROUPS_MAX} log groups.")
+        raise invalid(f"A query has at most {GROUPS_MAX} log groups.")
     keys = [parse_log_group(None, each, scope) for each in identifiers]
     return tuple(dict.fromkeys(key.name for key in keys))
 
@@ -116,7 +120,7 @@ async def stop_query(rooms: LogsRooms, call: Call) -> Members:
     """StopQuery."""
     query = _query(rooms, call)
     if not rooms.queries.stop(query):
-        raise _invalid("The query has ended already.")
+        raise invalid("The query has ended already.")
     return {"success": True}
 
 
@@ -141,13 +145,13 @@ async def get_log_record(rooms: LogsRooms, call: Call) -> Members:
     try:
         group, stream, position = parse_pointer(call.params["logRecordPointer"])
     except (ValueError, TypeError) as error:
-        raise _invalid("The specified logRecordPointer is invalid.") from error
+        raise invalid("The specified logRecordPointer is invalid.") from error
     bounds = Bounds(start_ms=0, end_ms=1 << 62, events_max=1, bytes_max=1)
     page = await rooms.logs.stream_page(
         *call.scope, group, stream, bounds, position, is_forward=True
     )
     if not page or page[0].position != position:
-        raise ApiError("ResourceNotFoundException", "The specified log record does not exist.")
+        raise not_found("The specified log record does not exist.")
     record = Record(Source(call.scope.account, group, stream), page[0])
     fields = await computed(record.automatic_fields)
     return {"logRecord": {name: text_of(value) for name, value in fields.items()}}
@@ -156,7 +160,7 @@ async def get_log_record(rooms: LogsRooms, call: Call) -> Members:
 def _query(rooms: LogsRooms, call: Call) -> LogQuery:
     query = rooms.queries.get(call.scope, call.params["queryId"])
     if query is None:
-        raise ApiError("ResourceNotFoundException", "The specified query does not exist.")
+        raise not_found("The specified query does not exist.")
     return query
 
 
@@ -167,7 +171,7 @@ def _query_view(query: LogQuery) -> Members:
         "queryString": query.asked.text,
         "status": query.status,
         "createTime": query.created_ms,
-        "logGroupName": query.asked.groups[0],
+        "logGroupName": next(iter(query.asked.groups)),
         "queryDuration": query.duration_ms,
         "bytesScanned": query.statistics.get("bytesScanned", 0.0),
     }
@@ -177,7 +181,7 @@ def _offset_of(token: str | None) -> int:
     if token is None:
         return 0
     if not token.isascii() or not token.isdecimal() or len(token) > 9:
-        raise _invalid("The specified nextToken is invalid.")
+        raise invalid("The specified nextToken is invalid.")
     return int(token)
 
 
@@ -193,5 +197,10 @@ def _no_group(group: str, call: Call) -> ApiError:
     )
 
 
-def _invalid(message: str) -> ApiError:
-    return ApiError("InvalidParameterException", message)
+OPERATIONS: Mapping[str, Operation[LogsRooms]] = {
+    "StartQuery": start_query,
+    "GetQueryResults": get_query_results,
+    "StopQuery": stop_query,
+    "DescribeQueries": describe_queries,
+    "GetLogRecord": get_log_record,
+}

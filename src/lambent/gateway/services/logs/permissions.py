@@ -37,6 +37,10 @@ async def _queried_groups(asked: Asked) -> Sequence[Target]:
     return [Target(f"{key.arn}:log-stream:", key.scope.account, (key.arn,)) for key in keys]
 
 
+async def _log_group_or_all(asked: Asked) -> Sequence[Target]:
+    return await (_log_group if asked.params.get("logGroupName") else _log_groups)(asked)
+
+
 async def _log_stream(asked: Asked) -> Sequence[Target]:
     return [_log_target(asked, asked.params["logStreamName"])]
 
@@ -52,9 +56,16 @@ _GROUP = Resource(("log-group",), _log_group)
 _OF_GROUPS = (
     *("DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "UntagLogGroup"),
     *("ListTagsForResource", "ListTagsLogGroup", "PutSubscriptionFilter"),
-    *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters"),
+    *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters", "PutMetricFilter"),
+    *("DeleteMetricFilter", "CreateLogStream", "GetLogGroupFields"),
+    "PutLogGroupDeletionProtection",
 )
-_OF_ALL = ("GetQueryResults", "StopQuery", "DescribeQueries", "GetLogRecord")
+_OF_STREAMS = ("GetLogEvents", "PutLogEvents", "DeleteLogStream")
+_OF_ALL = (
+    *("GetQueryResults", "StopQuery", "DescribeQueries", "GetLogRecord", "ListLogGroups"),
+    *("TestMetricFilter", "PutQueryDefinition", "DescribeQueryDefinitions"),
+    "DeleteQueryDefinition",
+)
 
 PERMISSIONS: Mapping[str, Needs] = {
     **each("logs", ("DescribeLogGroups",), Resource((), _log_groups)),
@@ -65,7 +76,12 @@ PERMISSIONS: Mapping[str, Needs] = {
     **each("logs", _OF_ALL, NOTHING),
     **each("logs", ("StartQuery",), Resource(("log-group",), _queried_groups)),
     **each("logs", ("StartLiveTail",), Resource(("log-group",), _followed_groups)),
-    **each("logs", ("GetLogEvents",), Resource(("log-stream",), _log_stream)),
+    **each("logs", ("DescribeMetricFilters",), Resource(("log-group",), _log_group_or_all)),
+    **each(
+        "logs",
+        ("GetLogEvents", "PutLogEvents", "DeleteLogStream"),
+        Resource(("log-stream",), _log_stream),
+    ),
 }
 _NO_SUCH = "There are only groups and streams."
 DIFFERENCES = (

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from lambent.polling.leases import preferred
+from lambent.model.nodes import preferred
 
 UUIDS = [f"mapping-{number}" for number in range(600)]
 
