@@ -11,7 +11,7 @@ from tests.servers.ministack import Ministack
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 """Would change the title if a page took it as markup."""
-SHOUTER = '''
+SHOUTER = """
 import json
 
 def handler(event, context):
@@ -20,11 +20,12 @@ def handler(event, context):
     if "huge" in event:
         print("x" * event["huge"])
     if "many" in event:
-        print("\\n".join(f"line {n} of a long log, with some words to fill it up to its length" for n in range(event["many"])))
+        width = event.get("width", 80)
+        print("\\n".join(f"line {n} of a long log".ljust(width, ".") for n in range(event["many"])))
     if event.get("fail"):
         raise ValueError(event["fail"])
     return {"requestId": context.aws_request_id, "path": event.get("rawPath") or event.get("path")}
-'''  # noqa: E501
+"""
 
 
 @pytest.fixture(scope="package")
