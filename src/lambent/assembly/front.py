@@ -17,6 +17,7 @@ from lambent.assembly.storage import Storage
 from lambent.asynchronous.operations import QueueOperations
 from lambent.control.log_groups import LogGroups
 from lambent.control.room import Control
+from lambent.control.schedules.upcoming import UpcomingTimes
 from lambent.gateway.admin_api import PATHS, AdminApi
 from lambent.gateway.debug_page import PATH as DEBUG
 from lambent.gateway.debug_page import DebugPage
@@ -25,6 +26,7 @@ from lambent.gateway.fronts import SMALL_BODY_BYTES_MAX, Front
 from lambent.gateway.metrics_page import MetricsPage
 from lambent.gateway.models import runtime_identifiers
 from lambent.gateway.nodes_page import NodesPage
+from lambent.gateway.schedules_page import SchedulesPage
 from lambent.gateway.services.lambda_.invoke import (
     INVOKE,
     INVOKE_ASYNC,
@@ -86,6 +88,7 @@ def register_admin_api(
         DebugPage(api.authorizer, calls, control.layers.get_by_arn),
         EnvironmentsPage(api.authorizer, execution.node, privileged.launcher.tier),
         NodesPage(api.authorizer, storage.membership),
+        SchedulesPage(api.authorizer, UpcomingTimes(storage.store)),
         storage.tasks,
     )
     for path in PATHS:
