@@ -85,11 +85,11 @@ class SharedLimits:
                 self.note_asked()
 
     @property
-    def runs_on_shares(self) -> bool:
-        """Whether invocations of functions with a reservation run here."""
-        return any(
-            isinstance(it, FunctionKey) and self._admission.in_use(it) for it in self._shares
-        )
+    def may_run_on_shares(self) -> bool:
+        """Whether invocations of functions with a reservation run here, or may begin."""
+        functions = [purse for purse in self._shares if isinstance(purse, FunctionKey)]
+        count = self._admission
+        return any(count.in_use(key) or count.share_of(key) for key in functions)
 
     async def run(self) -> None:
         """Raise shares that calls wait for, and return what is not used, until cancelled. One
