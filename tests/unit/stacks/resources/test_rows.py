@@ -34,6 +34,7 @@ MADE_UP = {
     "AWS::ApiGateway::Method": {"IntegrationResponses"},
     "AWS::ApiGateway::RestApi": {"FirstName"},
     "AWS::ApiGatewayV2::Api": {"FirstName"},
+    "AWS::Cognito::UserPool": {"SecondFactors"},
     "AWS::DynamoDB::GlobalTable": {
         *("DeletionProtectionEnabled", "KinesisStreamSpecification", "ProvisionedThroughput"),
         *("PointInTimeRecoverySpecification", "TableClass", "Tags"),
