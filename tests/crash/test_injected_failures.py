@@ -770,6 +770,9 @@ REACH: dict[str, Reach] = {
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
     ),
+    "assembly/health.py:lag.run": _runs(),
+    "assembly/health.py:sampler.run": _runs(),
+    "assembly/health.py:exporter.run": _runs(),
     "assembly/front.py:subscriptions.run": _runs(),
     "assembly/process.py:_watch_database": _runs(),
     "assembly/process.py:_watch_signals": _runs(),
