@@ -27,8 +27,9 @@ class TelemetrySettings:
     """Seconds between two evaluations of alarms. Default: 60, as in AWS."""
     metrics_days: int = 15
     """Days for which metrics are kept, by minute."""
-    metrics_mb: int = 512
-    """Maximum MB of metrics on disk; the oldest are deleted first."""
+    metrics_mb: int = 200
+    """Maximum MB of metrics on disk. Beyond it, the older half is kept by the hour, and then the
+    oldest are deleted."""
     insights_every_s: float = 60.0
     """Seconds between two looks at what environments use (`LambdaInsights`). Default: 60; 0 records
     nothing of it."""
