@@ -2,21 +2,22 @@
 
 PYTHON := .venv/bin/python
 SOURCES := src tests bench tools
-# More than two cores have time for: most tests wait for something most of the time.
-WORKERS := 4
+# Three for each of two cores: most tests wait for something most of the time.
+WORKERS := 6
 PYTEST := $(PYTHON) -m pytest
 # How long the long forms are.
 CRASH := CRASH_KILLS=200 CRASH_MAPPING_KILLS=40
 CRASH_STACKS := CRASH_STACK_KILLS=200
 STRESS := STREAMS=10000
 BURST := BURST_CALLS=900
+SHARES := SHARE_SEEDS=10000
 FUZZ := FUZZ_SNAPSHOT_CHECKS=100000 FUZZ_SNAPSHOT_RESTORES=20000
 # Tests start hundreds of processes; without bytecode on disk each would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-fast test-long crash crash-stacks burst stress fuzz-snapshots hosts check check-install bench \
-  format docs lock
+  format docs lock vendor-console console-images
 
 help: ## Say what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -40,7 +41,7 @@ test-fast: setup ## Run the quick unit tests, which need no server; done in seco
 
 test-long: setup ## Run all tests in their long forms: those below, and properties with all examples
 	@LONG_TESTS=1 tools/make-test-needs
-	@LONG_TESTS=1 $(CRASH) $(CRASH_STACKS) $(STRESS) $(BURST) $(FUZZ) $(PYTEST) -n 2 --dist loadfile --timeout 7200
+	@LONG_TESTS=1 $(CRASH) $(CRASH_STACKS) $(STRESS) $(BURST) $(SHARES) $(FUZZ) $(PYTEST) -n 2 --dist loadfile --timeout 7200
 
 crash: setup ## Kill the platform 200 times under load, on each database, and account for every event
 	@$(CRASH) $(PYTEST) -q -s tests/crash
@@ -88,6 +89,13 @@ docs: setup ## Write docs/reference from the code
 	@$(PYTHON) -m lambent.sandbox.system_calls_reference >docs/reference/system-calls.md
 	@$(PYTHON) tools/resource_facts.py
 	@$(PYTHON) -m lambent.stacks.resources.reference >docs/reference/resource-types.md
+
+vendor-console: setup ## Copy the libraries of the console from their npm packages
+	@tools/make-test-needs
+	@$(PYTHON) tools/vendor_console.py
+
+console-images: setup ## Take the pictures of the console for the documentation
+	@CONSOLE_IMAGES=1 $(PYTEST) -q tests/console/test_looks.py -k pictures
 
 lock: setup ## Write the installed versions to requirements/dev.lock
 	@$(PYTHON) tools/lock.py >requirements/dev.lock

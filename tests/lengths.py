@@ -2,7 +2,7 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 IS_LONG = os.environ.get("LONG_TESTS") == "1"
 
@@ -13,8 +13,15 @@ def examples(long: int) -> int:
 
 
 def load_profile() -> None:
-    """The default settings of property tests. Examples have no deadline: how fast they are depends
-    on what else the machine does."""
+    """The default settings of property tests. How fast examples are made or run does not count: it
+    depends on what else the machine does. A short run tries the same examples each time, a long
+    one tries others."""
     for name, is_long in (("short", False), ("long", True)):
-        settings.register_profile(name, max_examples=100 if is_long else 25, deadline=None)
+        settings.register_profile(
+            name,
+            max_examples=100 if is_long else 25,
+            deadline=None,
+            derandomize=not is_long,
+            suppress_health_check=[HealthCheck.too_slow],
+        )
     settings.load_profile("long" if IS_LONG else "short")

@@ -6,15 +6,18 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 FIRST = (
-    "tests/crash/",
-    "tests/scenario/mappings/",
+    "tests/scenario/stacks/",
     "tests/hostile/",
-    "tests/scenario/",
+    "tests/crash/",
     "tests/isolation/",
+    "tests/console/",
+    "tests/scenario/mappings/",
+    "tests/scenario/",
+    "tests/process_tier/",
     "tests/servers/",
 )
-"""Slow files start first, so that no worker waits for one at the end; files not named here come
-last."""
+"""Units that take long start first, so that no worker waits for one at the end: first those that
+stay together, each of which takes minutes. Files not named here come last."""
 
 APART = tuple(
     f"tests/crash/test_{name}.py" for name in ("async_crashes", "mapping_crashes", "outages")
@@ -30,8 +33,14 @@ TOGETHER = {
     "tests/scenario/mappings/test_activemq.py": "brokers",
     "tests/scenario/mappings/test_rabbitmq.py": "brokers",
     "tests/servers/test_brokers.py": "brokers",
+    # They share compiled classes, which take four seconds of CPU.
+    "tests/scenario/test_java": "java",
+    # They share a browser and a platform.
+    "tests/console/": "console",
     # They share a platform with local services.
     "tests/scenario/stacks/": "stacks",
+    # They share a strict platform with local services.
+    "tests/scenario/test_services_strict": "strict services",
     # They measure, or compare the machine before and after.
     "tests/isolation/": "machine",
     "tests/scenario/test_up.py": "machine",

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.aws.settings import AwsSettings
+from lambent.console.settings import ConsoleSettings
 from lambent.control.cognito.settings import CognitoSettings
 from lambent.control.settings import ControlSettings
 from lambent.gateway.settings import GatewaySettings
@@ -117,6 +118,13 @@ class Settings:
     services: ServicesSettings = dataclasses.field(default_factory=ServicesSettings)
     cognito: CognitoSettings = dataclasses.field(default_factory=CognitoSettings)
     edge: EdgeSettings = dataclasses.field(default_factory=EdgeSettings)
+    console: ConsoleSettings = dataclasses.field(default_factory=ConsoleSettings)
+
+    @property
+    def has_console(self) -> bool:
+        """Whether the platform serves the console."""
+        wanted = self.console.enabled
+        return _is_loopback(self.server.host) if wanted is None else wanted
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

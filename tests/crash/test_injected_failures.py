@@ -331,6 +331,15 @@ def _runs(then: Callable[[World], object] = World.check) -> Reach:
     return reach
 
 
+def _has_traces(world: World) -> None:
+    """A segment that was sent is stored."""
+    client = world.platform.client("xray")
+    trace, now = f"1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}", time.time()
+    segment = {"id": "0" * 16, "trace_id": trace, "name": "a", "start_time": now, "end_time": now}
+    client.put_trace_segments(TraceSegmentDocuments=[json.dumps(segment)])
+    assert client.batch_get_traces(TraceIds=[trace])["Traces"]
+
+
 def _has_metrics(world: World) -> None:
     client = world.platform.client("cloudwatch")
     assert client.list_metrics(Namespace="AWS/Lambda", MetricName="Invocations")["Metrics"]
@@ -383,7 +392,7 @@ def _answers(status: int, code: str, call: Callable[[World], object]) -> Reach:
     return reach
 
 
-def _pages(url_of: Callable[[World], str], later: int) -> Reach:
+def _pages(url_of: Callable[[World], str | urllib.request.Request], later: int) -> Reach:
     """For a task that serves a page: 500, and the usual response the next time."""
 
     def reach(world: World, site: str) -> None:
@@ -393,6 +402,15 @@ def _pages(url_of: Callable[[World], str], later: int) -> Reach:
         assert _status(url) == later
 
     return reach
+
+
+def _clicks(world: World, site: str) -> None:
+    """A page of the console gets 500, and the usual response the next time."""
+    url = f"{world.platform.endpoint}/_lambent/console/api/lambda/ListFunctions"
+    click = urllib.request.Request(url, b"{}", {"X-Lambent-Console": "none"})
+    with world.platform.failing(site):
+        assert _status(click) == 500
+    assert _status(click) == 200
 
 
 def _ask_operator(world: World, site: str) -> None:
@@ -421,7 +439,12 @@ def _url_of_distribution(world: World) -> str:
     return url
 
 
-def _status(url: str) -> int:
+def _upload_of_bot(world: World) -> urllib.request.Request:
+    url = world.platform.client("lexv2-models").create_upload_url()["uploadUrl"]
+    return urllib.request.Request(url, b"zip", method="PUT")
+
+
+def _status(url: str | urllib.request.Request) -> int:
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
             return int(answer.status)
@@ -530,6 +553,48 @@ def _notify(world: World) -> None:
     wait_for(has_all, "the last event is heard", 60)
 
 
+def _record_metric(world: World) -> None:
+    """A metric filter counts what is logged after it was put."""
+    logs, name = world.platform.client("logs"), f"m-{uuid.uuid4().hex}"
+    logs.create_log_group(logGroupName=name)
+    logs.create_log_stream(logGroupName=name, logStreamName="s")
+    metric = {"metricName": name, "metricNamespace": "crash", "metricValue": "1"}
+    logs.put_metric_filter(
+        logGroupName=name, filterName="f", filterPattern="", metricTransformations=[metric]
+    )
+
+    def is_counted() -> bool:
+        event = {"timestamp": int(time.time() * 1000), "message": "counted"}
+        logs.put_log_events(logGroupName=name, logStreamName="s", logEvents=[event])
+        metrics = world.platform.client("cloudwatch").list_metrics(MetricName=name)["Metrics"]
+        return bool(metrics)
+
+    wait_for(is_counted, "the metric is recorded", 60)
+
+
+def _query_logs(status: str, world: World) -> None:
+    """A query that fails says so, and the next one works."""
+    logs, group = world.platform.client("logs"), f"/aws/lambda/q-{uuid.uuid4().hex}"
+    logs.create_log_group(logGroupName=group)
+
+    def query() -> str:
+        started = logs.start_query(
+            logGroupName=group,
+            startTime=0,
+            endTime=int(time.time()) + 60,
+            queryString="stats count(*)",
+        )
+
+        def ended() -> str | None:
+            found = logs.get_query_results(queryId=started["queryId"])["status"]
+            return found if found not in ("Scheduled", "Running") else None
+
+        return str(wait_for(ended, "the query ends", 60))
+
+    assert query() == status
+    assert query() == "Complete"
+
+
 def _make_resource(world: World) -> None:
     """A resource is made whatever fails: the request goes on from what is written."""
     client, name = world.platform.client("cloudcontrol"), f"r-{uuid.uuid4().hex[:8]}"
@@ -608,6 +673,7 @@ REACH: dict[str, Reach] = {
     "assembly/events.py:alarms.run": _runs(),
     "triggers/alarms/ticker.py:sleep": _runs(),
     "assembly/events.py:ticker.run": _runs(World.ticks),
+    "assembly/logs.py:recorder.run": _runs(_record_metric),
     "assembly/stacks.py:run": _signal,
     "stacks/cloud_control/runs.py:self._run": _fails(_make_resource),
     "stacks/room.py:requests.watch": _runs(_make_resource),
@@ -621,6 +687,7 @@ REACH: dict[str, Reach] = {
     "assembly/names.py:hosts.follow_changes": _runs(),
     "assembly/websocket_apis.py:sessions.watch": _runs(),
     "assembly/storage.py:metrics.run": _runs(_has_metrics),
+    "assembly/storage.py:traces.run": _runs(_has_traces),
     "asynchronous/room.py:destination_dispatcher.run": _runs(World.relays),
     "asynchronous/room.py:dispatcher.run": _runs(World.relays),
     "asynchronous/room.py:event_dispatcher.run": _runs(World.puts_event),
@@ -642,8 +709,12 @@ REACH: dict[str, Reach] = {
     "gateway/services/lambda_/invoke.py:slowly": _answers(
         500, "ServiceException", lambda suite: invoke(suite.lambdas, "relay", LARGE)
     ),
+    "console/front.py:self._perform": _clicks,
     "gateway/admin_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/mappings", 200
+    ),
+    "gateway/status_page.py:self._serve": _pages(
+        lambda suite: f"{suite.platform.endpoint}/_lambent/status", 200
     ),
     "gateway/hooks_api.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/hooks", 200
@@ -680,6 +751,8 @@ REACH: dict[str, Reach] = {
     "services/local_services.py:self._follow_output#2": _fails(_end_local_services),
     "services/local_services.py:self._supervise": _runs(World.lists_queues),
     "services/local_services.py:self._watch": _runs(World.lists_queues),
+    "telemetry/insights/runner.py:self._run": _fails(partial(_query_logs, "Failed")),
+    "telemetry/insights/runner.py:_send": _fails(partial(_query_logs, "Failed")),
     "telemetry/logs.py:store.run": _runs(lambda suite: log_lines(suite.platform, "steady")),
     "telemetry/otlp.py:sender.run": _runs(),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
@@ -692,6 +765,7 @@ REACH: dict[str, Reach] = {
     "triggers/hooks/front.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/hook/{uuid.uuid4().hex}", 404
     ),
+    "triggers/lex/links.py:self._serve": _pages(_upload_of_bot, 200),
     "triggers/url_reply.py:_respond_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403

@@ -167,13 +167,23 @@ def _run_program(request: dict[str, Any]) -> None:
         runpy.run_path(program, run_name="__main__")
 
 
+def _load_lambent() -> None:
+    """What a platform makes of files that are a part of it, like modules: the models of services,
+    with the routes in them, and the statements that make tables."""
+    services = importlib.import_module("lambent.gateway.registry").SERVICES
+    importlib.import_module("lambent.gateway.routing").Services(services)
+    sqlalchemy = importlib.import_module("sqlalchemy")
+    engine = sqlalchemy.create_engine("sqlite://", poolclass=sqlalchemy.StaticPool)
+    importlib.import_module("lambent.store.database").migrate(engine)
+    engine.dispose()
+
+
 def main() -> None:
     before = dict(os.environ)
     for library in LOADED[sys.argv[2]]:
         importlib.import_module(library)
     if sys.argv[2] == "lambent":
-        for service in importlib.import_module("lambent.gateway.registry").SERVICES:
-            assert service.model  # From a file, like a module.
+        _load_lambent()
     of_libraries = dict(os.environ.items() - before.items())
     gc.freeze()  # A collection in a child would copy all of it.
     assert len(os.listdir("/proc/self/task")) == 1, "a fork would lose threads"

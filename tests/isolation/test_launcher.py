@@ -221,6 +221,25 @@ async def test_a_killed_launcher_takes_its_boxes_along(opened: Opened) -> None:
     await until(lambda: not loop_devices_below(site.work), "the end of the loop devices")
 
 
+async def test_a_platform_that_falls_silent_loses_its_boxes(opened: Opened) -> None:
+    """Once it has said that it stays, and only then. While it says so in time, nothing ends."""
+    site = opened.site
+    async with opened.box() as inside:
+        program = await inside.start('tell("go"); os.fork(); time.sleep(60)')
+        await program.line()
+        watched = Watched(descendants(site.launcher_pid))
+        opened.sandboxes.stay(0.3)
+        for _ in range(4):
+            opened.sandboxes.stay(30)
+            await anyio.sleep(0.15)
+        assert not opened.sandboxes.is_gone
+        opened.sandboxes.stay(0.1)
+        watched.assert_die()
+        with anyio.fail_after(30):
+            await opened.sandboxes.wait_gone()
+        program.close()
+
+
 @contextlib.contextmanager
 def running_platform(work: Path, instance: str, state: str) -> Iterator[tuple[int, int]]:
     """A platform in a separate process with a busy box; returns its pid and its launcher's."""

@@ -19,6 +19,7 @@ from tests.platforms import (
 from .functions_api import client, connect, endpoint, name
 from .http_session import browser
 from .java_classes import classes, compiled
+from .strict_services import strict
 
 __all__ = [
     "ACCOUNT",
@@ -38,6 +39,7 @@ __all__ = [
     "name",
     "platform",
     "start_platform",
+    "strict",
     "wait_active",
     "wait_for",
     "zip_of",

@@ -71,6 +71,7 @@ async def serve_api(data: Path, database: StoreSettings | None = None) -> AsyncI
         ):
             around = PollingContext(
                 store=storage.store,
+                membership=None,
                 invoker=Invoker(
                     Admission(InvocationSettings()),
                     Catalog(storage.store.route),

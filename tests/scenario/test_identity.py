@@ -918,3 +918,43 @@ def handler(event, context):
             assert "lambda:InvokeFunction" in found["StatusReason"]
         client.delete_stack(StackName=stack)
     root.delete_stack(StackName="macros")
+
+
+def test_a_custom_resource_needs_the_permission_to_call_its_function(strict: Strict) -> None:
+    """Of the user who deploys the template; else the function is not called, and the stack says
+    why."""
+    source = """
+import json, urllib.request
+def handler(event, context):
+    print("asked for", event["LogicalResourceId"])
+    body = {"Status": "SUCCESS", "PhysicalResourceId": "a", "Reason": ""}
+    body |= {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+    data = json.dumps(body).encode()
+    urllib.request.urlopen(urllib.request.Request(event["ResponseURL"], data, method="PUT"))
+"""
+    arn = deploy(strict.client("lambda"), "makes", {"app.py": source})["FunctionArn"]
+    stacks = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
+    calls = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}
+
+    def deployed(user: str, *statements: dict[str, Any]) -> Any:
+        client = strict.client("cloudformation", **strict.user(user, *statements))
+        made = {"Type": "Custom::Made", "Properties": {"ServiceToken": arn}}
+        client.create_stack(
+            StackName=user, TemplateBody=json.dumps({"Resources": {user.title(): made}})
+        )
+
+        def settled() -> Any:
+            (stack,) = client.describe_stacks(StackName=user)["Stacks"]
+            return None if stack["StackStatus"].endswith("_IN_PROGRESS") else stack["StackStatus"]
+
+        status = wait_for(settled, f"the stack {user}", deadline_s=30)
+        return status, client.describe_stack_events(StackName=user)["StackEvents"]
+
+    status, events = deployed("unasked", stacks)
+    assert status == "ROLLBACK_COMPLETE"
+    assert any("lambda:InvokeFunction" in each.get("ResourceStatusReason", "") for each in events)
+    assert deployed("asked", stacks, calls)[0] == "CREATE_COMPLETE"
+    lines = strict.client("logs").filter_log_events(
+        logGroupName="/aws/lambda/makes", filterPattern="asked"
+    )["events"]
+    assert [each["message"].strip() for each in lines] == ["asked for Asked"]

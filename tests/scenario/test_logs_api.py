@@ -24,13 +24,19 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambent.control.log_groups import LogGroups
+from lambent.control.metric_filters import MetricFilters
+from lambent.control.query_definitions import QueryDefinitions
 from lambent.gateway.server import open_front_door, open_gateway
-from lambent.gateway.services.logs.operations import LogsRooms
+from lambent.gateway.services.logs.insights import write_query_results
+from lambent.gateway.services.logs.rooms import LogsRooms
 from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.settings import GatewaySettings
 from lambent.kit.clock import SystemClock
 from lambent.store.settings import StoreSettings
 from lambent.store.store import open_store
+from lambent.telemetry.caller_events import CallerEvents
+from lambent.telemetry.insights.runner import LogQueries
+from lambent.telemetry.live_tail import LiveTails
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.settings import TelemetrySettings
 from tests.authorizers import relaxed
@@ -53,7 +59,18 @@ async def open_api(data: Path) -> AsyncIterator[tuple[str, LogStore]]:
     ):
         groups = LogGroups(store, logs, SystemClock())
         logs.load_retentions = groups.all_retentions
-        gateway.register(LOGS, LOGS.bind(LogsRooms(logs, groups)))
+        clock = SystemClock()
+        rooms = LogsRooms(
+            logs,
+            groups,
+            MetricFilters(groups, clock),
+            QueryDefinitions(store, clock),
+            CallerEvents(logs, clock),
+            LiveTails(logs, clock),
+            LogQueries(logs, gateway.tasks, clock),
+        )
+        gateway.register(LOGS, LOGS.bind(rooms))
+        gateway.register_writer(LOGS, "GetQueryResults", write_query_results)
         sock = socket.create_server(("127.0.0.1", 0))
         async with open_front_door(gateway, settings, sock):
             yield f"http://127.0.0.1:{sock.getsockname()[1]}", logs

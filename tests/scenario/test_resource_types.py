@@ -266,6 +266,64 @@ async def test_alarms(platform: Platform) -> None:
     assert left["MetricAlarms"] == left["CompositeAlarms"] == []
 
 
+async def test_streams_filters_and_queries_of_logs(platform: Platform) -> None:
+    """Log streams, metric filters and saved queries: made, changed, deleted."""
+    stack = Stack(platform.client)
+    await stack.make("Group", "AWS::Logs::LogGroup", LogGroupName="/types/logs")
+    await stack.make("Stream", "AWS::Logs::LogStream", LogGroupName="/types/logs")
+    latency = {
+        "MetricName": "Latency",
+        "MetricNamespace": "types",
+        "MetricValue": "$.latency",
+        "Dimensions": [{"Key": "Path", "Value": "$.path"}],
+    }
+    await stack.make(
+        "Filter",
+        "AWS::Logs::MetricFilter",
+        LogGroupName="/types/logs",
+        FilterPattern="{ $.latency = * }",
+        MetricTransformations=[latency],
+    )
+    query = await stack.make(
+        "Query",
+        "AWS::Logs::QueryDefinition",
+        Name="types/errors",
+        QueryString="filter @message like /ERROR/",
+        LogGroupNames=["/types/logs"],
+    )
+    assert query.attributes["QueryDefinitionId"] == query.physical_id
+    logs = platform.client("logs")
+    assert len(logs.describe_log_streams(logGroupName="/types/logs")["logStreams"]) == 1
+
+    def metric_filter() -> Any:
+        (found,) = logs.describe_metric_filters(logGroupName="/types/logs")["metricFilters"]
+        return found
+
+    assert metric_filter()["metricTransformations"] == [
+        {
+            "metricName": "Latency",
+            "metricNamespace": "types",
+            "metricValue": "$.latency",
+            "dimensions": {"Path": "$.path"},
+        }
+    ]
+    await stack.change("Filter", FilterPattern="{ $.latency > 10 }")
+    assert metric_filter()["filterPattern"] == "{ $.latency > 10 }"
+    await stack.change("Query", QueryString="limit 1", LogGroupNames=None)
+    (saved,) = logs.describe_query_definitions(queryDefinitionNamePrefix="types/")[
+        "queryDefinitions"
+    ]
+    assert (saved["queryString"], saved["logGroupNames"]) == ("limit 1", [])
+    await stack.change("Group", DeletionProtectionEnabled=True)
+    (group,) = logs.describe_log_groups(logGroupNamePrefix="/types/logs")["logGroups"]
+    assert group["deletionProtectionEnabled"] is True
+    await stack.change("Group", DeletionProtectionEnabled=None)
+    await stack.remove()
+    found = logs.describe_query_definitions(queryDefinitionNamePrefix="types/")
+    assert found["queryDefinitions"] == []
+    assert logs.describe_log_groups(logGroupNamePrefix="/types/logs")["logGroups"] == []
+
+
 async def test_identities(platform: Platform) -> None:
     """Policies of roles and users, and keys: made, made again after a stop, changed, deleted."""
     stack = Stack(platform.client)

@@ -1,5 +1,6 @@
 """Services of the emulator that call functions and wait for their answers, as people use them."""
 
+import base64
 import json
 import urllib.error
 import urllib.request
@@ -75,6 +76,17 @@ def handler(event, context):
             taskToken=event["token"], output=json.dumps({"n": event["n"] + 1}))
     return {"n": event["n"] * 2}
 """
+JUDGES = """
+import base64
+def handler(event, context):
+    (record,) = event["records"]
+    verdict, id = base64.b64decode(record["data"]).decode(), record["recordId"]
+    if verdict == "raise":
+        raise ValueError("no")
+    made = {"recordId": id, "result": verdict, "data": base64.b64encode(b"judged").decode()}
+    return {"records": {"missing": [], "twice": [made, made]}.get(verdict, [made])}
+"""
+BAD = "bad/!{firehose:error-output-type}/"
 SHOUTS = """
 import base64
 def handler(event, context):
@@ -449,6 +461,12 @@ PROCESSORS = [
         ("pipes", "create_pipe", {**PIPE, "Target": QUEUE}, "ValidationException"),
         ("pipes", "create_pipe", {**PIPE, "Enrichment": FUNCTION}, "ValidationException"),
         ("ssm", "start_automation_execution", {"DocumentName": "d"}, ""),
+        (
+            "ssm",
+            "register_task_with_maintenance_window",
+            {"WindowId": "mw-0123456789abcdef0", "TaskArn": FUNCTION, "TaskType": "LAMBDA"},
+            "",
+        ),
         ("s3control", "create_job", BATCH, ""),
     ],
 )
@@ -499,7 +517,8 @@ def test_callers_that_never_call_are_refused(
                 },
             },
         ),
-        ("lexv2-models", "list_bots", {}),
+        ("transfer", "list_servers", {}),
+        ("vpc-lattice", "create_target_group", {"name": "t", "type": "LAMBDA"}),
     ],
 )
 def test_callers_that_are_not_here(
@@ -553,6 +572,57 @@ def test_firehose_records_are_transformed(platform: Platform, account: str) -> N
         return [s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read() for entry in objects]
 
     assert wait_for(found, "an object", deadline_s=30) == [b"HELLO"]
+
+
+def test_records_that_are_not_transformed_are_kept_apart(platform: Platform) -> None:
+    """Under the error prefix, with the error; a record that the function drops is nowhere."""
+    arn = deploy_for(platform, "judges", JUDGES)
+    s3, firehose = platform.client("s3"), platform.client("firehose")
+    s3.create_bucket(Bucket="judged")
+    functions = {"judged-by": arn, "judged-by-none": f"{arn}-none"}
+    for name, function in functions.items():
+        processor = [{"ParameterName": "LambdaArn", "ParameterValue": function}]
+        firehose.create_delivery_stream(
+            DeliveryStreamName=name,
+            ExtendedS3DestinationConfiguration={
+                "RoleARN": ROLE,
+                "BucketARN": "arn:aws:s3:::judged",
+                "Prefix": "good/",
+                **({"ErrorOutputPrefix": BAD} if arn == function else {}),
+                "ProcessingConfiguration": {
+                    "Enabled": True,
+                    "Processors": [{"Type": "Lambda", "Parameters": processor}],
+                },
+            },
+        )
+    for data in ("Ok", "Dropped", "ProcessingFailed", "else", "missing", "twice", "raise"):
+        firehose.put_record(DeliveryStreamName="judged-by", Record={"Data": data.encode()})
+    firehose.put_record(DeliveryStreamName="judged-by-none", Record={"Data": b"unheard"})
+
+    def found() -> Any:
+        listed = s3.list_objects_v2(Bucket="judged").get("Contents", [])
+        return [each["Key"] for each in listed] if len(listed) == 7 else None
+
+    keys = wait_for(found, "the objects", deadline_s=30)
+    contents = {key: s3.get_object(Bucket="judged", Key=key)["Body"].read() for key in keys}
+    assert [each for key, each in contents.items() if key.startswith("good/2")] == [b"judged"]
+    failed = {
+        base64.b64decode(document["rawData"]).decode(): (key.split("/20")[0], document)
+        for key, each in contents.items()
+        if not key.startswith("good/2")
+        for document in [json.loads(each)]
+    }
+    codes = {data: (start, document["errorCode"]) for data, (start, document) in failed.items()}
+    bad = "bad/processing-failed"
+    assert codes == {
+        "ProcessingFailed": (bad, "Lambda.ProcessingFailedStatus"),
+        "else": (bad, "Lambda.JsonProcessingException"),
+        "missing": (bad, "Lambda.MissingRecordId"),
+        "twice": (bad, "Lambda.DuplicatedRecordId"),
+        "raise": (bad, "Lambda.FunctionError"),
+        "unheard": ("good/processing-failed", "Lambda.ResourceNotFound"),
+    }
+    assert failed["raise"][1]["lambdaArn"] == arn
 
 
 def test_objects_are_transformed_as_they_are_read(platform: Platform) -> None:

@@ -4,16 +4,16 @@ request gets there, and its calls of functions are authorized, too."""
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from .conftest import ACCOUNT, ROLE, Platform, deploy, invoke, wait_for
+from .conftest import ACCOUNT, ROLE, deploy, invoke, wait_for
 from .functions_api import refusal
-from .test_identity import TRUST, Strict
+from .strict_services import allow
+from .test_identity import Strict
 from .test_services import receive, upload_in_chunks
 
 QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}"
@@ -27,22 +27,6 @@ def handler(event, context):
         return error.response["Error"]["Code"]
     return "sent"
 """
-
-
-@pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strict]:
-    """A strict platform with the emulator, and the role that functions here have."""
-    data = tmp_path_factory.mktemp("strict") / "data"
-    running = Strict(Platform(data, "--auth", "strict", "--services"))
-    running.client("iam").create_role(
-        RoleName="lambda-role", AssumeRolePolicyDocument=json.dumps(TRUST)
-    )
-    yield running
-    assert running.platform.stop() == 0, running.platform.output
-
-
-def allow(*actions: str, resource: str = "*") -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
 
 
 def test_who_is_turned_away(strict: Strict) -> None:

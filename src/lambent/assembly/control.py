@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from lambent.assembly.api import Api
+from lambent.assembly.logs import register_logs
 from lambent.assembly.storage import Storage
 from lambent.aws.clients import AwsClients
 from lambent.control.activation import Prepare
@@ -32,6 +33,7 @@ from lambent.control.parameters import Parameters
 from lambent.control.repositories import Repositories
 from lambent.control.room import Control, open_control
 from lambent.control.s3 import ObjectReader, S3Objects
+from lambent.control.sampling_rules import SamplingRules
 from lambent.control.schedules.groups import Groups
 from lambent.control.schedules.schedules import Schedules
 from lambent.control.secrets import Secrets
@@ -54,8 +56,6 @@ from lambent.gateway.services.iam.operations import IamRooms
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.rooms import LambdaRooms
 from lambent.gateway.services.lambda_.service import LAMBDA
-from lambent.gateway.services.logs.operations import LogsRooms
-from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.services.s3.operations import S3Rooms
 from lambent.gateway.services.s3.service import S3
 from lambent.gateway.services.s3.writing import content_writer, write_location
@@ -65,6 +65,8 @@ from lambent.gateway.services.secretsmanager.service import SECRETSMANAGER
 from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.operations import StsRooms
 from lambent.gateway.services.sts.service import STS
+from lambent.gateway.services.xray.rooms import XRayRooms
+from lambent.gateway.services.xray.service import XRAY
 from lambent.settings import Settings
 
 
@@ -120,11 +122,12 @@ async def open_control_plane(
         groups = LogGroups(storage.store, storage.logs, storage.clock)
         if ports.open_subscriptions is not None:
             await ports.open_subscriptions(groups)
-        storage.logs.load_retentions = groups.all_retentions
-        gateway.register(LOGS, LOGS.bind(LogsRooms(storage.logs, groups)))
+        await register_logs(storage, gateway, groups)
         alarms = Alarms(storage.store, storage.clock, ports.alarm_actions)
         cloudwatch = CloudWatchRooms(storage.metrics, alarms)
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(cloudwatch))
+        rules = SamplingRules(storage.store, storage.clock)
+        gateway.register(XRAY, XRAY.bind(XRayRooms(storage.traces, rules)))
         gateway.register(ECR, ECR.bind(Repositories(storage.store, storage.clock)))
         domain = settings.gateway.url_domain
         apis = ApiGatewayV2Rooms(ApisV2(storage.store, storage.clock, domain=domain), domain)

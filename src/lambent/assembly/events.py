@@ -82,6 +82,7 @@ async def open_events(
         asynchronous = await open_asynchronous(
             settings.asynchronous,
             store=storage.store,
+            membership=storage.membership,
             invoker=execution.invoker,
             payloads=storage.payloads,
             metrics=metrics,
@@ -120,6 +121,7 @@ async def open_events(
             start_loop(storage.tasks, storage.clock, alarms.run)
         context = PollingContext(
             store=storage.store,
+            membership=storage.membership,
             invoker=execution.invoker,
             aws=calls,
             roles=api.roles,

@@ -8,12 +8,16 @@ from lambent.assembly.api import Api
 from lambent.assembly.names import Names
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.storage import Storage
-from lambent.invocation.admission import Admission
+from lambent.invocation.admission import Admission, whole
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.invoker import Invoker
 from lambent.invocation.provisioning import Provisioning
 from lambent.invocation.retirement import Retirement
+from lambent.invocation.shared_limits import SharedLimits
+from lambent.invocation.slots import own_slots
+from lambent.invocation.tracing import Tracer
 from lambent.kit.tasks import start_loop
+from lambent.model.changes import Changes
 from lambent.node.node import LocalNode, open_node
 from lambent.node.pools.memory import SystemMemory
 from lambent.sandbox.client import Launcher, open_sandboxes
@@ -28,7 +32,15 @@ class Execution:
     sandboxes: Launcher
     node: LocalNode
     provisioning: Provisioning
+    admission: Admission
+    shared_limits: SharedLimits | None
+    """This node's shares of limits; None if the platform has its database for itself."""
     invoker: Invoker
+
+    def note_spread(self, everything: Changes) -> None:
+        """Provisioned environments are spread over other nodes than before."""
+        self.admission.note_changes(everything)
+        self.provisioning.note_changes(everything)
 
 
 @asynccontextmanager
@@ -54,12 +66,20 @@ async def open_execution(
                 roles=api.roles,
                 api=api.gateway,
                 logs=storage.logs,
+                traces=storage.traces,
                 tenant_environments_max=settings.invocation.tenant_environments_max,
             )
         )
         catalog = Catalog(store.route)
-        admission = Admission(settings.invocation)
-        provisioning = Provisioning(node)
+        membership = storage.membership
+        own = whole if membership is None else own_slots(membership.number, membership.live)
+        admission = Admission(settings.invocation, own=own, is_shared=store.is_shared)
+        provisioning = Provisioning(node, own=own)
+        limits = None
+        if membership is not None:
+            limits = SharedLimits(admission, store, membership, clock)
+            await store.follow(limits)
+            start_loop(tasks, clock, limits.run)
         retirement = Retirement(node, store.resolve)
         await store.follow(admission, provisioning, catalog, retirement)
         start_loop(tasks, clock, catalog.follow_changes)
@@ -68,5 +88,10 @@ async def open_execution(
             sandboxes=sandboxes,
             node=node,
             provisioning=provisioning,
-            invoker=Invoker(admission, catalog, node, clock),
+            admission=admission,
+            shared_limits=limits,
+            invoker=Invoker(
+                *(admission, catalog, node, clock, Tracer(storage.traces, clock)),
+                wait_for_share=None if limits is None else limits.wait,
+            ),
         )

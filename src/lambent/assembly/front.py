@@ -1,9 +1,10 @@
 """The ways in for requests that the control plane does not serve: Invoke, function URLs, pages of
 `lambent`, other AWS services, and the operator's socket."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
 from lambent.assembly.api import Api
 from lambent.assembly.events import Events
@@ -11,11 +12,12 @@ from lambent.assembly.execution import Execution
 from lambent.assembly.garbage import Garbage
 from lambent.assembly.health import start_telemetry
 from lambent.assembly.privileged import Privileged
-from lambent.assembly.status import observe_status
+from lambent.assembly.status import observe_status, without_names
 from lambent.assembly.storage import Storage
 from lambent.asynchronous.operations import QueueOperations
 from lambent.control.log_groups import LogGroups
 from lambent.control.room import Control
+from lambent.control.schedules.upcoming import UpcomingTimes
 from lambent.gateway.admin_api import PATHS, AdminApi
 from lambent.gateway.debug_page import PATH as DEBUG
 from lambent.gateway.debug_page import DebugPage
@@ -23,6 +25,8 @@ from lambent.gateway.environments_page import EnvironmentsPage
 from lambent.gateway.fronts import SMALL_BODY_BYTES_MAX, Front
 from lambent.gateway.metrics_page import MetricsPage
 from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.nodes_page import NodesPage
+from lambent.gateway.schedules_page import SchedulesPage
 from lambent.gateway.services.lambda_.invoke import (
     INVOKE,
     INVOKE_ASYNC,
@@ -30,6 +34,9 @@ from lambent.gateway.services.lambda_.invoke import (
     InvokeOperation,
 )
 from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.status_page import PATH as STATUS
+from lambent.gateway.status_page import StatusPage
+from lambent.identity.service_roles import ServiceRoles
 from lambent.instance.operator_socket import Operations, open_operator_socket
 from lambent.invocation.debugging import DebugCalls
 from lambent.kit.tasks import start_loop
@@ -80,6 +87,8 @@ def register_admin_api(
         {name: runtimes.hint(name) for name in runtime_identifiers()},
         DebugPage(api.authorizer, calls, control.layers.get_by_arn),
         EnvironmentsPage(api.authorizer, execution.node, privileged.launcher.tier),
+        NodesPage(api.authorizer, storage.membership),
+        SchedulesPage(api.authorizer, UpcomingTimes(storage.store)),
         storage.tasks,
     )
     for path in PATHS:
@@ -141,6 +150,7 @@ async def open_other_services(
                 events.queue,
                 events.buses,
                 api.authorizer,
+                ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict),
                 storage.tasks,
                 local_services.token,
             )
@@ -160,9 +170,14 @@ async def open_other_services(
 
 @asynccontextmanager
 async def open_operator_commands(
-    settings: Settings, privileged: Privileged, storage: Storage, execution: Execution
+    settings: Settings,
+    privileged: Privileged,
+    storage: Storage,
+    api: Api,
+    execution: Execution,
+    console_link: Callable[[], Awaitable[Mapping[str, object]]],
 ) -> AsyncIterator[None]:
-    """Serve `lambent status` and `lambent gc`."""
+    """Serve `lambent status`, also as a page, `lambent gc` and `lambent open`."""
     observe = partial(
         observe_status,
         settings,
@@ -174,6 +189,12 @@ async def open_operator_commands(
         execution.node,
         storage.metrics,
     )
+
+    async def observe_without_names() -> Mapping[str, Any]:
+        return without_names(await observe())
+
+    page = StatusPage(api.authorizer, observe_without_names, storage.tasks)
+    api.gateway.fronts.add_path(STATUS, Front(handle=page.handle))
     garbage = Garbage(
         execution.node.code, storage.packages.needed, (storage.blobs, storage.payloads)
     )
@@ -181,6 +202,7 @@ async def open_operator_commands(
         "status": observe,
         "find_garbage": garbage.find,
         "collect_garbage": garbage.collect,
+        "console_link": console_link,
     }
     async with open_operator_socket(privileged.data.state, operations, storage.tasks):
         yield

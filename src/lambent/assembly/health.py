@@ -12,8 +12,8 @@ from lambent.kit.computing import computed
 from lambent.kit.tasks import start_loop
 from lambent.settings import Settings
 from lambent.store.store import Store
+from lambent.telemetry.environment_metrics import EnvironmentSampler, Usage
 from lambent.telemetry.health import LoopLag, health_families
-from lambent.telemetry.insights import EnvironmentSampler, Usage
 from lambent.telemetry.metrics import Metrics
 from lambent.telemetry.otlp_metrics import OtlpMetrics
 from lambent.telemetry.series.store import MetricStore

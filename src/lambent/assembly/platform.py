@@ -8,6 +8,7 @@ import anyio
 
 from lambent.assembly.api import open_api
 from lambent.assembly.apis import open_apis
+from lambent.assembly.console import register_console
 from lambent.assembly.control import ControlPorts, open_control_plane
 from lambent.assembly.edge import make_function_runs, open_edge
 from lambent.assembly.events import open_events
@@ -21,7 +22,9 @@ from lambent.assembly.front import (
     register_invocations,
 )
 from lambent.assembly.hooks import register_hooks
+from lambent.assembly.lex import register_lex
 from lambent.assembly.names import open_names
+from lambent.assembly.nodes import open_node
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.stacks import register_stacks
@@ -37,7 +40,6 @@ from lambent.kit.service_manager import ServiceManager
 from lambent.kit.tasks import start_loop, start_task
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
-from lambent.store.feed import Feed
 from lambent.store.problems import StoreError
 from lambent.telemetry.otlp import check_endpoint
 
@@ -74,7 +76,8 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         api.gateway.use_tls_in_boxes(names.tls_of_boxes)
         execution = await enter(open_execution(settings, privileged, storage, api, names))
         events = await enter(open_events(settings, privileged, storage, api, execution))
-        pool_keys = await register_user_pools(settings, storage, api, execution)
+        pool_keys = await register_user_pools(settings, storage, api, execution, events)
+        await register_lex(storage, api, execution)
         apis = await enter(open_apis(settings, storage, api, execution, events, pool_keys))
         runs = make_function_runs(storage, execution, privileged.runtimes)
         ports = ControlPorts(
@@ -98,15 +101,15 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         url = privileged.front.url
-        await register_stacks(settings, url, storage, api, execution, events)
+        aws_api = await register_stacks(settings, url, storage, api, execution, events)
+        link = register_console(settings, url, storage, api, aws_api.call)
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()
-        if storage.store.is_shared:
-            feed = Feed(storage.store, clock)
-            start_loop(tasks, clock, feed.run)
-            start_loop(tasks, clock, feed.listen)
-        await enter(open_operator_commands(settings, privileged, storage, execution))
+        if storage.membership is not None:
+            node_url = settings.store.node_url
+            await enter(open_node(node_url, storage, storage.membership, api, execution, url))
+        await enter(open_operator_commands(settings, privileged, storage, api, execution, link))
         start_loop(tasks, clock, manager.show_life, clock)
         start_loop(tasks, clock, keep_log_short, data.state, clock)
         # What is loaded by now stays: the garbage collector, which `lambent up` has disabled, need

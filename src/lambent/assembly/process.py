@@ -11,6 +11,7 @@ from lambent.assembly.execution import Execution
 from lambent.assembly.names import Names
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.storage import Storage
+from lambent.console.front import PAGE as CONSOLE_PAGE
 from lambent.gateway.server import open_front_door
 from lambent.kit.clock import Clock
 from lambent.kit.http.server import HttpServer
@@ -46,7 +47,7 @@ async def serve_until_stopped(
         async with open_front_door(api.gateway, settings.gateway, *plain, tls=tls) as server:
             start_loop(watching, clock, _watch_signals, signals, stop, server)
             start_loop(watching, clock, _watch_database, storage.store, clock, stop, server)
-            if data.is_of_unit:
+            if data.is_of_unit or storage.membership is not None:
                 start_loop(
                     watching, clock, _watch_launcher, execution.sandboxes, clock, stop, server
                 )
@@ -56,6 +57,8 @@ async def serve_until_stopped(
                     f"lambent serves TLS at {front.tls_url}; trust {data.ca_certificate}",
                     flush=True,
                 )
+            if settings.has_console:
+                print(f"lambent's console is at {front.url}{CONSOLE_PAGE}", flush=True)
             print(f"lambent is ready at {front.url}", flush=True)
             manager.tell_ready(f"Listening on {front.url}")
             await stop.wait()
@@ -72,7 +75,8 @@ def raise_cause_of_end(privileged: Privileged, storage: Storage, execution: Exec
     """Raise StoreError or SandboxError if the platform did not end because it was asked to."""
     if storage.store.lost is not None:
         raise storage.store.lost
-    if execution.sandboxes.is_gone and privileged.data.is_of_unit:
+    must_end = privileged.data.is_of_unit or storage.membership is not None
+    if execution.sandboxes.is_gone and must_end:
         raise SandboxError("the launcher, which builds the sandboxes, has ended unexpectedly")
 
 
@@ -114,8 +118,8 @@ async def _watch_database(
 async def _watch_launcher(
     sandboxes: Launcher, clock: Clock, stop: anyio.Event, server: HttpServer
 ) -> None:
-    """End when the launcher has ended: only a new platform has one, and systemd starts it. Without
-    systemd the API stays up. Callers that wait for a response get an error."""
+    """End when the launcher has ended: only a new platform has one. Callers that wait for a
+    response get an error."""
     await sandboxes.wait_gone()
     stop.set()
     await clock.sleep(_LAST_RESPONSES_S)

@@ -32,10 +32,10 @@ async def register_stacks(
     api: Api,
     execution: Execution,
     events: Events,
-) -> None:
+) -> AnyService:
     """Register the operations, the universal targets of schedules and the way in for responses of
     custom resources, and take up what the last platform has left under way. The other operations
-    are there already. Links to the platform begin with `url`."""
+    are there already. Links to the platform begin with `url`. Returns the APIs of all services."""
     dispatch = partial(api.gateway.dispatcher.dispatch, endpoint=url)
     served = api.gateway.signing_names
     aws_api = AnyService(
@@ -71,6 +71,7 @@ async def register_stacks(
     )
     api.gateway.register(CLOUDFORMATION, CLOUDFORMATION.bind(stacks))
     api.gateway.register(CLOUDCONTROL, CLOUDCONTROL.bind(stacks.cloud_control))
+    return aws_api
 
 
 _LINK_LIFETIME_S = 86_400

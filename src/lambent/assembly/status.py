@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,17 @@ async def observe_status(
         },
         "database": {
             "name": name_of(database).removeprefix("the database "),
+            "kind": database.get_backend_name(),
             "bytes": file.stat().st_size if file is not None else None,
             "answers_in_ms": round(database_ms, 1),
         },
     }
+
+
+def without_names(status: Mapping[str, Any]) -> dict[str, Any]:
+    """The same document for callers of the API, who need not know the files of the host."""
+    database = {key: value for key, value in status["database"].items() if key != "name"}
+    return {**status, "database": database}
 
 
 def _own_memory_mb() -> int:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import AsyncIterator, Set
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import anyio
 import anyio.abc
@@ -10,10 +11,11 @@ import anyio.to_thread
 
 from lambent.instance.data_directory import EVENTS_SUFFIX, DataDirectory
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import start_loop
+from lambent.kit.tasks import shielded, start_loop
 from lambent.settings import Settings
 from lambent.store.blobs import Blobs, keep_trash_short
 from lambent.store.directory_blobs import DirectoryBlobs
+from lambent.store.membership import Membership
 from lambent.store.object_blobs import ObjectBlobs
 from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.store.settings import StoreSettings
@@ -21,6 +23,7 @@ from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.otlp import OtlpSender, open_otlp
 from lambent.telemetry.series.store import MetricStore, open_metric_store
+from lambent.telemetry.traces.store import TraceStore, open_trace_store
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,12 +53,15 @@ class Storage:
     tasks: anyio.abc.TaskGroup
     """For what runs as long as the platform; it ends before the storage closes."""
     store: Store
+    membership: Membership | None
+    """The nodes on the database; None if the platform has it for itself."""
     blobs: Blobs
     """Packages."""
     payloads: Blobs
     """Large payloads of queued events."""
     logs: LogStore
     metrics: MetricStore
+    traces: TraceStore
     otlp: OtlpSender
     packages: Packages
     """Packages, as nodes read them."""
@@ -78,19 +84,36 @@ async def open_storage(
             open_metric_store(data.state / "metrics.db", settings.telemetry, clock)
         )
         metrics.add_slow_source(logs.embedded.take)
+        traces = await enter(open_trace_store(data.state / "traces.db", settings.telemetry, clock))
         otlp = await enter(open_otlp(settings.telemetry, clock))
+        if otlp.is_enabled:
+            # Only then: protobuf takes a few MB.
+            from lambent.telemetry.traces.spans import encode_spans
+
+            traces.export(encode_spans, partial(otlp.send, "/v1/traces"))
+        membership = None
+        if store.is_shared:
+            membership = Membership(store, clock)
+            # After everything that writes.
+            stack.push_async_callback(shielded, membership.leave)
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
         start_loop(tasks, clock, metrics.run)
+        start_loop(tasks, clock, traces.run)
+        if membership is not None:
+            start_loop(tasks, clock, membership.run)
+            start_loop(tasks, clock, membership.take_over)
         yield Storage(
             clock=clock,
             tasks=tasks,
             store=store,
+            membership=membership,
             blobs=blobs,
             payloads=payloads,
             logs=logs,
             metrics=metrics,
+            traces=traces,
             otlp=otlp,
             packages=Packages(blobs, store),
         )

@@ -221,7 +221,7 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
 
         def look(tx: Transaction) -> list[tuple[K, float]]:
             table = self.table(tx)
-            table.claims.release_left(tx.locks.is_running, now)
+            table.claims.release_left(tx.nodes.is_running, now)
             return list(table.lanes())
 
         for key, due_at in await self._store.transact(look):

@@ -1,10 +1,12 @@
 """The room, put together: the group commit and its participants."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Set
+from typing import Any
 
 import anyio.abc
 
+from lambent.asynchronous.claimed_queue import ClaimedQueue
 from lambent.asynchronous.destination_dispatcher import DestinationDispatcher
 from lambent.asynchronous.destinations import Destinations
 from lambent.asynchronous.dispatcher import Dispatcher
@@ -24,6 +26,7 @@ from lambent.kit.tasks import start_loop
 from lambent.model.arn import Arn
 from lambent.model.names import parse_function_name
 from lambent.store.blobs import Blobs
+from lambent.store.membership import Membership
 from lambent.store.store import Store
 from lambent.telemetry.event_metrics import EventMetrics
 from lambent.telemetry.metrics import Metrics
@@ -46,6 +49,7 @@ async def open_asynchronous(
     settings: AsynchronousSettings,
     *,
     store: Store,
+    membership: Membership | None,
     invoker: Invoker,
     payloads: Blobs,
     clients: AwsClients,
@@ -90,12 +94,24 @@ async def open_asynchronous(
     queue = AsyncQueue(
         *(group_commit, dispatcher, payloads, settings, clock, tasks), ids=ids, metrics=metrics
     )
-    await dispatcher.recover()
-    await destination_dispatcher.recover()
-    await event_dispatcher.recover()
-    participants = (queue, dispatcher, destination_dispatcher, event_dispatcher)
-    start_loop(tasks, clock, group_commit.run, *participants)
-    start_loop(tasks, clock, dispatcher.run)
-    start_loop(tasks, clock, destination_dispatcher.run)
-    start_loop(tasks, clock, event_dispatcher.run)
+    dispatchers = (dispatcher, destination_dispatcher, event_dispatcher)
+    for each in dispatchers:
+        await each.recover()
+    start_loop(tasks, clock, group_commit.run, queue, *dispatchers)
+    for each in dispatchers:
+        start_loop(tasks, clock, each.run)
+    if membership is not None:
+        start_loop(tasks, clock, _take_over, membership, dispatchers)
     return Asynchronous(queue, destination_dispatcher, event_dispatcher, event_targets)
+
+
+async def _take_over(
+    membership: Membership, dispatchers: Iterable[ClaimedQueue[Any, Any, Any]]
+) -> None:
+    """Take up what other nodes leave behind, until cancelled."""
+    numbers: Set[int] = frozenset()
+    while True:
+        before, numbers = numbers, await membership.wait_others(numbers)
+        if before - numbers:
+            for dispatcher in dispatchers:
+                await dispatcher.recover()

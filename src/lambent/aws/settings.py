@@ -38,6 +38,8 @@ class AwsSettings:
     """DynamoDB Streams: event sources."""
     secretsmanager: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """AWS Secrets Manager: credentials of event sources."""
+    kms: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """AWS KMS: keys that encrypt codes for functions of user pools."""
     kafka: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """Amazon MSK: event sources."""
     stepfunctions: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)

@@ -1,4 +1,4 @@
-"""The platform's own admin API: queues, mappings, runtimes."""
+"""The platform's own admin API: queues, mappings, runtimes, nodes."""
 
 import json
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ from lambent.cli.output import CliError
 _QUEUES = "/_lambent/queues"
 _MAPPINGS = "/_lambent/mappings"
 _RUNTIMES = "/_lambent/runtimes"
+_NODES = "/_lambent/nodes"
 
 
 def list_queues(endpoint: str, name: str | None) -> list[dict[str, Any]]:
@@ -33,6 +34,17 @@ def list_mappings(endpoint: str) -> list[dict[str, Any]]:
     """The event source mappings and their state. Raises CliError."""
     found: list[dict[str, Any]] = request(endpoint, "GET", _MAPPINGS)["mappings"]
     return found
+
+
+def list_nodes(endpoint: str) -> list[dict[str, Any]]:
+    """The platforms that share the database. Raises CliError."""
+    found: list[dict[str, Any]] = request(endpoint, "GET", _NODES)["nodes"]
+    return found
+
+
+def change_node(endpoint: str, number: int, change: str) -> None:
+    """Drain a node, or `resume` it. Raises CliError."""
+    request(endpoint, "POST", f"{_NODES}/{number}/{change}")
 
 
 def runtime_hint(endpoint: str, runtime: str) -> str | None:

@@ -49,6 +49,27 @@ def _describe(facts: Facts, data: DataDirectory) -> dict[str, Any]:
     return found
 
 
+def console_url(data_dir: Path) -> str:
+    """The address of the console. Raises CliError if there is none."""
+    data = DataDirectory(data_dir.absolute())
+    try:
+        with find_running(data.root) as running:
+            if running is None or running.facts.url is None:
+                raise CliError(
+                    f"no platform runs in {data.root}; `lambent up --detach` starts one",
+                    exit_code=NOT_RUNNING,
+                )
+            url = ask(data.state, "console_link", _ANSWER_S)["url"]
+    except (InstanceUnknown, OperatorSocketError) as error:
+        raise CliError(str(error), exit_code=UNKNOWN) from error
+    if url is None:
+        raise CliError(
+            "this platform has no console: set console.enabled = true, which an address other than"
+            " loopback needs"
+        )
+    return str(url)
+
+
 def rows(found: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of a table that shows the state."""
     shown = {name: value for name, value in found.items() if value is not None}

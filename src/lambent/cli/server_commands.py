@@ -23,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands to the program."""
     for command in (up, status, down, gc, service, certificate):
         app.command()(command)
+    app.command("open")(open_console)
 
 
 def up(
@@ -220,3 +221,28 @@ def certificate(
         print_json({"certificate": str(path)})
     else:
         print(path)
+
+
+def open_console(
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", metavar=SWITCH, help="Only print the address.")
+    ] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Open the console in a browser, and print its address. On a strict platform the address signs
+    in as root, once and within two minutes."""
+    require_linux("open")
+    from lambent.cli import running
+
+    url = running.console_url(load_for(data_dir, config, settings).server.data_dir)
+    if as_json:
+        print_json({"url": url})
+    else:
+        print(url)
+    if not (no_browser or as_json):
+        import webbrowser
+
+        webbrowser.open(url)

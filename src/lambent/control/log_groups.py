@@ -22,7 +22,8 @@ from lambent.telemetry.patterns import compile_pattern
 
 _SERVICE, _KIND = "logs", "group"
 _FILTERS, _FILTERS_MAX = "filters", 2
-_NAME, RETENTION = "name", "retentionInDays"
+_NAME, RETENTION, PROTECTION = "name", "retentionInDays", "deletionProtectionEnabled"
+_DAY_MS = 86_400_000
 _DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
@@ -46,18 +47,25 @@ class LogGroups:
         self.check_destination: CheckDestination = _any_destination
         """Checks that a function may be called for a group. Raises `ApiError`."""
 
-    async def create(self, key: LogGroupKey, tags: Mapping[str, str]) -> None:
+    async def create(
+        self, key: LogGroupKey, tags: Mapping[str, str], *, is_protected: bool = False
+    ) -> None:
         """CreateLogGroup."""
         checked = plain_tags.changed({}, tags)
         if not await self._logs.create_group(*key.scope, key.name):
             raise ApiError(
                 "ResourceAlreadyExistsException", "The specified log group already exists"
             )
-        if checked:
-            await self._change(key, lambda body: {**body, plain_tags.TAGS: checked})
+        more: Body = {plain_tags.TAGS: checked} if checked else {}
+        if is_protected:
+            more = {**more, PROTECTION: True}
+        if more:
+            await self.change(key, lambda body: {**body, **more})
 
     async def delete(self, key: LogGroupKey) -> None:
         """DeleteLogGroup, with its events."""
+        if await self._logs.has_group(*key.scope, key.name):
+            await self.require_deletable(key)
         await self._store.transact(
             lambda tx: tx.documents.delete(_root(key.scope), _KIND, plain_tags.group_id(key.name))
         )
@@ -76,8 +84,13 @@ class LogGroups:
             rest = {name: value for name, value in body.items() if name != RETENTION}
             return rest if days is None else {**rest, RETENTION: days}
 
-        await self._require(key)
-        await self._change(key, change)
+        await self.require(key)
+        await self.change(key, change)
+
+    async def protect(self, key: LogGroupKey, *, is_protected: bool) -> None:
+        """PutLogGroupDeletionProtection."""
+        await self.require(key)
+        await self.change(key, lambda body: {**body, PROTECTION: is_protected})
 
     async def tag(
         self, key: LogGroupKey, added: Mapping[str, str], removed: Sequence[str] = ()
@@ -88,16 +101,13 @@ class LogGroups:
             tags = plain_tags.changed(body.get(plain_tags.TAGS, {}), added, removed)
             return {**body, plain_tags.TAGS: tags}
 
-        await self._require(key)
-        await self._change(key, change)
+        await self.require(key)
+        await self.change(key, change)
 
     async def tags(self, key: LogGroupKey) -> Mapping[str, str]:
         """ListTagsForResource, ListTagsLogGroup."""
-        await self._require(key)
-        found = await self._store.read(
-            lambda tx: tx.documents.get(_root(key.scope), _KIND, plain_tags.group_id(key.name))
-        )
-        tags: Mapping[str, str] = {} if found is None else found.body.get(plain_tags.TAGS, {})
+        await self.require(key)
+        tags: Mapping[str, str] = (await self._body(key)).get(plain_tags.TAGS, {})
         return tags
 
     async def subscribe(self, key: LogGroupKey, params: Mapping[str, Any]) -> None:
@@ -112,7 +122,7 @@ class LogGroups:
                 raise _invalid(f"Lambent does not offer {member}: leave it out.")
         reference = parse_function_name(arn, target.scope)
         compile_pattern(params["filterPattern"])
-        await self._require(key)
+        await self.require(key)
         if await self._store.read(lambda tx: _logs_to(tx, reference.key, key)):
             raise _invalid("The function logs to this log group: it would call itself.")
         await self.check_destination(key, arn)
@@ -132,7 +142,7 @@ class LogGroups:
                 )
             return {**body, _FILTERS: filters}
 
-        await self._change(key, change)
+        await self.change(key, change)
 
     async def unsubscribe(self, key: LogGroupKey, name: str) -> None:
         """DeleteSubscriptionFilter."""
@@ -148,18 +158,13 @@ class LogGroups:
                 _FILTERS: {each: entry for each, entry in filters.items() if each != name},
             }
 
-        await self._require(key)
-        await self._change(key, change)
+        await self.require(key)
+        await self.change(key, change)
 
     async def filters(self, key: LogGroupKey) -> Mapping[str, Mapping[str, Any]]:
         """DescribeSubscriptionFilters: by name."""
-        await self._require(key)
-        found = await self._store.read(
-            lambda tx: tx.documents.get(_root(key.scope), _KIND, plain_tags.group_id(key.name))
-        )
-        filters: Mapping[str, Mapping[str, Any]] = (
-            {} if found is None else found.body.get(_FILTERS, {})
-        )
+        await self.require(key)
+        filters: Mapping[str, Mapping[str, Any]] = (await self._body(key)).get(_FILTERS, {})
         return filters
 
     async def subscriptions(self) -> Sequence[LogSubscription]:
@@ -178,27 +183,56 @@ class LogGroups:
 
         return await self._store.read(run)
 
-    async def retentions(self, scope: Scope) -> Mapping[str, int]:
-        """For how many days groups are kept, by name; without those that never end."""
+    async def settings(self, scope: Scope) -> Mapping[str, Body]:
+        """What is configured of groups, by name."""
         found = await self._store.read(lambda tx: tx.documents.list_of(_root(scope), _KIND))
-        return {
-            group.body[_NAME]: group.body[RETENTION] for group in found if RETENTION in group.body
-        }
+        return {group.body[_NAME]: group.body for group in found}
+
+    async def all_settings(self) -> Sequence[tuple[LogGroupKey, Body]]:
+        """As `settings`, of all accounts and regions."""
+        found = await self._store.read(lambda tx: tx.documents.everywhere(_SERVICE, _KIND))
+        return [(LogGroupKey(group.root.scope, group.body[_NAME]), group.body) for group in found]
+
+    async def tags_of_all(self, scope: Scope) -> Mapping[str, Mapping[str, str]]:
+        """The tags of groups, by name."""
+        settings = await self.settings(scope)
+        return {name: body.get(plain_tags.TAGS, {}) for name, body in settings.items()}
 
     async def all_retentions(self) -> Mapping[tuple[Scope, str], int]:
-        """As `retentions`, of all accounts and regions."""
-        found = await self._store.read(lambda tx: tx.documents.everywhere(_SERVICE, _KIND))
+        """For how many days groups are kept, without those that never end."""
         return {
-            (group.root.scope, group.body[_NAME]): group.body[RETENTION]
-            for group in found
-            if RETENTION in group.body
+            (key.scope, key.name): body[RETENTION]
+            for key, body in await self.all_settings()
+            if RETENTION in body
         }
 
-    async def _require(self, key: LogGroupKey) -> None:
+    async def require(self, key: LogGroupKey) -> None:
+        """Raises `ResourceNotFoundException` if the group does not exist."""
         if not await self._logs.has_group(*key.scope, key.name):
             raise no_group()
 
-    async def _change(self, key: LogGroupKey, change: Callable[[Body], Body]) -> None:
+    async def require_deletable(self, key: LogGroupKey) -> None:
+        """Raises `ApiError` if the group does not exist, or is protected from deletion."""
+        await self.require(key)
+        if (await self._body(key)).get(PROTECTION):
+            raise ApiError(
+                "ValidationException",
+                "The log group is protected from deletion. Disable the protection first.",
+            )
+
+    async def oldest_ms(self, key: LogGroupKey) -> int:
+        """The time before which the group keeps no events, in epoch milliseconds."""
+        days = (await self._body(key)).get(RETENTION)
+        return 0 if days is None else int(self._clock.now() * 1000) - days * _DAY_MS
+
+    async def _body(self, key: LogGroupKey) -> Body:
+        found = await self._store.read(
+            lambda tx: tx.documents.get(_root(key.scope), _KIND, plain_tags.group_id(key.name))
+        )
+        return {} if found is None else found.body
+
+    async def change(self, key: LogGroupKey, change: Callable[[Body], Body]) -> None:
+        """Change what is configured of a group."""
         root, id = _root(key.scope), plain_tags.group_id(key.name)
 
         def run(tx: Transaction) -> None:

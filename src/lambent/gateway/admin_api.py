@@ -1,10 +1,10 @@
 """Pages for operators and their programs: queues, event source mappings, metrics,
-runtimes and environments.
+runtimes, environments, nodes and schedules.
 
 Callers are authenticated and authorized as for the API, under the platform's own actions:
 `lambent:GetQueue` and `lambent:PurgeQueue` on functions, `lambent:ListMappings`,
-`lambent:GetMetrics`, `lambent:ListRuntimes`, `lambent:ListEnvironments`, `lambent:DebugFunction` on
-functions.
+`lambent:GetMetrics`, `lambent:ListRuntimes`, `lambent:ListEnvironments`, `lambent:ListSchedules`,
+`lambent:DebugFunction` on functions, and those of `nodes_page.py`.
 """
 
 import dataclasses
@@ -21,7 +21,12 @@ from lambent.gateway.environments_page import PATH as ENVIRONMENTS
 from lambent.gateway.environments_page import EnvironmentsPage
 from lambent.gateway.metrics_page import PATH as METRICS
 from lambent.gateway.metrics_page import MetricsPage
+from lambent.gateway.nodes_page import BELOW as NODE
+from lambent.gateway.nodes_page import PATH as NODES
+from lambent.gateway.nodes_page import NodesPage
 from lambent.gateway.pages import check_method, fail, refuse, respond
+from lambent.gateway.schedules_page import PATH as SCHEDULES
+from lambent.gateway.schedules_page import SchedulesPage
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.kit.http.messages import Exchange
 from lambent.kit.tasks import start_task
@@ -33,7 +38,7 @@ QUEUES = "/_lambent/queues"
 QUEUE = "/_lambent/queues/"
 MAPPINGS = "/_lambent/mappings"
 RUNTIMES = "/_lambent/runtimes"
-PATHS = (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES, ENVIRONMENTS, DEBUG)
+PATHS = (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES, ENVIRONMENTS, NODES, NODE, SCHEDULES, DEBUG)
 """Where the gateway must route to `AdminApi.handle`."""
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
@@ -50,6 +55,8 @@ class AdminApi:
         runtimes: Mapping[str, str | None],
         debug: DebugPage,
         environments: EnvironmentsPage,
+        nodes: NodesPage,
+        schedules: SchedulesPage,
         tasks: anyio.abc.TaskGroup,
     ) -> None:
         """`runtimes` says for each identifier what to install before it runs here, None if it
@@ -61,6 +68,8 @@ class AdminApi:
         self._runtimes = runtimes
         self._debug = debug
         self._environments = environments
+        self._nodes = nodes
+        self._schedules = schedules
         self._tasks = tasks
 
     def handle(self, exchange: Exchange) -> None:
@@ -82,6 +91,10 @@ class AdminApi:
                 await self._show_runtimes(exchange, caller)
             elif exchange.path == ENVIRONMENTS:
                 await self._environments.show(exchange, caller)
+            elif exchange.path == NODES or exchange.path.startswith(NODE):
+                await self._nodes.serve(exchange, caller)
+            elif exchange.path == SCHEDULES:
+                await self._schedules.show(exchange, caller)
             elif exchange.path.startswith(DEBUG):
                 check_method(exchange, "POST")
                 respond(exchange, await self._debug.call(exchange, caller))

@@ -2,12 +2,18 @@
 signature, as in AWS.
 
 No page may send a signature this way. So a page reaches nothing but what everyone may call.
+
+A page of a function, of an API or in a bucket that is reached by a path of the platform's own
+address would have the origin of the console, and with it the rights of the console's user. So
+browsers show it in an origin of its own. By a host name of its own it has that anyway.
+https://www.w3.org/TR/CSP3/#directive-sandbox
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lambent.gateway.recognition import is_public
 from lambent.kit.http.messages import Exchange
+from lambent.kit.http.passed import PassedExchange
 
 Headers = Sequence[tuple[str, str]]
 
@@ -49,3 +55,36 @@ def shown_to_pages(exchange: Exchange) -> Headers:
     if "origin" in exchange.headers and is_public(exchange):
         return [_ANY_ORIGIN, _SHOWN]
     return ()
+
+
+_SANDBOX = (
+    "Content-Security-Policy",
+    "sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts",
+)
+
+
+def is_from_browser(exchange: Exchange) -> bool:
+    """Whether a browser has sent a request. What it wants the response for does not matter: it may
+    keep a response to a script, and show it as a page later."""
+    headers = exchange.headers
+    return "sec-fetch-dest" in headers or headers.get("user-agent", "").startswith("Mozilla/")
+
+
+class Sandboxed(PassedExchange):
+    """The exchange of a page that gets an origin of its own."""
+
+    def respond(
+        self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
+    ) -> None:
+        """See `Exchange`."""
+        self.passed.respond(status, [*headers, _SANDBOX], body)
+
+    def respond_raw(self, head: bytes, body: bytes) -> None:
+        """See `Exchange`."""
+        self.passed.respond_raw(head[:-2] + ": ".join(_SANDBOX).encode() + b"\r\n\r\n", body)
+
+    def start(
+        self, status: int, headers: Iterable[tuple[str, str]] = (), *, length: int | None = None
+    ) -> None:
+        """See `Exchange`."""
+        self.passed.start(status, [*headers, _SANDBOX], length=length)

@@ -32,6 +32,9 @@ class Front:
     of a request before it reads a body of more than a few KB. The front checks all others."""
     oversized: Handler | None = None
     """Responds to a request whose body is too large; None for the usual error."""
+    screen: Callable[[Exchange], bool] | None = None
+    """Checks the head of a request with a body instead of its signature: returns whether the sender
+    is known, and raises `ApiError` if the body need not be read. None to check the signature."""
     has_own_names: bool = False
     """Whether it is found only by host names that no other party can register, or that the owner of
     the platform has configured, or by paths that no other party can guess. Then a relaxed platform

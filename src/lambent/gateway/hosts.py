@@ -15,6 +15,10 @@ _ADDRESS = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:.]{2,45}\])(?::\
 _NAME = re.compile(r"([a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){0,16})\.?(?::\d{1,5})?")
 _OF_AWS = re.compile(r"cognito-idp\.[a-z0-9-]{1,32}\.amazonaws\.com")
 """Programs in boxes reach user pools by it."""
+_PREFIXED = re.compile(
+    r"stream(?:ing)?-(?:localhost|\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?", re.IGNORECASE
+)
+"""SDKs put `stream-` before the host for StartLiveTail; no party can register such a name."""
 _KNOWN_MAX = 1024
 
 
@@ -48,6 +52,8 @@ class Hosts:
     def _is_ours(self, host: str) -> bool:
         if not host or _ADDRESS.fullmatch(host) is not None:
             return True  # Every browser sends a name.
+        if _PREFIXED.fullmatch(host) is not None:
+            return True
         match = _NAME.fullmatch(host.lower())
         if match is None:
             return False

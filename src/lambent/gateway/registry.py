@@ -17,12 +17,15 @@ from lambent.gateway.services.ecr.service import ECR
 from lambent.gateway.services.events.service import EVENTS
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.services.lexv2_models.service import LEXV2_MODELS
+from lambent.gateway.services.lexv2_runtime.service import LEXV2_RUNTIME
 from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.services.s3.service import S3
 from lambent.gateway.services.scheduler.service import SCHEDULER
 from lambent.gateway.services.secretsmanager.service import SECRETSMANAGER
 from lambent.gateway.services.ssm.service import SSM
 from lambent.gateway.services.sts.service import STS
+from lambent.gateway.services.xray.service import XRAY
 
 SERVICES: tuple[AnyService, ...] = (
     LAMBDA,
@@ -43,4 +46,7 @@ SERVICES: tuple[AnyService, ...] = (
     SECRETSMANAGER,
     COGNITO_IDP,
     CLOUDFRONT,
+    LEXV2_MODELS,
+    LEXV2_RUNTIME,
+    XRAY,
 )

@@ -1,9 +1,11 @@
 """Finds the service and the operation of a request."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 from lambent.gateway.definitions import AnyService, BodyLimit
-from lambent.gateway.protocols.protocol import Found, WireProtocol, WireResponse
+from lambent.gateway.models import ServiceModel
+from lambent.gateway.protocols.protocol import Found, Router, WireProtocol, WireResponse
 from lambent.gateway.protocols.query import QUERY
 from lambent.gateway.protocols.registry import PROTOCOLS
 from lambent.gateway.recognition import Recognition
@@ -14,6 +16,12 @@ USUAL_LIMIT = BodyLimit()
 """Of operations that have none of their own."""
 
 
+@functools.cache
+def _router_of(make: Callable[[ServiceModel], Router], model: ServiceModel) -> Router:
+    """The router of a model: made once, however many gateways a process has."""
+    return make(model)
+
+
 class Dialect:
     """A service in one of its protocols."""
 
@@ -21,7 +29,7 @@ class Dialect:
         self.service = service
         self.protocol = protocol
         router = protocol.router if service.router is None else service.router
-        self.find = router(service.model).find
+        self.find = _router_of(router, service.model).find
         """See `Router`; without a call in between, which would cost time on the warm path."""
 
     def limit_of(self, operation: str) -> BodyLimit:

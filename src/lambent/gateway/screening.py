@@ -43,6 +43,9 @@ class Screening:
         front = self._fronts.find(exchange)
         if self._names is not None and (front is None or not front.has_own_names):
             self._names.check(exchange)
+        if front is not None and front.screen is not None:
+            exchange.is_vouched_for = front.screen(exchange)
+            return
         is_open = front.is_open if front is not None else is_public(exchange)
         if not is_open:
             exchange.is_vouched_for = self._authorizer.screen(exchange)

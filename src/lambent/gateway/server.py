@@ -19,7 +19,7 @@ import anyio
 import anyio.abc
 
 from lambent.gateway.authorization import Authorization
-from lambent.gateway.browsers import preflight
+from lambent.gateway.browsers import Sandboxed, is_from_browser, preflight
 from lambent.gateway.call import OperationHandler
 from lambent.gateway.debug_page import PATH as DEBUG_PATH
 from lambent.gateway.definitions import AnyService
@@ -55,6 +55,7 @@ from lambent.model.principal import ANONYMOUS
 logger = logging.getLogger(__name__)
 
 HEALTH = INTERNAL + "health"
+CONSOLE = INTERNAL + "console"
 _VERIFY_IN_THREAD_BYTES = 256 * 1024
 _PARSE_IN_THREAD_BYTES = 16 * 1024
 _HTTPS_PORT, _HANDSHAKES_PER_BOX_MAX = 443, 32
@@ -79,7 +80,7 @@ class Gateway:
     ) -> None:
         self.fronts = Fronts()
         """Add ways in that are not the AWS API here."""
-        self.fronts.add_path(HEALTH, Front(handle=_respond_healthy))
+        self.fronts.add_path(HEALTH, Front(handle=self._show_health))
         self.dispatcher = Dispatcher(Authorization(authorizer, lookups))
         """Performs operations without an HTTP exchange."""
         self._settings = settings
@@ -95,7 +96,12 @@ class Gateway:
         self._screening = Screening(self.fronts, self._services, authorizer, self._names)
         self._held_for_boxes = Budget(settings.held_mb << 20)
         self._forward: Forward | None = None
+        self._is_draining: Callable[[], bool] = lambda: False
         self._tls_of_boxes: ssl.SSLContext | None = None
+        self._guarded: Front | None = None
+        self._is_guarded: Callable[[Exchange], bool] = lambda _: False
+        self.is_closing = False
+        """Whether the front door closes: responses without an end should end."""
         self._anyone = Caller(
             principal=ANONYMOUS,
             scope=settings.scope,
@@ -126,6 +132,10 @@ class Gateway:
         """Pass requests for other services to `handler`."""
         self._forward = handler
 
+    def observe_draining(self, is_draining: Callable[[], bool]) -> None:
+        """Have load balancers learn that they are to use other nodes."""
+        self._is_draining = is_draining
+
     def forward(
         self, exchange: Exchange, caller: Caller, name: str, refuse: Callable[[ApiError], None]
     ) -> bool:
@@ -136,6 +146,11 @@ class Gateway:
         """Serve a request of the platform itself, as a caller, for the service that the caller
         names, whether it is served here or elsewhere."""
         self._route(exchange, caller)
+
+    def guard_origins(self, front: Front, is_guarded: Callable[[Exchange], bool]) -> None:
+        """Let only the pages of `front` have the origins for which `is_guarded` returns true. A
+        browser shows every other page that comes from there in an origin of its own."""
+        self._guarded, self._is_guarded = front, is_guarded
 
     def use_tls_in_boxes(self, tls: ssl.SSLContext) -> None:
         """Serve TLS in boxes: it is refused before."""
@@ -222,6 +237,9 @@ class Gateway:
             front = self.fronts.find(exchange)
             if self._names is not None and (front is None or not front.has_own_names):
                 self._names.check(exchange)
+            is_guarded = self._guarded is not None and front is not self._guarded
+            if is_guarded and is_from_browser(exchange) and self._is_guarded(exchange):
+                exchange = Sandboxed(exchange)
             if front is not None:
                 front.handle(exchange)
                 return
@@ -240,8 +258,8 @@ class Gateway:
 
     def _handle_in_box(self, exchange: Exchange) -> None:
         """Serve one request of a program in a box. It must not open ports of the host."""
-        if exchange.path.startswith(DEBUG_PATH):
-            message = "Functions cannot debug functions."
+        if exchange.path.startswith((DEBUG_PATH, CONSOLE)):
+            message = "Functions cannot debug functions, nor use the console."
             self._turn_away(exchange, ApiError("AccessDeniedException", message, status=403))
             return
         self.handle(exchange)
@@ -358,16 +376,16 @@ class Gateway:
     ) -> None:
         send(exchange, dialect.render_error(error, request_id), request_id)
 
+    def _show_health(self, exchange: Exchange) -> None:
+        status, word = (503, "draining") if self._is_draining() else (200, "ok")
+        body = json.dumps({"status": word}).encode()
+        exchange.respond(status, [("Content-Type", "application/json")], body)
+
 
 def _endpoint_of(exchange: Exchange) -> str:
     host = exchange.headers.get("host", "")
     scheme = "https" if exchange.is_secure else "http"
     return f"{scheme}://{host if _HOST.fullmatch(host) else '127.0.0.1'}"
-
-
-def _respond_healthy(exchange: Exchange) -> None:
-    body = json.dumps({"status": "ok"}).encode()
-    exchange.respond(200, [("Content-Type", "application/json")], body)
 
 
 @asynccontextmanager
@@ -401,6 +419,7 @@ async def open_front_door(
         server.start_tls(listener, context, gateway.tasks)
     try:
         yield server
+        gateway.is_closing = True
         # A normal stop: clients that wait get their responses. After a failure they would not.
         await server.close(settings.shutdown_grace_s)
     finally:

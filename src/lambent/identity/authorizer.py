@@ -18,6 +18,7 @@ from lambent.identity.keyring import Keyring
 from lambent.identity.signature import read_signature, verify, verify_head
 from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
+from lambent.kit.http.passed import PassedExchange
 from lambent.model.arn import AccountId, Scope
 from lambent.model.changes import Changes
 from lambent.model.errors import ApiError
@@ -53,6 +54,15 @@ class Caller:
     token: str = dataclasses.field(default="", compare=False)
     """What tells a step of a stack from others: by it a stack knows what it has made under an id
     that the service has chosen. Empty for all other callers."""
+
+
+class KnownExchange(PassedExchange):
+    """A request whose caller the platform has authenticated in another way than by a signature.
+    Only the platform makes them, so what says who calls is not the client's."""
+
+    def __init__(self, exchange: Exchange, caller: Caller) -> None:
+        super().__init__(exchange)
+        self.caller = caller
 
 
 class Access(NamedTuple):
@@ -103,6 +113,8 @@ class Authorizer:
         """
         signature = read_signature(exchange)
         if signature is None:
+            if isinstance(exchange, KnownExchange):
+                return exchange.caller
             if self.is_strict or _is_from_a_page(exchange):
                 raise _missing_token()
             return self._root_here

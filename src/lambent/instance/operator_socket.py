@@ -1,8 +1,8 @@
 """A Unix socket for the owner of the data directory; file permissions guard it.
 
-`lambent status` and `lambent gc` use it, because it needs no key, no certificate and no port. A
-request is one line, the name of an operation; the response is one line of JSON, after which the
-connection is closed.
+`lambent status`, `lambent gc` and `lambent open` use it, because it needs no key, no certificate
+and no port. A request is one line, the name of an operation; the response is one line of JSON,
+after which the connection is closed.
 """
 
 import asyncio

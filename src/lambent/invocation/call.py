@@ -24,6 +24,10 @@ class Call(NamedTuple):
     """JSON text; empty if the caller sent none."""
     wants_log_tail: bool = False
     wants_stream: bool = False
+    attempt: int = 0
+    """1 is the first attempt of an event; 0 if the call is no event."""
+    accepted_at: float = 0.0
+    """Epoch seconds at which the event was accepted."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -14,14 +14,16 @@ about the call, `InvocationEnded`.
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import anyio
 
-from lambent.invocation.admission import Admission, RunningCounter
+from lambent.invocation.admission import Admission, RunningCounter, Shortage
 from lambent.invocation.call import Call, CallResult
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.checks import state_error, tenant_error
 from lambent.invocation.ports import Node
+from lambent.invocation.tracing import Tracer
 from lambent.kit.clock import Clock
 from lambent.model.alias import Route
 from lambent.model.errors import ApiError, FunctionNotFound
@@ -39,7 +41,7 @@ from lambent.model.invocation import (
 )
 from lambent.model.invocation_ended import Concurrency, InvocationEnded, Listener
 from lambent.model.recursion import recursive
-from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
+from lambent.model.traces import LOOPS_MAX, extend_lineage, passed_on
 
 logger = logging.getLogger(__name__)
 
@@ -47,17 +49,32 @@ _NONE = Concurrency()
 
 MakeReply = Callable[[InvocationRequest], Reply]
 """Makes the reply of a call, given the request as it goes down."""
+WaitForShare = Callable[[Shortage, Callable[[], None]], None]
+"""Calls the function once, when there is more or certainly none."""
 _End = Callable[[InvocationRequest, Reply, RunningCounter, Outcome, RunReport], None]
 
 
 class Invoker:
     """Every function call passes here."""
 
-    def __init__(self, admission: Admission, catalog: Catalog, node: Node, clock: Clock) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        catalog: Catalog,
+        node: Node,
+        clock: Clock,
+        tracer: Tracer | None = None,
+        *,
+        wait_for_share: WaitForShare | None = None,
+    ) -> None:
+        """Without a tracer no call is traced. `wait_for_share` is needed if admission has shares of
+        limits."""
+        self._wait_for_share = wait_for_share
         self._admission = admission
         self._catalog = catalog
         self._node = node
         self._clock = clock
+        self._tracer = tracer
         self._listeners: list[Listener] = []
         self._failing: list[Listener] = []
         """Listeners that have raised: each is logged once."""
@@ -119,14 +136,19 @@ class Invoker:
 
     def run(self, call: Call, route: Route, make_reply: MakeReply) -> None:
         """Run a call whose route has just been found."""
-        trace_id, loops = trace_id_of(call.trace_header), 0
+        function, tracer, trace = route.choose(), self._tracer, None
+        if function.is_traced and tracer is not None:
+            trace_id, trace = tracer.begin(call)
+        else:
+            trace_id = passed_on(call.trace_header)
+        loops = 0
         if call.kind is not InvocationKind.URL:
             trace_id, loops = extend_lineage(trace_id, call.key.arn)
         # By position, in the order of the fields: names would cost as much again.
         request = InvocationRequest(
             call.request_id,
             call.kind,
-            route.choose(),
+            function,
             call.event,
             call.qualifier,
             "application/json",
@@ -137,10 +159,32 @@ class Invoker:
             call.wants_stream,
         )
         reply = make_reply(request)
+        if trace is not None:
+            reply = trace.follow(request, reply)
         refused = None
         if loops >= LOOPS_MAX and not route.may_loop:
             refused = Refused(recursive(call.key), Refusal.LOOP)
         admitted = refused or self._admit(request)
+        if isinstance(admitted, Shortage):
+            assert self._wait_for_share is not None
+            self._wait_for_share(admitted, partial(self._run_again, request, reply, admitted))
+            return
+        self._submit(request, reply, admitted)
+
+    def _run_again(self, request: InvocationRequest, reply: Reply, short: Shortage) -> None:
+        """Run a call that has waited for this node's share of a limit to be raised."""
+        admitted = self._admit(request)
+        if isinstance(admitted, Shortage):
+            if admitted.purse != short.purse and self._wait_for_share is not None:
+                # The limits have changed meanwhile.
+                self._wait_for_share(admitted, partial(self._run_again, request, reply, admitted))
+                return
+            admitted = admitted.refused
+        self._submit(request, reply, admitted)
+
+    def _submit(
+        self, request: InvocationRequest, reply: Reply, admitted: RunningCounter | Refused
+    ) -> None:
         if isinstance(admitted, Refused):
             self._end(request, reply, None, admitted, NOT_RUN)
             return
@@ -151,7 +195,7 @@ class Invoker:
             self._admission.release(admitted)
             raise
 
-    def _admit(self, request: InvocationRequest) -> RunningCounter | Refused:
+    def _admit(self, request: InvocationRequest) -> RunningCounter | Refused | Shortage:
         if (error := tenant_error(request.function, request.tenant_id)) is not None:
             return Refused(error, Refusal.INVALID)
         if (error := state_error(request.function)) is not None:

@@ -5,7 +5,9 @@ What is fulfilled is asked of the node each time and never stored.
 """
 
 from collections import Counter
+from collections.abc import Callable
 
+from lambent.invocation.admission import whole
 from lambent.invocation.ports import Node
 from lambent.model.changes import Changes
 from lambent.model.concurrency import ProvisionedState, Reservation
@@ -15,8 +17,10 @@ from lambent.model.function import FunctionKey
 class Provisioning:
     """Owner of the claims."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, *, own: Callable[[str, int], int] = whole) -> None:
+        """`own` says how many of a configuration's environments are on this node."""
         self._node = node
+        self._own = own
         self._reservations: dict[FunctionKey, Reservation] = {}
 
     def note_changes(self, changes: Changes) -> None:
@@ -38,7 +42,7 @@ class Provisioning:
             if function.configuration_id not in wanted:
                 self._node.provision(function, 0)
         for function, number in wanted.values():
-            self._node.provision(function, number)
+            self._node.provision(function, self._own(function.configuration_id, number))
 
     def observe(self, key: FunctionKey, qualifier: str) -> ProvisionedState:
         """The state of one claim. Claims for the same version are served in order."""

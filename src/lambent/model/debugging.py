@@ -35,7 +35,11 @@ def debugged(
     version: FunctionVersion, debug_port: int, layers: tuple[AttachedLayer, ...]
 ) -> DebuggedVersion:
     """The version for one call. `layers` have the debugger, if the runtime does not."""
-    fields = {field.name: getattr(version, field.name) for field in dataclasses.fields(version)}
+    fields = {
+        field.name: getattr(version, field.name)
+        for field in dataclasses.fields(version)
+        if field.init
+    }
     return DebuggedVersion(
         **{
             **fields,

@@ -113,8 +113,15 @@ class FunctionVersion:
     dead_letter_target: str | None = None
     """The ARN of the queue or topic that gets events the function could not process."""
     other: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Members that the API stores and returns and that have no effect here (TracingConfig,
-    VpcConfig, KMSKeyArn, FileSystemConfigs, SigningJobArn, …), by API name in API form."""
+    """Members in API form, by API name: `TracingConfig`, and those that the API stores and returns
+    and that have no effect here (VpcConfig, KMSKeyArn, FileSystemConfigs, SigningJobArn, …)."""
+    is_traced: bool = dataclasses.field(init=False, repr=False, compare=False)
+    """Whether sampled calls are recorded: `TracingConfig` is `Active`. A field of its own, because
+    every call asks."""
+
+    def __post_init__(self) -> None:
+        tracing = self.other.get("TracingConfig") or {}
+        object.__setattr__(self, "is_traced", tracing.get("Mode") == "Active")
 
     @property
     def arn(self) -> str:

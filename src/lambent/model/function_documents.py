@@ -14,12 +14,13 @@ from lambent.model.function import FunctionVersion as Version
 
 _TYPED = ("snap_start", "layers", "dead_letter_target", "tenant_isolation", "other")
 _IDENTITY = ("key", "version")
+_DERIVED = ("is_traced",)
 
 
 def to_document(version: Version) -> dict[str, Any]:
     """All of a version but which one it is."""
     fields = dataclasses.asdict(version)
-    for name in (*_IDENTITY, *_TYPED):
+    for name in (*_IDENTITY, *_TYPED, *_DERIVED):
         del fields[name]
     return {**fields, "layer_keys": list(version.layer_keys), "other": _members(version)}
 

@@ -135,6 +135,8 @@ class FunctionFailed:
 
     payload: bytes
     error_type: str
+    cause: str = dataclasses.field(default="", repr=False, compare=False)
+    """What the runtime has sent for X-Ray: JSON text, unchecked."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -248,6 +250,8 @@ class RunReport(NamedTuple):
     """Bytes of the response, streamed or not."""
     log_tail: bytes = b""
     """The last 4 KiB of the call's log, if the request wants them."""
+    is_restored: bool = False
+    """Whether `init_s` is the duration of a restore from a snapshot."""
 
 
 NOT_RUN = RunReport()

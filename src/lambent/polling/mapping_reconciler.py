@@ -10,6 +10,7 @@ import anyio.abc
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import Reported, start_loop
 from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, MappingState
+from lambent.polling.leases import Leases
 from lambent.polling.poller import Poller
 from lambent.polling.settings import PollingSettings
 from lambent.store.store import Store, Transaction
@@ -34,7 +35,7 @@ class MappingReconciler:
         clock: Clock,
         tasks: anyio.abc.TaskGroup,
         new_poller: NewPoller,
-        is_ours: Callable[[], bool],
+        leases: Leases,
     ) -> None:
         self.uuid = uuid
         self._store = store
@@ -42,8 +43,7 @@ class MappingReconciler:
         self._clock = clock
         self._tasks = tasks
         self._new_poller = new_poller
-        self._is_ours = is_ours
-        """Whether this platform polls mappings."""
+        self._leases = leases
         self._bell = anyio.Event()
         self._ending: dict[Poller, None] = {}
         """Pollers that were stopped and have batches in progress, oldest first."""
@@ -61,6 +61,7 @@ class MappingReconciler:
                 mapping = await self._store.transact(lambda tx: tx.mappings.find(self.uuid))
                 if mapping is None:
                     self._stop()
+                    await self._leases.drop(self.uuid)
                     return
                 await self._follow(mapping)
             except Reported:  # The database is away; the loop retries.
@@ -79,15 +80,18 @@ class MappingReconciler:
             await poller.wait_quiet(self._settings.stop_grace_s)
 
     async def _follow(self, mapping: EventSourceMapping) -> None:
-        is_wanted = mapping.state in _POLLED and self._is_ours()
+        is_ours = await self._leases.take(self.uuid)
+        is_wanted = mapping.state in _POLLED and is_ours
         if self.poller is not None and not (is_wanted and _is_same(self.poller.mapping, mapping)):
             self._stop()
         if is_wanted and self.poller is None:
             self.poller = await self._new_poller(mapping)
             before = list(self._ending) if mapping.kind.is_ordered else []
             start_loop(self._tasks, self._clock, self._run, self.poller, before)
+        if not is_ours and not self._ending:
+            await self._leases.drop(self.uuid)
         # Once a caller sees the new state, no poller reads with the old configuration.
-        if mapping.state in CONCLUSIONS and not self._ending and self._is_ours():
+        if mapping.state in CONCLUSIONS and not self._ending and is_ours:
             await self._store.transact(lambda tx: _conclude(tx, mapping))
 
     async def _run(self, poller: Poller, before: Sequence[Poller]) -> None:

@@ -19,6 +19,7 @@ from lambent.model.mapping import EventSourceMapping
 from lambent.polling.active_mapping import ActiveMapping, Keep
 from lambent.polling.drivers import Poll
 from lambent.polling.function_calls import FunctionCalls
+from lambent.polling.leases import Alone, Leases, SharedLeases
 from lambent.polling.mapping_reconciler import MappingReconciler
 from lambent.polling.poller import Poller
 from lambent.polling.positions import MappingPositions, OpenShards
@@ -26,13 +27,13 @@ from lambent.polling.role_client import RoleClient
 from lambent.polling.settings import PollingSettings
 from lambent.polling.status import Status
 from lambent.polling.stop import Stop
+from lambent.store.membership import Membership
 from lambent.store.store import Store, Transaction
 from lambent.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 _WRITE_EVERY_S = 0.5
-_TURN_S = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class PollingContext:
     """What pollers need from the rest of the platform."""
 
     store: Store
+    membership: Membership | None
+    """The nodes on the database; None if the platform has it for itself."""
     invoker: Invoker
     aws: AwsClient
     roles: ExecutionRoles
@@ -62,14 +65,18 @@ class MappingSupervisor:
         """The LastProcessingResult and StateTransitionReason in the database, by mapping."""
         self._open_shards = OpenShards()
         self._is_closing = False
-        self._is_ours = not context.store.is_shared
-        """Whether this platform polls mappings; of those that share a database one does."""
+        membership = context.membership
+        self._leases: Leases = (
+            Alone() if membership is None else SharedLeases(context.store, membership)
+        )
 
     async def open(self) -> None:
         """Begin with the mappings there are, and follow changes."""
         await self._context.store.follow(self)
-        if self._context.store.is_shared:
-            start_loop(self._tasks, self._context.clock, self._seek_turn)
+        if self._context.membership is not None:
+            start_loop(
+                self._tasks, self._context.clock, self._follow_nodes, self._context.membership
+            )
         start_loop(self._tasks, self._context.clock, self._write_results)
 
     async def close(self) -> None:
@@ -92,21 +99,17 @@ class MappingSupervisor:
         for uuid in changes.mappings:
             self._note_change(uuid)
         if changes.is_everything:
-            for reconciler in self._reconcilers.values():
-                reconciler.ring()
+            self._ring_all()
 
-    async def _seek_turn(self) -> None:
-        """Start polling when no other platform polls, and stop when another has started."""
+    async def _follow_nodes(self, membership: Membership) -> None:
+        """A node that comes or goes changes who polls."""
         while True:
-            try:
-                is_ours = await self._context.store.transact(lambda tx: tx.locks.take_polling())
-            except Reported:
-                is_ours = self._is_ours  # Unknown while the database is away.
-            if is_ours is not self._is_ours:
-                self._is_ours = is_ours
-                for reconciler in self._reconcilers.values():
-                    reconciler.ring()
-            await self._context.clock.sleep(_TURN_S)
+            await membership.wait_changed()
+            self._ring_all()
+
+    def _ring_all(self) -> None:
+        for reconciler in self._reconcilers.values():
+            reconciler.ring()
 
     def _note_change(self, uuid: str) -> None:
         reconciler = self._reconcilers.get(uuid)
@@ -121,7 +124,7 @@ class MappingSupervisor:
                 context.clock,
                 self._tasks,
                 self._new_poller,
-                lambda: self._is_ours,
+                self._leases,
             )
             start_loop(self._tasks, context.clock, self._reconcile, reconciler)
 

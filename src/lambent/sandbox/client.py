@@ -237,6 +237,15 @@ class LauncherBox:
         found = self._sockets.get("resolver_udp"), self._sockets.get("resolver_tcp")
         return None if found[0] is None or found[1] is None else (found[0], found[1])
 
+    @property
+    def trace_daemon(self) -> socket.socket | None:
+        """Where programs in the box send traces to."""
+        return self._sockets.get("trace_daemon")
+
+    def admits_sender(self, listener: socket.socket, sender: tuple[str, int]) -> bool:
+        """Whether the sender of a datagram is in the box."""
+        return self._user is None or peers.user_of_socket(sender) == self._user
+
     def admits(self, connection: socket.socket) -> bool:
         """Whether the client that has connected to a listener of the box is in the box."""
         return self._user is None or peers.user_of(connection) == self._user
@@ -427,6 +436,11 @@ class Launcher:
             mounts={mount.target: mount.source for mount in spec.mounts},
             volume=spec.volume.name,
         )
+
+    def stay(self, seconds: float) -> None:
+        """This platform runs. If it does not say so again within this time, the launcher ends, with
+        all boxes."""
+        self.tell("stay", milliseconds=max(round(seconds * 1000), 1))
 
     def prepare(self, template: Template, volume_mb: int) -> None:
         self.tell("prepare", template=_describe(template), volume_mb=volume_mb)

@@ -18,6 +18,7 @@ from lambent.model.arn import Arn, Scope
 from lambent.model.errors import ApiError
 from lambent.services.foreign_operations import OPERATIONS
 from lambent.services.foreign_resources import RequestedResources
+from lambent.services.passed_roles import passed_roles
 
 _TARGETS = {
     "cognito-identity": ("AWSCognitoIdentityService",),
@@ -77,6 +78,18 @@ _S3_ACTIONS = {
     "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
 }
 """Actions of S3 that are not called as their operations are."""
+_PIPE_PATH = re.compile(
+    r"/v1/pipes(?:/(?P<name>[\w.-]{1,64})(?:/(?P<part>start|stop))?)?", re.ASCII
+)
+_PIPES = {
+    ("GET", ""): "ListPipes",
+    ("GET", "name"): "DescribePipe",
+    ("POST", "name"): "CreatePipe",
+    ("PUT", "name"): "UpdatePipe",
+    ("DELETE", "name"): "DeletePipe",
+    ("POST", "start"): "StartPipe",
+    ("POST", "stop"): "StopPipe",
+}
 _S3_MULTIPART = frozenset({"partNumber", "uploadId", "uploads", "x-id"})
 
 
@@ -85,6 +98,8 @@ def accesses_of(service: str, exchange: Exchange, scope: Scope) -> Sequence[Acce
     if service == "s3":
         access = _of_s3(exchange, scope)
         return None if access is None else [access]
+    if service == "pipes":
+        return _of_pipes(exchange, scope)
     if exchange.method != "POST" or exchange.path not in ("/", "") or exchange.query:
         return None
     try:
@@ -115,7 +130,7 @@ def _accesses(
     about = None if find is None else find(RequestedResources(service, operation, params, scope))
     if about is None:
         return None
-    return [
+    found = [
         Access(
             f"{service}:{access.action or operation}",
             access.arn,
@@ -124,6 +139,7 @@ def _accesses(
         )
         for access in about
     ]
+    return found + passed_roles(service, params, scope)
 
 
 def accesses_of_call(
@@ -157,6 +173,23 @@ def _read(service: str, exchange: Exchange) -> tuple[str, Mapping[str, Any]] | N
         return None
     params = {name: values[0] for name, values in form.items()}
     return params.get("Action", ""), params
+
+
+def _of_pipes(exchange: Exchange, scope: Scope) -> Sequence[Access] | None:
+    """The permissions for a request about pipes, which has its operation in method and path."""
+    match = _PIPE_PATH.fullmatch(exchange.path)
+    if match is None or "x-amz-target" in exchange.headers:
+        return None
+    operation = _PIPES.get((exchange.method, match["part"] or ("name" if match["name"] else "")))
+    if operation is None or (exchange.query and operation != "ListPipes"):
+        return None
+    try:
+        params = parse_loosely(exchange.body or b"{}", _distinct)
+    except ValueError:
+        return None
+    if not isinstance(params, dict):
+        return None
+    return _accesses("pipes", operation, {**params, "Name": match["name"]}, scope)
 
 
 def _distinct(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

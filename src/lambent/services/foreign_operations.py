@@ -122,6 +122,16 @@ OPERATIONS: Mapping[str, Mapping[str, r.Find]] = {
         **dict.fromkeys(("CreateKey", "GenerateRandom", "ListAliases", "ListKeys"), r.nothing),
         **dict.fromkeys(_KMS, r.KEY),
     },
+    "pipes": {
+        "ListPipes": r.nothing,
+        **dict.fromkeys(
+            (
+                *("CreatePipe", "DeletePipe", "DescribePipe", "StartPipe", "StopPipe"),
+                "UpdatePipe",
+            ),
+            r.named(Name="pipe/{}"),
+        ),
+    },
     "secretsmanager": {
         **dict.fromkeys(("GetRandomPassword", "ListSecrets"), r.nothing),
         **dict.fromkeys(_SECRETS, r.SECRET),

@@ -24,7 +24,7 @@ def lead_callers(deliveries: Any, replace: Replace) -> None:
     """Have them call functions of the platform, or refuse their configuration."""
     _refuse_silent_ones(replace)
     _lead_pipes(deliveries, replace)
-    _lead_state_machines(replace)
+    _lead_state_machines(deliveries, replace)
 
 
 def _refuse_silent_ones(replace: Replace) -> None:
@@ -100,11 +100,19 @@ def _lead_pipes(deliveries: Any, replace: Replace) -> None:
             return bool(deliver(pipe, records))
         for start in range(0, len(records), _PIPE_BATCH_MAX):
             batch = records[start : start + _PIPE_BATCH_MAX]
-            if deliveries.call(pipe["Target"], batch, {"service": "pipes.amazonaws.com"}).get(
-                "error"
-            ):
-                _log(f"the pipe {pipe['Name']} retries: its function failed or was not invoked")
+            source = {
+                "service": "pipes.amazonaws.com",
+                "arn": pipe["Arn"],
+                "account": pipe["Arn"].split(":")[4],
+                "role": pipe.get("RoleArn", ""),
+            }
+            result = deliveries.call(pipe["Target"], batch, source)
+            if result.get("error"):
+                why = result.get("code") or "its function failed"
+                pipe["StateReason"] = f"The function is called again: {why}"
+                _log(f"the pipe {pipe['Name']} retries: {why}")
                 return False
+        pipe["StateReason"] = ""
         return True
 
     replace(pipes, "_create_pipe", create_checked)
@@ -112,7 +120,7 @@ def _lead_pipes(deliveries: Any, replace: Replace) -> None:
     replace(pipes, "_deliver_batch", deliver_batch)
 
 
-def _lead_state_machines(replace: Replace) -> None:
+def _lead_state_machines(deliveries: Any, replace: Replace) -> None:
     machines = importlib.import_module("ministack.services.stepfunctions")
     invoke, wait = machines._invoke_resource, machines._invoke_with_callback
     call = machines._call_lambda
@@ -146,6 +154,25 @@ def _lead_state_machines(replace: Replace) -> None:
                 task["event"].set()
             raise
 
+    run = machines._run_execution
+
+    def run_with_role(execution_arn: str) -> None:
+        execution = machines._executions.get(execution_arn) or {}
+        arn = execution.get("stateMachineArn", "")
+        machine = machines._state_machines.get(arn) or {}
+        source = {
+            "service": "states.amazonaws.com",
+            "arn": arn,
+            "account": arn.split(":")[4] if arn else "",
+            "role": machine.get("roleArn", ""),
+        }
+        token = deliveries.caller.set(source)
+        try:
+            run(execution_arn)
+        finally:
+            deliveries.caller.reset(token)
+
+    replace(machines, "_run_execution", run_with_role)
     replace(machines, "_invoke_resource", invoke_qualified)
     replace(machines, "_invoke_with_callback", wait_qualified)
     replace(machines, "_call_lambda", call_or_fail)

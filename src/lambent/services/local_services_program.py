@@ -30,6 +30,7 @@ from typing import Any
 
 _CALLERS = Path(__file__).with_name("local_services_callers.py")
 _ROTATIONS = Path(__file__).with_name("local_services_rotations.py")
+_STREAMS = Path(__file__).with_name("local_services_streams.py")
 _STOP_DEADLINE_S = 15.0
 _SAVE_EVERY_S = 15.0
 _EVENT_DEADLINE_S = 30.0
@@ -69,7 +70,7 @@ def main() -> None:
     _take(directory)
     (directory / "tmp").mkdir(exist_ok=True)
     sys.path.insert(0, config["packages"])
-    callers, rotations = _load(_CALLERS), _load(_ROTATIONS)
+    callers, rotations, streams = (_load(path) for path in (_CALLERS, _ROTATIONS, _STREAMS))
     address = (config["deliveries"]["host"], config["deliveries"]["port"])
     sys.addaudithook(Guard(Path(config["data"]), directory, address))
     app = importlib.import_module("ministack.app")
@@ -77,6 +78,7 @@ def main() -> None:
     lead_to_platform(deliveries)
     callers.lead_callers(deliveries, _replace)
     rotations.lead_rotations(deliveries, _replace)
+    streams.lead_streams(deliveries, _replace)
     objects = importlib.import_module("ministack.services.s3_object_lambda")
     _have_a_default_key()
     # Functions fetch the object from the platform's endpoint in their box.
@@ -171,6 +173,8 @@ class Deliveries:
         self._host: str = config["host"]
         self._port: int = config["port"]
         self._token: str = config["token"]
+        self.caller: contextvars.ContextVar[Json | None] = contextvars.ContextVar("caller")
+        """Who invokes functions in this context, where a part of ministack does not say it."""
 
     def send(self, arn: str, event: Any, source: Json) -> None:
         """Invoke a function asynchronously; returns at once."""
@@ -186,7 +190,7 @@ class Deliveries:
         except OSError as error:
             return _failed(f"the platform does not answer: {error}")
         if status not in (200, 299):
-            return _failed(answer.decode(errors="replace"))
+            return {**_failed(answer.decode(errors="replace")), "code": _code_of(answer)}
         found: Json = {"body": json.loads(answer) if answer else None}
         if status == 299:
             found["error"] = True
@@ -250,7 +254,16 @@ def _about(arn: str, source: Json, kind: str) -> Json:
         "X-Source": source.get("service", ""),
         "X-Source-Arn": source.get("arn", ""),
         "X-Source-Account": source.get("account", ""),
+        "X-Source-Role": source.get("role", ""),
     }
+
+
+def _code_of(answer: bytes) -> str:
+    """The code of the platform's error."""
+    try:
+        return str(json.loads(answer)["code"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _failed(message: str) -> Json:
@@ -279,7 +292,7 @@ def lead_to_platform(deliveries: Deliveries) -> None:
         return {"config": config}, config, match[3]
 
     def call(function: Json, event: Any) -> Json:
-        return deliveries.call(_arn_of(function), event, {})
+        return deliveries.call(_arn_of(function), event, deliveries.caller.get(None) or {})
 
     def send(function: Json, event: Json) -> None:
         bucket = event["Records"][0]["s3"]["bucket"]["arn"]

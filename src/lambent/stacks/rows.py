@@ -123,8 +123,8 @@ class StackRows:
         return [(document.root, Operation.from_body(document.body)) for document in found]
 
     def is_running(self, starts: int) -> bool:
-        """See `Locks.is_running`."""
-        return self._tx.locks.is_running(starts)
+        """See `NodeRows.is_running`."""
+        return self._tx.nodes.is_running(starts)
 
     def resources(self, root: Root) -> dict[str, Resource]:
         """The resources of a stack, by logical id."""

@@ -6,14 +6,19 @@ PostgreSQL the writers' connection also holds the database (see `holding.py`). E
 portable SQL.
 """
 
+import functools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.conninfo import make_conninfo
 
 from lambent.store.holding import MIGRATION_LOCK_ID, HeldConnection, SessionHold
 from lambent.store.problems import StoreError
@@ -23,6 +28,8 @@ from lambent.store.tables import metadata
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_TIMEOUT_MS = 10_000
 _LOCK_TIMEOUT_MS = 5_000
+_NEW_S = 3
+"""Seconds for a new connection."""
 READERS = 4
 """Connections for readers."""
 KEEP_ALIVES = {
@@ -61,6 +68,24 @@ def file_of(url: sa.URL) -> Path | None:
 def name_of(url: sa.URL) -> str:
     """The database's name in messages, without its password."""
     return f"the database {file_of(url) or url.render_as_string(hide_password=True)}"
+
+
+@asynccontextmanager
+async def open_session(url: sa.URL) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A connection of its own to a PostgreSQL database, without transactions. Unlike psycopg's own
+    context manager, it is closed at once when its task is cancelled. Raises `psycopg.Error`."""
+    connection = await psycopg.AsyncConnection.connect(_connection_info(url), autocommit=True)
+    try:
+        yield connection
+    finally:
+        connection.pgconn.finish()
+
+
+def _connection_info(url: sa.URL) -> str:
+    """The connection string of a PostgreSQL database, for psycopg itself."""
+    given = url.translate_connect_args(username="user", database="dbname")
+    query = {name: value for name, value in url.query.items() if isinstance(value, str)}
+    return make_conninfo("", **{**given, **query, "connect_timeout": _NEW_S, **KEEP_ALIVES})
 
 
 class Engines(NamedTuple):
@@ -177,9 +202,28 @@ def _connect_postgresql(
     return engine
 
 
+@functools.cache
+def _scripts() -> ScriptDirectory:
+    """The migrations; to load them takes longer than to create the tables."""
+    return ScriptDirectory.from_config(_config())
+
+
 def revisions() -> list[str]:
     """The revisions of tables that this code knows."""
-    return [entry.revision for entry in ScriptDirectory.from_config(_config()).walk_revisions()]
+    return [entry.revision for entry in _scripts().walk_revisions()]
+
+
+@functools.cache
+def _sqlite_statements() -> tuple[str, ...]:
+    """What creates the tables and indexes of this code in SQLite."""
+    statements: list[str] = []
+
+    def keep(statement: Any, *_: object) -> None:
+        statements.append(str(statement.compile(dialect=engine.dialect)))
+
+    engine = sa.create_mock_engine("sqlite://", keep)
+    metadata.create_all(engine, checkfirst=False)
+    return tuple(statements)
 
 
 def migrate(engine: sa.Engine, revision: str = "head") -> None:
@@ -187,13 +231,18 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
     or backward. A new SQLite database gets the tables of this code at once, which is a quarter of
     the work of all migrations."""
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":  # Two platforms may start at once.
+        is_sqlite = connection.dialect.name == "sqlite"
+        if not is_sqlite:  # Two platforms may start at once.
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK_ID})")
-        elif revision == "head":
+        if revision == "head":
             context = MigrationContext.configure(connection)
-            if not context.get_current_heads():
-                metadata.create_all(connection, checkfirst=False)
-                context.stamp(ScriptDirectory.from_config(_config()), revision)
+            heads = context.get_current_heads()
+            if heads == tuple(_scripts().get_heads()):
+                return
+            if is_sqlite and not heads:
+                for statement in _sqlite_statements():
+                    connection.exec_driver_sql(statement)
+                context.stamp(_scripts(), revision)
                 return
         migrate_within(connection, revision)
 

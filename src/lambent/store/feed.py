@@ -4,28 +4,38 @@ PostgreSQL's NOTIFY is the bell. A notification is lost if the connection breaks
 also polls the table, often enough that a change takes effect here within a second.
 """
 
+from collections.abc import Callable
+
 import anyio
 import psycopg
-import sqlalchemy as sa
-from psycopg.conninfo import make_conninfo
 
 from lambent.kit.clock import Clock
 from lambent.kit.waiting import wait_at_most
 from lambent.store.changes import CHANNEL
-from lambent.store.database import KEEP_ALIVES
+from lambent.store.database import open_session
 from lambent.store.outage import is_away
 from lambent.store.problems import StoreUnavailable
+from lambent.store.shares import CHANNEL as SHARES
 from lambent.store.store import Store
 
 _LOOK_S = 0.5
-_CONNECT_S = 3
 _AGAIN_S = 1.0
 
 
 class Feed:
     """Keeps a store up to date with other platforms; only needed where the database is shared."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        applied: Callable[[], object],
+        asked: Callable[[], object],
+    ) -> None:
+        """`applied` is called when changes have been applied; `asked`, when another platform needs
+        more of a limit that is shared out."""
+        self._applied = applied
+        self._asked = asked
         self._store = store
         self._clock = clock
         self._bell = anyio.Event()
@@ -39,6 +49,7 @@ class Feed:
             self._bell = anyio.Event()
             try:
                 await self._store.catch_up()
+                self._applied()
             except StoreUnavailable:
                 await self._clock.sleep(_LOOK_S)
 
@@ -53,18 +64,13 @@ class Feed:
                 await self._clock.sleep(_AGAIN_S)  # The store has already logged the outage.
 
     async def _listen(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(
-            _connection_info(self._store.url), autocommit=True
-        )
-        async with connection:
-            await connection.execute(f"LISTEN {CHANNEL}".encode())
+        async with open_session(self._store.url) as connection:
+            for channel in (CHANNEL, SHARES):
+                await connection.execute(f"LISTEN {channel}".encode())
             self._bell.set()
-            async for _ in connection.notifies():
-                self._bell.set()
-
-
-def _connection_info(url: sa.URL) -> str:
-    """The connection string for psycopg."""
-    given = url.translate_connect_args(username="user", database="dbname")
-    query = {name: value for name, value in url.query.items() if isinstance(value, str)}
-    return make_conninfo("", **{**given, **query, "connect_timeout": _CONNECT_S, **KEEP_ALIVES})
+            async for notification in connection.notifies():
+                if notification.channel == SHARES:
+                    if notification.payload != str(self._store.starts):
+                        self._asked()
+                else:
+                    self._bell.set()

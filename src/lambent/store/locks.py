@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from lambent.model.arn import Scope
 from lambent.model.document import Root
 from lambent.model.function import FunctionKey
-from lambent.store.holding import RUNNING
 from lambent.store.tables import accounts, event_source_mappings, functions
 
 _GLOBAL = ""
@@ -68,27 +67,6 @@ class Locks:
                 sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:root, 0))"),
                 {"root": ":".join(root)},
             )
-
-    def is_running(self, starts: int) -> bool:
-        """Whether another platform, the one with this start count, uses the database."""
-        if not self._is_needed:
-            return False
-        query = sa.text("SELECT NOT pg_try_advisory_xact_lock(:which, :starts)")
-        which = {"which": RUNNING, "starts": starts}
-        return bool(self._connection.execute(query, which).scalar())
-
-    def take_polling(self) -> bool:
-        """Whether this platform is the one that polls event source mappings: it is if no other is.
-        It remains so until its connection breaks."""
-        if not self._is_needed:
-            return True
-        query = sa.text(
-            "SELECT CASE WHEN EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted"
-            " AND pid = pg_backend_pid() AND classid = :which AND objid = 0 AND objsubid = 2"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
-            " THEN true ELSE pg_try_advisory_lock(:which, 0) END"
-        )
-        return bool(self._connection.execute(query, {"which": RUNNING}).scalar())
 
     def mapping(self, uuid: str) -> None:
         """Lock an event source mapping; does nothing if there is none."""

@@ -15,10 +15,12 @@ class StoreSettings:
 
     shared: bool = False
     """Whether other platforms with this setting may use the same PostgreSQL database at the same
-    time. Default: false. True is for trials until several nodes are supported as a whole: what one
-    platform changes is in force on the others within a second, but each counts concurrency by
-    itself, and event source mappings are polled by one of them. All need the same packages: see
-    `blobs_dir`."""
+    time: together they are one platform (docs/nodes.md). Default: false. All need the same
+    packages: see `blobs_dir` and `blobs_url`."""
+
+    node_url: str = ""
+    """URL at which other nodes reach this one, such as `http://10.0.0.1:5262`. Default: empty,
+    which means the address that it listens on, or the machine's name if that is all addresses."""
 
     blobs_dir: str = ""
     """Directory of deployment packages, created if missing; the platform becomes its owner. Large

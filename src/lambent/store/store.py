@@ -14,9 +14,10 @@ table.
 import contextlib
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -42,6 +43,7 @@ from lambent.store.database import (
 )
 from lambent.store.examination import damaged, is_new_database, is_new_file
 from lambent.store.holding import SessionHold, hold_file, this_platform
+from lambent.store.nodes import NodeRows
 from lambent.store.outage import Outage, is_away, is_read_only
 from lambent.store.problems import StoreError, StoreHeld
 from lambent.store.settings import StoreSettings
@@ -51,6 +53,10 @@ from lambent.store.transaction import Transaction, tables_of
 __all__ = ["Store", "Transaction", "open_store"]
 
 T = TypeVar("T")
+GIVEN_UP = (
+    "this platform did not renew its row in the database for too long, and the others have taken"
+    " over its work: it ends, and may start again"
+)
 _LOOK_S = 3.0
 
 
@@ -93,6 +99,21 @@ class Store:
         self._running = 0
         self._is_stopping = False
         self._listeners: list[ChangeListener] = []
+        self._wait_known: Callable[[int], Awaitable[None]] | None = None
+
+    @property
+    def seen(self) -> int:
+        """The number of the last change that all listeners know."""
+        return self._notified
+
+    def note_given_up(self) -> None:
+        """The other nodes have taken over: this platform must end."""
+        self.lost = StoreHeld(GIVEN_UP)
+
+    def wait_for_others(self, wait_known: Callable[[int], Awaitable[None]]) -> None:
+        """From now on, a transaction that changes what others keep in memory returns only after
+        `wait_known`, which is called with the number of its last change."""
+        self._wait_known = wait_known
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in the store's thread, in one transaction: all of it or, if it raises,
@@ -137,11 +158,14 @@ class Store:
         await self._write(_nothing, is_behind=True)
 
     async def _write(self, work: Callable[[Transaction], T], *, is_behind: bool) -> T:
+        touched = Touched()
+
         def run() -> tuple[T, Changes | None, int]:
             try:
                 with self._engine.begin() as connection:
-                    touched = Touched()
                     tx = tables_of(connection, touched)
+                    if self.is_shared and not tx.nodes.hold(self.starts):
+                        raise StoreHeld(GIVEN_UP)
                     result = work(tx)
                     seen, changes = self._note(tx, touched, is_behind or self._is_behind)
             except Exception as error:
@@ -163,6 +187,8 @@ class Store:
             self._writes -= 1
             self._write_ended.set()
             self._write_ended = anyio.Event()
+        if touched and self._wait_known is not None:
+            await self._wait_known(seen)
         return result
 
     def _note(
@@ -306,6 +332,11 @@ def _open(
         migrate(engine)
         with engine.begin() as connection:
             opened = _begin(connection, is_new=is_new, is_shared=settings.shared)
+            nodes = NodeRows(connection, set())
+            if settings.shared:
+                nodes.join(opened.starts, holder, version("lambent"))
+            else:
+                nodes.remove_all()
             if not is_sqlite:
                 hold.begin_turn(connection, opened.starts)
     except (sa.exc.DBAPIError, psycopg.Error) as error:

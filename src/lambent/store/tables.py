@@ -22,6 +22,23 @@ platform = sa.Table(
 
 _id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
+# Platforms that share the database: see store.nodes.
+nodes = sa.Table(
+    "nodes",
+    metadata,
+    # The count of its start: platform.starts.
+    sa.Column("number", _id, primary_key=True, autoincrement=False),
+    # Its host and data directory, which only one platform at a time can use.
+    sa.Column("place", sa.String(1024), nullable=False),
+    # Further members of model.nodes.Node.
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("seen", sa.BigInteger),
+    sa.Column("beats", sa.BigInteger, nullable=False),
+    # Whether another node has missed its beats since the last one.
+    sa.Column("is_suspect", sa.Boolean, nullable=False),
+)
+
 # What changed, in the order of the commits and without gaps: see store.changes. Old rows go.
 changes = sa.Table(
     "changes",
@@ -251,6 +268,29 @@ mapping_positions = sa.Table(
     sa.Column("document", sa.JSON, nullable=False),
 )
 
+# Which node polls a mapping, where several share the database.
+mapping_leases = sa.Table(
+    "mapping_leases",
+    metadata,
+    sa.Column("uuid", sa.String(36), primary_key=True),
+    sa.Column("node", sa.BigInteger, nullable=False),
+)
+
+# How much of a limit each node counts against: see model.shares.
+concurrency_shares = sa.Table(
+    "concurrency_shares",
+    metadata,
+    # A function, or an account and Region, separated by colons.
+    sa.Column("purse", sa.String(256), primary_key=True),
+    sa.Column("node", sa.BigInteger, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    # Whether another node needs what is not used.
+    sa.Column("asked", sa.Boolean, nullable=False),
+    # When the share of a node that is gone is free, in epoch seconds of the database.
+    sa.Column("free_at", sa.Double),
+    sa.Index("ix_concurrency_shares_node", "node"),
+)
+
 _free = sa.text("claimed_by IS NULL")
 _claimed = sa.text("claimed_by IS NOT NULL")
 
@@ -389,5 +429,19 @@ pool_answers = sa.Table(
     "pool_answers",
     metadata,
     sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("ends_at", sa.Double, nullable=False, index=True),
+)
+
+# Conversations with bots of Lex: see store.lex_sessions.
+lex_sessions = sa.Table(
+    "lex_sessions",
+    metadata,
+    # Account, region and id of the bot.
+    sa.Column("bot", sa.String(96), primary_key=True),
+    # Alias, locale and the client's id.
+    sa.Column("id", sa.String(160), primary_key=True),
+    # model.lex.session.Session
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Column("turns", sa.Integer, nullable=False),
     sa.Column("ends_at", sa.Double, nullable=False, index=True),
 )

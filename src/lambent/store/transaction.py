@@ -21,11 +21,14 @@ from lambent.store.function_settings import FunctionSettings, Kind
 from lambent.store.functions import FunctionRows
 from lambent.store.identities import IdentityRows
 from lambent.store.layers import LayerRows
+from lambent.store.lex_sessions import LexSessionRows
 from lambent.store.locks import Locks
 from lambent.store.mappings import MappingRows
+from lambent.store.nodes import NodeRows
 from lambent.store.objects import ObjectRows
 from lambent.store.pool_users import PoolUserRows
 from lambent.store.positions import Positions
+from lambent.store.shares import ShareRows
 from lambent.store.tags import TagRows
 from lambent.store.ticks import TickRows
 from lambent.store.unused_packages import UnusedPackages
@@ -49,11 +52,14 @@ class Transaction:
     usage: UsageRows
     objects: ObjectRows
     pool_users: PoolUserRows
+    lex_sessions: LexSessionRows
     async_events: AsyncEvents
     deliveries: DeliveryRows
     event_deliveries: EventDeliveryRows
     ticks: TickRows
     unused_packages: UnusedPackages
+    nodes: NodeRows
+    shares: ShareRows
     changes: ChangeRows
     locks: Locks
 
@@ -142,11 +148,14 @@ def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
         usage=UsageRows(connection),
         objects=ObjectRows(connection),
         pool_users=PoolUserRows(connection),
+        lex_sessions=LexSessionRows(connection),
         async_events=AsyncEvents(connection),
         deliveries=DeliveryRows(connection),
         event_deliveries=EventDeliveryRows(connection),
         ticks=TickRows(connection),
         unused_packages=UnusedPackages(connection),
+        nodes=NodeRows(connection, touched.mappings),
+        shares=ShareRows(connection),
         changes=ChangeRows(connection),
         locks=Locks(connection),
     )

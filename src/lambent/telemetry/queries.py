@@ -14,7 +14,8 @@ from lambent.telemetry import segments
 from lambent.telemetry.segments import LogEvent
 
 _EVENT_OVERHEAD_BYTES = 26
-_CLOCK_SLACK_MS = 60_000
+CLOCK_SLACK_MS = 60_000
+"""How much younger than its segment's last write an event may be."""
 
 EventKey = tuple[int, int, int]
 """Timestamp, a number for the stream, position: unique in a group, and the order of its events."""
@@ -66,16 +67,23 @@ def group_page(
     matches: Callable[[str], bool],
     after: EventKey | None,
     is_late: Callable[[], bool],
+    *,
+    is_forward: bool = True,
 ) -> tuple[list[tuple[str, LogEvent]], bool]:
     """Return the first events after `after` for whose text `matches` is true, by time across
-    streams; and whether there are more. Raises `TimeoutError` once `is_late`."""
+    streams, or with the latest first; and whether there are more. Raises `TimeoutError` once
+    `is_late`."""
     found: list[tuple[EventKey, str, LogEvent]] = []
     held_bytes = 0
     last: EventKey | None = None
+    if after is not None and not is_forward:
+        after = _backward(after)
     for name, directory in streams:
         for path in segments.segments(directory):
             for event in _in_time(path, bounds):
                 key = event_key(name, event)
+                if not is_forward:
+                    key = _backward(key)
                 if (after is not None and key <= after) or (last is not None and key > last):
                     continue
                 if is_late():
@@ -90,6 +98,12 @@ def group_page(
                     last = found[-1][0] if has_more else last
     found, has_more = _first(found, bounds)
     return [(name, event) for _, name, event in found], has_more or last is not None
+
+
+def _backward(key: EventKey) -> EventKey:
+    """A key that sorts the other way round."""
+    timestamp_ms, number, position = key
+    return -timestamp_ms, -number, -position
 
 
 def _first(
@@ -120,7 +134,7 @@ def _in_time(path: Path, bounds: Bounds) -> Iterator[LogEvent]:
         written_ms = path.stat().st_mtime * 1000
     except FileNotFoundError:
         return
-    if written_ms + _CLOCK_SLACK_MS >= bounds.start_ms:
+    if written_ms + CLOCK_SLACK_MS >= bounds.start_ms:
         for event in segments.read(path):
             if bounds.start_ms <= event.timestamp_ms < bounds.end_ms:
                 yield event

@@ -11,6 +11,8 @@ import math
 import re
 from collections.abc import Sequence
 
+from lambent.model.traces import TraceContext
+
 _NAME = re.compile(r"([a-z]+)\.?(.*)", re.DOTALL)
 """Of a language, and its version."""
 _VERSION = "v1"
@@ -32,6 +34,8 @@ class Report:
     status: str | None = None
     """`timeout`, `failure` or `error` if the platform ended it; else None."""
     error_type: str | None = None
+    trace: TraceContext | None = None
+    """Of a sampled call; its parent is the function's segment."""
 
     @property
     def billed_ms(self) -> int:
@@ -118,6 +122,8 @@ def report(report_: Report) -> bytes:
         line += f"Billed Restore Duration: {report_.billed_restore_ms} ms\t"
     if report_.status is not None:
         line += _failure(report_.status, report_.error_type).lstrip("\t")
+    if (trace := report_.trace) is not None:
+        line += f"\nXRAY TraceId: {trace.root}\tSegmentId: {trace.parent}\tSampled: true\t"
     return line.encode()
 
 

@@ -51,6 +51,11 @@ def make_directory(parent: Path, name: str) -> Path:
     return directory
 
 
+def is_named(directory: Path) -> bool:
+    """Whether the directory is there, with its name."""
+    return (directory / _NAME).exists()
+
+
 def created_ms(directory: Path) -> int:
     """Return when the directory was named, in epoch milliseconds; 0 if it has been deleted
     meanwhile."""

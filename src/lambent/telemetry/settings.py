@@ -1,4 +1,4 @@
-"""Settings of function logs, metrics, and their export."""
+"""Settings of function logs, metrics and traces, and their export."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -30,6 +30,10 @@ class TelemetrySettings:
     metrics_mb: int = 200
     """Maximum MB of metrics on disk. Beyond it, the older half is kept by the hour, and then the
     oldest are deleted."""
+    traces_days: int = 7
+    """Days for which traces are kept."""
+    traces_mb: int = 256
+    """Maximum MB of traces on disk; the oldest are deleted first."""
     insights_every_s: float = 60.0
     """Seconds between two looks at what environments use (`LambdaInsights`). Default: 60; 0 records
     nothing of it."""

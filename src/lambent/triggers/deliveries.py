@@ -1,7 +1,8 @@
 """Events and calls from the services of the emulator: S3, SNS, Step Functions and others.
 
 They come over the emulator's own connections on loopback, with its token. As in AWS the service is
-the caller: the function's policy has to allow it. A relaxed platform checks the policy only if the
+the caller: the function's policy has to allow it. Pipes, state machines and delivery streams act
+with their role, which has to trust the service. A relaxed platform checks the policy only if the
 event comes from a resource of another account. Events for event buses are taken for buses of the
 account and Region that the emulator names.
 """
@@ -21,6 +22,7 @@ import anyio.abc
 from lambent.asynchronous.queue import AsyncQueue
 from lambent.control.events.naming import find_bus
 from lambent.identity.authorizer import Access, Authorizer, Caller
+from lambent.identity.service_roles import ServiceRoles
 from lambent.invocation.call import Call
 from lambent.invocation.invoker import Invoker
 from lambent.kit.http.budget import Budget
@@ -48,6 +50,7 @@ from lambent.triggers.events.buses import EventBuses
 _FUNCTION_FAILED = 299
 """Status of the response to a call whose function failed."""
 _EVENTS_PATH = "/events"
+_UNKNOWN = "unknown.amazonaws.com"
 _ENTRIES_MAX = 10
 _SCOPE = re.compile(r"[0-9]{12} [a-z0-9-]{1,32}", re.ASCII)
 _TEXTS = ("Source", "DetailType", "Detail", "EventBusName")
@@ -72,6 +75,7 @@ class LocalServiceCalls:
         queue: AsyncQueue,
         buses: EventBuses,
         authorizer: Authorizer,
+        roles: ServiceRoles,
         tasks: anyio.abc.TaskGroup,
         token: str,
     ) -> None:
@@ -79,6 +83,7 @@ class LocalServiceCalls:
         self._queue = queue
         self._buses = buses
         self._authorizer = authorizer
+        self._roles = roles
         self._tasks = tasks
         self._credentials = f"Bearer {token}".encode()
 
@@ -112,14 +117,21 @@ class LocalServiceCalls:
         account, owner = headers.get("x-source-account", ""), reference.key.account
         if not self._authorizer.is_strict and account in ("", owner):
             return
-        principal = service_principal(headers.get("x-source") or "unknown.amazonaws.com")
+        service, role = headers.get("x-source") or _UNKNOWN, headers.get("x-source-role")
         context = (
             ("aws:sourcearn", (headers.get("x-source-arn", ""),)),
             ("aws:sourceaccount", (account,)),
         )
         access = Access("lambda:InvokeFunction", reference.arn, owner, context)
         scope = Scope(AccountId(account), reference.key.region)
-        caller = Caller(principal=principal, scope=scope, service=None, access_key_id=None)
+        if role:
+            caller = self._roles.assume(
+                *(role, service, scope, new_request_id()),
+                source_arn=headers.get("x-source-arn", ""),
+            )
+        else:
+            principal = service_principal(service)
+            caller = Caller(principal=principal, scope=scope, service=None, access_key_id=None)
         await self._authorizer.check(caller, access)
 
     async def _keep(self, exchange: Exchange, reference: FunctionReference) -> None:

@@ -28,7 +28,7 @@ from lambent.model.function_url import PATH_PREFIX, FunctionUrl
 from lambent.model.invocation import InvocationKind
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.principal import ANONYMOUS
-from lambent.model.traces import trace_id_of
+from lambent.model.traces import trace_id_of_request
 from lambent.telemetry.metrics import Metrics
 from lambent.triggers.cors import is_preflight, preflight_headers
 from lambent.triggers.url_event import UrlRequest, make_event
@@ -217,7 +217,9 @@ class FunctionUrls:
             path=path,
             domain=headers.get("host", "").partition(":")[0],
             request_id=new_request_id(),
-            trace_id=trace_id_of(headers.get("x-amzn-trace-id")),
+            trace_id=trace_id_of_request(
+                headers.get("x-amzn-trace-id"), headers.get("traceparent")
+            ),
             caller=None if caller.principal is ANONYMOUS else caller,
             note=partial(self._note, url, self._clock.monotonic()),
         )

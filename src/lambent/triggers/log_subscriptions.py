@@ -121,7 +121,9 @@ class LogSubscriptions:
         self._taps = {
             group: self._taps.get(group) or Tap(self._ring) for group in self._subscriptions
         }
-        self._logs.set_taps({(*group.scope, group.name): tap for group, tap in self._taps.items()})
+        self._logs.set_taps(
+            self, {(*group.scope, group.name): tap for group, tap in self._taps.items()}
+        )
 
     async def _send(self, subscription: LogSubscription, payload: bytes) -> None:
         reference = _reference(subscription.function_arn)

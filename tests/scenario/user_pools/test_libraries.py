@@ -1,4 +1,5 @@
-"""Libraries that people sign in with, as they are: pycognito and amazon-cognito-identity-js."""
+"""Libraries that people sign in with, as they are: pycognito, amazon-cognito-identity-js and
+Amplify."""
 
 import json
 import os
@@ -19,7 +20,7 @@ from tests.packages import INSTALLED
 
 from .conftest import PASSWORD, World
 
-SCRIPT = Path(__file__).parent / "js" / "client.mjs"
+SCRIPTS = Path(__file__).parent / "js"
 
 
 @pytest.fixture
@@ -103,6 +104,31 @@ def test_srp_of_a_user_who_does_not_exist(world: World) -> None:
     assert "Incorrect username or password." in str(refused.value)
 
 
+def run_script(world: World, script: str, address: str, *arguments: str) -> Any:
+    """What a script of Node.js prints, which wants two codes that are sent to an address."""
+    modules = INSTALLED / "cognito" / "node_modules"
+    assert modules.is_dir(), "run `make test`, it installs the packages"
+    running = subprocess.Popen(
+        ["node", str(SCRIPTS / script), world.platform.endpoint, *arguments],
+        env={**os.environ, "MODULES": str(modules)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdin is not None
+    with running:
+        try:
+            for _ in range(2):
+                running.stdin.write(world.smtp.take_code(address) + "\n")
+                running.stdin.flush()
+            output, errors = running.communicate(timeout=60)
+        finally:
+            running.kill()
+    assert running.returncode == 0, errors
+    return json.loads(output)
+
+
 def test_the_library_for_javascript(world: World) -> None:
     """Sign-up, SRP, refresh, a forgotten password, an invitation, and custom challenges."""
     arn = world.trigger("js-challenges")
@@ -116,27 +142,7 @@ def test_the_library_for_javascript(world: World) -> None:
         MessageAction="SUPPRESS",
     )
     world.owner.admin_add_user_to_group(UserPoolId=pool, Username="js-bob", GroupName="testers")
-    modules = INSTALLED / "cognito" / "node_modules"
-    assert modules.is_dir(), "run `make test`, it installs the packages"
-    running = subprocess.Popen(
-        ["node", str(SCRIPT), world.platform.endpoint, pool, client],
-        env={**os.environ, "MODULES": str(modules)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert running.stdin is not None
-    with running:
-        try:
-            for _ in range(2):
-                running.stdin.write(world.smtp.take_code("js@example.com") + "\n")
-                running.stdin.flush()
-            output, errors = running.communicate(timeout=60)
-        finally:
-            running.kill()
-    assert running.returncode == 0, errors
-    result = json.loads(output)
+    result = run_script(world, "client.mjs", "js@example.com", pool, client)
     assert result["early"]["error"] == "UserNotConfirmedException"
     assert result["confirmed"] == "SUCCESS"
     assert result["wrong"]["message"] == "Incorrect username or password."
@@ -150,3 +156,47 @@ def test_the_library_for_javascript(world: World) -> None:
     assert result["invited"] == {"attributes": {}, "required": []}
     assert result["chosen"] == ["testers"]
     assert result["custom"] == {"question": "3 + 4", "isIn": True}
+
+
+def test_amplify(world: World) -> None:
+    """From sign-up to sign-out: SRP, sessions, an authenticator app, a forgotten password. And a
+    pool that asks everyone for a second factor: an invited user adds an app while signing in."""
+    pool, client = world.pool()
+    strict, strict_client = world.pool()
+    for id, mode in ((pool, "OPTIONAL"), (strict, "ON")):
+        world.owner.set_user_pool_mfa_config(
+            UserPoolId=id,
+            MfaConfiguration=mode,
+            SoftwareTokenMfaConfiguration={"Enabled": True},
+        )
+    world.owner.admin_create_user(
+        UserPoolId=strict,
+        Username="invited",
+        TemporaryPassword="Temp0rary!",
+        MessageAction="SUPPRESS",
+    )
+    arguments = (pool, client, strict, strict_client)
+    result = run_script(world, "amplify.mjs", "amplify@example.com", *arguments)
+    sub = result["attributes"].pop("sub")
+    assert len(sub) == 36
+    assert result == {
+        "signUp": "CONFIRM_SIGN_UP",
+        "early": "CONFIRM_SIGN_UP",
+        "confirmed": True,
+        "wrong": "NotAuthorizedException",
+        "signedIn": True,
+        "email": "amplify@example.com",
+        "isSame": True,
+        "user": "amplify",
+        "attributes": {"email": "amplify@example.com", "email_verified": "true"},
+        "refreshed": True,
+        "factors": {"enabled": ["TOTP"], "preferred": "TOTP"},
+        "signedOut": "UserUnAuthenticatedException",
+        "reset": "a***@e***",
+        "asked": "CONFIRM_SIGN_IN_WITH_TOTP_CODE",
+        "used": "ExpiredCodeException",
+        "invited": "CONFIRM_SIGN_IN_WITH_NEW_PASSWORD_REQUIRED",
+        "setUp": "CONTINUE_SIGN_IN_WITH_TOTP_SETUP",
+        "in": True,
+        "now": "invited",
+    }

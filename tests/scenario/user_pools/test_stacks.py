@@ -54,6 +54,8 @@ Resources:
       Schema:
         - {Name: !Ref Extra, AttributeDataType: Number, Mutable: true}
       UserPoolTags: {team: shop}
+      MfaConfiguration: OPTIONAL
+      EnabledMfas: [SOFTWARE_TOKEN_MFA]
   App:
     Type: AWS::Cognito::UserPoolClient
     Properties:
@@ -224,6 +226,9 @@ def test_it_is_changed_and_deleted(platform: Platform, stack: dict[str, str]) ->
     assert before["Policies"]["PasswordPolicy"]["RequireSymbols"] is False
     assert before["UserPoolTags"]["team"] == "shop"
     assert before["Domain"] == "stack-of-people"
+    assert before["MfaConfiguration"] == "OPTIONAL"
+    factors = owner.get_user_pool_mfa_config(UserPoolId=stack["Pool"])
+    assert factors["SoftwareTokenMfaConfiguration"] == {"Enabled": True}
     client.update_stack(
         StackName="user-pools",
         UsePreviousTemplate=True,
@@ -234,6 +239,7 @@ def test_it_is_changed_and_deleted(platform: Platform, stack: dict[str, str]) ->
     after = described()
     assert after["Policies"]["PasswordPolicy"]["MinimumLength"] == 12
     assert after["LambdaConfig"] == before["LambdaConfig"]
+    assert after["MfaConfiguration"] == "OPTIONAL"
     client.delete_stack(StackName="user-pools")
 
     def is_gone() -> Callable[[], Any] | bool:

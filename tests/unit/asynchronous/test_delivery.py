@@ -603,7 +603,7 @@ def test_the_retry_rules(
         assert step.event.function_errors == event.function_errors + 1 > policy.retries
     else:
         assert step.condition == "EventAgeExceeded"
-        assert now + 300 > policy.age_max_s
+        assert now + 300 >= policy.age_max_s
 
 
 @given(events=st.lists(OUTCOMES, max_size=40), retries=st.integers(0, 2))

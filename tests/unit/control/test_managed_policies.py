@@ -58,7 +58,7 @@ class Iam:
 
 @pytest.fixture
 async def iam(tmp_path: Path) -> AsyncIterator[Iam]:
-    async with open_store(StoreSettings(), tmp_path) as store:
+    async with open_store(StoreSettings(synchronous="OFF"), tmp_path) as store:
         found = Iam(store)
         trust = {"RoleName": "r", "AssumeRolePolicyDocument": TRUST}
         await found.identities.create(HERE, trust, "role")

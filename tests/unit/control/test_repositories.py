@@ -21,7 +21,7 @@ ARN = f"arn:aws:ecr:us-east-1:{HERE.account}:repository/a/r"
 
 @pytest.fixture
 async def repositories(tmp_path: Path) -> AsyncIterator[Repositories]:
-    async with open_store(StoreSettings(), tmp_path) as store:
+    async with open_store(StoreSettings(synchronous="OFF"), tmp_path) as store:
         found = Repositories(store, ManualClock())
         tags = [{"Key": "team", "Value": "blue"}]
         await found.create(HERE, {"repositoryName": "a/r", "tags": tags})

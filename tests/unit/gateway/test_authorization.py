@@ -20,6 +20,8 @@ from lambent.gateway.registry import SERVICES
 from lambent.gateway.services.cognito_idp.operations import MANAGED as OF_OWNERS
 from lambent.gateway.services.cognito_idp.operations import PUBLIC
 from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.services.lexv2_models.service import LEXV2_MODELS
+from lambent.gateway.services.lexv2_runtime.service import LEXV2_RUNTIME
 from lambent.gateway.services.s3.service import S3
 from lambent.identity.authorizer import Caller, LoadPolicy
 from lambent.model.arn import Scope
@@ -58,6 +60,9 @@ SCHEDULE_IN_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/s"
 SCHEDULES_OF_GROUP = f"arn:aws:scheduler:us-east-1:{HERE}:schedule/g/*"
 GROUP_OF_SCHEDULES = f"arn:aws:scheduler:us-east-1:{HERE}:schedule-group/g"
 POOL = f"arn:aws:cognito-idp:us-east-1:{HERE}:userpool/us-east-1_p"
+BOT = f"arn:aws:lex:us-east-1:{HERE}:bot/BOT0000001"
+ANY_BOT = f"arn:aws:lex:us-east-1:{HERE}:bot/*"
+BOT_ALIAS = f"arn:aws:lex:us-east-1:{HERE}:bot-alias/BOT0000001/ALIAS00001"
 DISTRIBUTION = f"arn:aws:cloudfront::{HERE}:distribution/E1"
 EDGE_FUNCTION = f"arn:aws:cloudfront::{HERE}:function/f"
 STACK = f"arn:aws:cloudformation:us-east-1:{HERE}:stack/prod-s/{UUID}"
@@ -223,7 +228,49 @@ def of_pools(operation: str) -> str:
     return f"cognito-idp:{operation}" if is_known else operation
 
 
+OF_ALIASES = {
+    *("DescribeBotAlias", "UpdateBotAlias", "DeleteBotAlias"),
+    *LEXV2_RUNTIME.permissions,
+}
+WITHOUT_BOT = ("CreateBot", "DeleteImport", "DescribeImport", "DescribeExport", "DeleteExport")
+OF_NO_BOT = ("ListBots", "CreateUploadUrl")
+TRANSFERS = ("ListImports", "ListExports")
+BY_BOT_ARN = ("TagResource", "UntagResource", "ListTagsForResource")
+SPECIAL_OF_BOTS = {
+    *(*OF_ALIASES, *WITHOUT_BOT, *OF_NO_BOT, *TRANSFERS, *BY_BOT_ARN),
+    *("CreateBotAlias", "StartImport", "CreateExport"),
+}
+
 CASES: Mapping[str, Sequence[Case]] = {
+    **dict.fromkeys(
+        sorted(LEXV2_MODELS.permissions.keys() - SPECIAL_OF_BOTS),
+        (Case((BOT,), [{"botId": "BOT0000001"}]),),
+    ),
+    **dict.fromkeys(
+        sorted(OF_ALIASES),
+        (Case((BOT_ALIAS,), [{"botId": "BOT0000001", "botAliasId": "ALIAS00001"}]),),
+    ),
+    "CreateBotAlias": (Case((f"{BOT_ALIAS.rpartition('/')[0]}/*",), [{"botId": "BOT0000001"}]),),
+    **dict.fromkeys(WITHOUT_BOT, (Case((ANY_BOT,), [{}]),)),
+    **dict.fromkeys(OF_NO_BOT, (NEITHER,)),
+    **dict.fromkeys((f"lexv2-models:{name}" for name in TRANSFERS), (NEITHER,)),
+    **dict.fromkeys(
+        (f"lexv2-models:{name}" for name in BY_BOT_ARN),
+        tuple(Case((arn,), [{"resourceARN": arn}]) for arn in (BOT, BOT_ALIAS)),
+    ),
+    "CreateExport": (
+        Case(
+            (BOT,),
+            [{"resourceSpecification": {"botExportSpecification": {"botId": "BOT0000001"}}}],
+        ),
+    ),
+    "StartImport": (
+        Case((ANY_BOT,), [{"resourceSpecification": {"botImportSpecification": {}}}]),
+        Case(
+            (BOT,),
+            [{"resourceSpecification": {"botLocaleImportSpecification": {"botId": "BOT0000001"}}}],
+        ),
+    ),
     **dict.fromkeys(
         (
             *("CreateAlias", "DeleteAlias", "GetAlias", "ListAliases", "UpdateAlias"),
@@ -300,11 +347,47 @@ CASES: Mapping[str, Sequence[Case]] = {
     ),
     **dict.fromkeys(("DescribeLogStreams", "FilterLogEvents"), (GROUPS,)),
     "GetLogEvents": (GROUPS, STREAM),
+    "DescribeMetricFilters": (
+        Case((GROUP, f"{GROUP}:*"), [{"logGroupName": "/prod/g"}]),
+        Case(("*", f"arn:aws:logs:us-east-1:{HERE}:log-group:*"), [{}]),
+    ),
+    **dict.fromkeys(
+        ("GetLogGroupFields", "PutLogGroupDeletionProtection"),
+        (
+            Case(
+                (GROUP, f"{GROUP}:*"), [{"logGroupIdentifier": each} for each in (GROUP, "/prod/g")]
+            ),
+        ),
+    ),
+    **dict.fromkeys(
+        ("PutLogEvents", "DeleteLogStream"),
+        (Case((f"{GROUP}:log-stream:s",), [{"logGroupName": "/prod/g", "logStreamName": "s"}]),),
+    ),
+    **dict.fromkeys(
+        (
+            *("GetQueryResults", "StopQuery", "DescribeQueries", "GetLogRecord", "ListLogGroups"),
+            *("TestMetricFilter", "PutQueryDefinition", "DescribeQueryDefinitions"),
+            "DeleteQueryDefinition",
+        ),
+        (NEITHER,),
+    ),
+    "StartQuery": (
+        Case(
+            (GROUP, f"{GROUP}:*"),
+            [
+                {"logGroupName": "/prod/g"},
+                {"logGroupNames": ["/prod/g"]},
+                {"logGroupIdentifiers": [GROUP, "/prod/g"]},
+            ],
+        ),
+    ),
+    "StartLiveTail": (Case((GROUP, f"{GROUP}:*"), [{"logGroupIdentifiers": [GROUP, "/prod/g"]}]),),
     **dict.fromkeys(
         (
             *("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy"),
             *("TagLogGroup", "UntagLogGroup", "ListTagsLogGroup", "PutSubscriptionFilter"),
-            *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters"),
+            *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters", "PutMetricFilter"),
+            *("DeleteMetricFilter", "CreateLogStream"),
         ),
         (Case((GROUP, f"{GROUP}:*"), [{"logGroupName": "/prod/g"}]),),
     ),

@@ -13,7 +13,7 @@ from lambent.model.principal import root_of
 
 pytestmark = pytest.mark.anyio
 HERE = Scope(AccountId("111111111111"), Region("eu-west-1"))
-BY_PATH = [service for service in SERVICES if service.signing_name == "apigateway"]
+BY_PATH = [service for service in SERVICES if service.name in ("apigateway", "apigatewayv2")]
 OPERATIONS = [(service.name, name) for service in BY_PATH for name in sorted(service.offered)]
 ROLE = "arn:aws:iam::111111111111:role/caller"
 IMPORTED = (

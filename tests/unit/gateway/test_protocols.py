@@ -37,6 +37,7 @@ SPOKEN = [
     ("scheduler", "rest-json"),
     ("sns", "query"),
     ("sqs", "json"),
+    ("xray", "rest-json"),
 ]
 BY_NAME = {protocol.name: protocol for protocol in PROTOCOLS}
 many = settings(

@@ -83,6 +83,7 @@ _OURS = {
     "polling/sources/kafka/driver.py",
     *("polling/tumbling.py", "node/environment/failures.py"),
     *("services/local_services_rotations.py", "services/local_services_program.py"),
+    "services/local_services_streams.py",
     *("telemetry/series/database.py", "telemetry/series/distribution.py"),
 }
 """Files that read what the platform wrote itself, or run as separate processes."""

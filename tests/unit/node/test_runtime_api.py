@@ -43,7 +43,7 @@ class Said:
     def on_response(self, payload: bytes, content_type: str) -> None:
         self.facts.append(("response", payload, content_type))
 
-    def on_error(self, payload: bytes, error_type: str) -> None:
+    def on_error(self, payload: bytes, error_type: str, cause: str = "") -> None:
         self.facts.append(("error", payload, error_type))
 
     def on_oversized_response(self) -> None:

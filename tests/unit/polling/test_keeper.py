@@ -61,6 +61,7 @@ class Room:
         self.has_batch = False
         around = PollingContext(
             store=store,
+            membership=None,
             invoker=Invoker(
                 Admission(InvocationSettings()), Catalog(store.route), nothing, nothing
             ),

@@ -228,7 +228,7 @@ async def test_the_bell_is_heard_within_a_second(tmp_path: Path, shared: StoreSe
     """Including a revoked key and a detached policy. It takes much less than the interval at which
     the table is polled."""
     async with two(shared, tmp_path) as (one, other), anyio.create_task_group() as tasks:
-        feed = Feed(other, SystemClock())
+        feed = Feed(other, SystemClock(), int, int)
         start_loop(tasks, SystemClock(), feed.run)
         start_loop(tasks, SystemClock(), feed.listen)
         keyring = await open_keyring(other, ManualClock())
@@ -264,7 +264,7 @@ async def test_what_happens_during_an_outage_is_heard_after_it(
     """The server restarts. The loops live on, and the platform catches up from where it was."""
     settings = StoreSettings(url=own_postgresql.new_database(), shared=True)
     async with two(settings, tmp_path) as (one, other), anyio.create_task_group() as tasks:
-        feed = Feed(other, SystemClock())
+        feed = Feed(other, SystemClock(), int, int)
         start_loop(tasks, SystemClock(), feed.run)
         start_loop(tasks, SystemClock(), feed.listen)
         listener = Listener()
@@ -313,17 +313,6 @@ async def test_a_database_is_shared_only_if_all_platforms_say_so(
             pass
 
 
-async def test_claims_of_a_platform_that_runs_are_left_to_it(
-    tmp_path: Path, shared: StoreSettings
-) -> None:
-    """Claims of a platform that has ended are released."""
-
-    async with two(shared, tmp_path) as (one, _):
-        assert not await one.transact(lambda tx: tx.locks.is_running(one.starts))
-        assert await one.transact(lambda tx: tx.locks.is_running(2))
-        assert not await one.transact(lambda tx: tx.locks.is_running(3))
-
-
 async def test_readers_wait_for_no_writer(
     tmp_path: Path, database: Callable[..., StoreSettings]
 ) -> None:
@@ -347,21 +336,3 @@ async def test_readers_wait_for_no_writer(
         assert await store.resolve(KEY, None) is None
         with pytest.raises(RuntimeError, match="only reads"):
             await store.read(lambda tx: tx.functions.create(version()))
-
-
-async def test_one_platform_polls(tmp_path: Path, shared: StoreSettings) -> None:
-    """It stays the one, however often it asks, until it ends. Alone it always is."""
-
-    def ask(tx: Transaction) -> bool:
-        return tx.locks.take_polling()
-
-    async with open_store(shared, tmp_path / "other" / "state") as other:
-        async with open_store(shared, tmp_path / "one" / "state") as one:
-            for _ in range(3):
-                assert await one.transact(ask)
-                assert not await other.transact(ask)
-        with anyio.fail_after(10):  # The server notices after a moment that the session ended.
-            while not await other.transact(ask):  # noqa: ASYNC110 - no event tells
-                await asyncio.sleep(0.01)
-    async with open_store(StoreSettings(), tmp_path / "alone") as alone:
-        assert await alone.transact(ask)

@@ -82,7 +82,7 @@ async def test_a_damaged_file(
     damage(file)
     before = file.read_bytes()
     with pytest.raises(StoreError, match="restore") as refused:
-        async with open_store(StoreSettings(), tmp_path):
+        async with open_store(StoreSettings(synchronous="OFF"), tmp_path):
             pass
     assert str(file) in str(refused.value)
     assert file.read_bytes() == before
@@ -115,7 +115,7 @@ async def test_a_database_of_another_program(
     other.close()
     before = file.read_bytes()
     with pytest.raises(StoreError, match=r"another program: it has the tables songs"):
-        async with open_store(StoreSettings(), tmp_path):
+        async with open_store(StoreSettings(synchronous="OFF"), tmp_path):
             pass
     assert file.read_bytes() == before
 
@@ -155,5 +155,5 @@ async def test_an_unreadable_place(tmp_path: Path, anyio_backend: object) -> Non
     """A directory where the file should be."""
     (tmp_path / "lambent.db").mkdir()
     with pytest.raises(StoreError, match="cannot read"):
-        async with open_store(StoreSettings(), tmp_path):
+        async with open_store(StoreSettings(synchronous="OFF"), tmp_path):
             pass

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lambent.model.errors import ApiError
 from lambent.telemetry.expressions import compile_expression
-from lambent.telemetry.patterns import compile_pattern
+from lambent.telemetry.patterns import compile_extraction, compile_pattern, compile_value
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,8 @@ DOCUMENT = {
     "ok": False,
     "user": {"names": ["ada", "bob"], "id": 7},
     "ip": "10.0.0.1",
+    "nothing": None,
+    "a.b": 1,
 }
 
 
@@ -75,11 +77,76 @@ DOCUMENT = {
         ('{ $.ip = "10.0.0.1*10.0.0.1" }', False),
         ('{ $.text = "a && b" }', True),
         ('{ $.quoted = "say \\"hi\\"" }', True),
+        ("{ $.nothing IS NULL }", True),
+        ("{ $.missing IS NULL }", False),
+        ("{ $.level IS NULL }", False),
+        ("{ $.ok IS FALSE }", True),
+        ("{ $.ok IS TRUE }", False),
+        ("{ $.missing NOT EXISTS }", True),
+        ("{ $.level NOT EXISTS }", False),
+        ("{ $.nothing NOT EXISTS && $.code = 404 }", False),
+        ("{ $.level = %^ERR|WARN% }", True),
+        ("{ $.level != %ERR% }", False),
+        ("{ $.ip = %10[.]0% && $.code = 404 }", True),
+        ("{ $.['a.b'] = 1 }", True),
+        ("{ $.code = * }", True),
+        ("{ $.missing = * }", False),
     ],
 )
 def test_json(pattern: str, expected: bool) -> None:
     """Conditions on members of a message that is JSON."""
     assert compile_pattern(pattern)(json.dumps(DOCUMENT)) is expected
+
+
+LINE = '127.0.0.1 frank [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/1.0" 404 1534'
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("[ip, user, timestamp, request, status_code, bytes]", True),
+        ("[ip, user, timestamp, request, status_code]", False),
+        ("[ip, user, timestamp, request, status_code = 4*, bytes]", True),
+        ("[ip, user, timestamp, request, status_code = 5*, bytes]", False),
+        ("[ip, user, timestamp, request, status_code = 404, bytes > 1000]", True),
+        ("[ip, user, timestamp, request, status_code = 404, bytes > 2000]", False),
+        ("[ip, user, timestamp, request = *.html*, status_code = 4*, ...]", True),
+        ("[..., status_code != 404, bytes]", False),
+        ("[ip = 127*, ..., bytes <= 1534]", True),
+        ("[ip = %127\\.0\\.0\\.[1-3]%, ...]", True),
+        ("[..., status = 400 || status = 404, bytes]", True),
+        ("[..., status >= 400 && status < 500, bytes]", True),
+        ("[..., status >= 400 && status != 404, bytes]", False),
+        ('[ip, user = "frank", ...]', True),
+        ("[ip, , , , , bytes]", True),
+        ("[a, b, c, d, e, f, ...]", True),
+        ("[a, b, c, d, e, f, ..., g]", False),
+    ],
+)
+def test_fields_between_spaces(pattern: str, expected: bool) -> None:
+    """By position, with conditions on each."""
+    assert compile_pattern(pattern)(LINE) is expected
+
+
+def test_what_patterns_extract() -> None:
+    """Fields by name, members by selector, and nothing from terms."""
+    assert compile_extraction("[ip, ..., status = 4*, bytes]")(LINE) == {
+        "$ip": "127.0.0.1",
+        "$status": "404",
+        "$bytes": "1534",
+    }
+    assert compile_extraction("[..., status = 5*, bytes]")(LINE) is None
+    message = json.dumps({"a": {"b": 1.5}, "c": "x", "d": [1]})
+    assert compile_extraction('{ $.a.b > 1 && $.c != "$.no" || $.d = 1 }')(message) == {
+        "$.a.b": "1.5",
+        "$.c": "x",
+    }
+    assert compile_extraction("GET")(LINE) == {}
+    assert compile_value("{ $.c = * }", "$.a.b")(message) == "1.5"
+    assert compile_value("[..., bytes]", "$bytes")(LINE) == "1534"
+    for pattern, selector in (("[a, b]", "$c"), ("{ $.a = 1 }", "a"), ("ERROR", "$.a")):
+        with pytest.raises(ApiError):
+            compile_value(pattern, selector)
 
 
 @pytest.mark.parametrize("message", ["no JSON", "[" * 100_000, "", "null", "5", '["level"]', "{"])
@@ -110,6 +177,14 @@ def test_json_patterns_do_not_match_what_is_none(message: str) -> None:
         "{}",
         "{" + "(" * 500 + "}",
         "x" * 2000,
+        "[a, b",
+        "[a = ]",
+        "[..., ...]",
+        "[a = 1 || b = 1]",
+        "[a > x]",
+        "[1a]",
+        "{ $.a IS }",
+        "{ $.a = %a**% }",
     ],
 )
 def test_what_is_no_pattern_is_refused(pattern: str) -> None:
@@ -136,6 +211,8 @@ def test_any_pattern_is_used_or_refused(pattern: str, message: str) -> None:
     [
         ("%a*a*a*a*a*a*a*b%", "a" * 262_144),
         ("%a{1,90}$%", "a" * 100_000 + "b"),
+        ("[a, b]", "[ " * 130_000),
+        ("[a, b]", '"x ' * 100_000),
         ('{ $.x = "*a*a*a*a*a*a*a*a*b" }', json.dumps({"x": "a" * 250_000})),
     ],
 )

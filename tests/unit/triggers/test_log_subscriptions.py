@@ -55,7 +55,7 @@ async def test_lines_are_delivered(tmp_path: Path) -> None:
     clock = ManualClock()
     queue: Any = Queue()
     async with (
-        open_store(StoreSettings(), tmp_path) as store,
+        open_store(StoreSettings(synchronous="OFF"), tmp_path) as store,
         open_logs(TelemetrySettings(), tmp_path / "logs", clock) as logs,
     ):
         groups = LogGroups(store, logs, clock)
@@ -86,7 +86,7 @@ async def test_no_function_calls_itself(tmp_path: Path) -> None:
     begins to."""
     clock = ManualClock()
     async with (
-        open_store(StoreSettings(), tmp_path) as store,
+        open_store(StoreSettings(synchronous="OFF"), tmp_path) as store,
         open_logs(TelemetrySettings(), tmp_path / "logs", clock) as logs,
     ):
         await store.transact(lambda tx: tx.functions.create(version()))

@@ -75,7 +75,8 @@ def _emulated(service: str, source: str, kind: str) -> Call:
         invoker: Any = SimpleNamespace(resolve=resolve, call=invoke)
         queue: Any = SimpleNamespace(keep=keep)
         async with anyio.create_task_group() as tasks:
-            LocalServiceCalls(invoker, queue, nothing, authorizer, tasks, "t").handle(exchange)
+            calls = LocalServiceCalls(invoker, queue, nothing, authorizer, nothing, tasks, "t")
+            calls.handle(exchange)
         assert len(statuses) == 1
         return bool(kept)
 
@@ -142,3 +143,15 @@ async def test_the_policy_of_the_function_decides(service: str, source: str, cal
         assert await call(strict(load=load), OWN) == is_allowed
         assert await call(relaxed(load), OF_OTHER) == is_allowed
         assert await call(relaxed(load), OWN)
+
+
+@pytest.mark.parametrize("service", ["s3", "s3-object-lambda", "events"])
+async def test_a_caller_without_a_name_calls_nothing(service: str) -> None:
+    """On a strict platform: S3 Object Lambda of the emulator does not say for whom it calls."""
+
+    async def load(_: str) -> ResourcePolicy:
+        return allowing(f"{service}.amazonaws.com")
+
+    call = _emulated("", "", "RequestResponse")
+    assert not await call(strict(load=load), OWN)
+    assert await call(relaxed(load), OWN)

@@ -77,10 +77,12 @@ class Attempts:
         """The right code was tried."""
         self._counts.pop(("code", pool, name, purpose), None)
 
-    def note_sending(self, pool: str, name: str, purpose: str, address: str) -> None:
-        """A code is to be sent. Raises `ApiError` if too many were."""
+    def note_sending(
+        self, pool: str, name: str, purpose: str, address: str, *, most: int = _CODES_MAX
+    ) -> None:
+        """A code is to be sent. Raises `ApiError` if `most` were in an hour."""
         self._check_address(address)
-        self._check_hour(("sent", pool, name, purpose))
+        self._check_hour(("sent", pool, name, purpose), most)
         self._count_up(("sent", pool, name, purpose), _HOUR_S)
 
     def note_sign_up(self, address: str) -> None:
@@ -92,8 +94,8 @@ class Attempts:
             raise ApiError("TooManyRequestsException", "Too many requests")
         self._count_up(key, _ADDRESS_S)
 
-    def _check_hour(self, key: Hashable) -> None:
-        if self._count_of(key, _HOUR_S) >= _CODES_MAX:
+    def _check_hour(self, key: Hashable, most: int = _CODES_MAX) -> None:
+        if self._count_of(key, _HOUR_S) >= most:
             raise ApiError(
                 "LimitExceededException", "Attempt limit exceeded, please try after some time."
             )

@@ -15,8 +15,8 @@ from lambent.control.cognito.users import UserEdit
 from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError
 
-CONFIRM, FORGOT = "confirm", "forgot"
-_LIFETIMES_S = {CONFIRM: 86_400.0, FORGOT: 3600.0}
+CONFIRM, FORGOT, SECOND_FACTOR = "confirm", "forgot", "second factor"
+_LIFETIMES_S = {CONFIRM: 86_400.0, FORGOT: 3600.0, SECOND_FACTOR: 900.0}
 _DIGITS = 6
 
 

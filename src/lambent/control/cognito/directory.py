@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lambent.control.cognito.errors import invalid
+from lambent.control.cognito.factors import shown
 from lambent.control.cognito.pool import Params, Pool, require_pool
 from lambent.control.cognito.pools import read_marker
 from lambent.control.cognito.sealing import Sealer
@@ -75,17 +76,7 @@ class Directory:
             return self._users.require(tx, pool, params["Username"])
 
         user = await self._store.read(run)
-        return {**view(user, attributes="UserAttributes"), **second_factor(user)}
-
-
-def second_factor(user: PoolUser) -> Params:
-    """What GetUser and AdminGetUser show of a user's second factor."""
-    if not user.document.get("software_token"):
-        return {}
-    shown: dict[str, object] = {"UserMFASettingList": ["SOFTWARE_TOKEN_MFA"]}
-    if user.document.get("preferred_mfa"):
-        shown["PreferredMfaSetting"] = "SOFTWARE_TOKEN_MFA"
-    return shown
+        return {**view(user, attributes="UserAttributes"), **shown(user)}
 
 
 def read_filter(text: str) -> _Filter | None:

@@ -5,29 +5,28 @@ import json
 from collections.abc import Mapping
 
 from lambent.control.cognito import schema
+from lambent.control.cognito.accounts import check_account
 from lambent.control.cognito.attempt import Attempt
 from lambent.control.cognito.claims import claims_of
 from lambent.control.cognito.errors import not_authorized
 from lambent.control.cognito.groups import PoolGroups
 from lambent.control.cognito.passwords import check_policy, make_verifier
 from lambent.control.cognito.pool import Params
+from lambent.control.cognito.second_factors import SecondFactors
 from lambent.control.cognito.sessions import Sessions
 from lambent.control.cognito.tokens import SignIn, Tokens
 from lambent.control.cognito.triggers import Triggers
 from lambent.control.cognito.users import (
     CONFIRMED,
     FORCE_CHANGE,
-    RESET_REQUIRED,
-    UNCONFIRMED,
     UserEdit,
     Users,
 )
 from lambent.kit.clock import Clock
-from lambent.model.errors import ApiError
 from lambent.store.pool_users import PoolUser
 from lambent.store.store import Transaction
 
-NEW_PASSWORD, SOFTWARE_TOKEN = "NEW_PASSWORD_REQUIRED", "SOFTWARE_TOKEN_MFA"
+NEW_PASSWORD = "NEW_PASSWORD_REQUIRED"
 _PREFIX = "userAttributes."
 
 
@@ -42,6 +41,7 @@ class Finishing:
         tokens: Tokens,
         groups: PoolGroups,
         sessions: Sessions,
+        factors: SecondFactors,
     ) -> None:
         self._clock = clock
         self._users = users
@@ -49,6 +49,7 @@ class Finishing:
         self._tokens = tokens
         self._groups = groups
         self._sessions = sessions
+        self._factors = factors
 
     async def after_password(self, attempt: Attempt) -> Params:
         """The password was right: tokens, or the challenge that comes first. Raises `ApiError`."""
@@ -60,11 +61,8 @@ class Finishing:
                     "Temporary password has expired and must be reset by an administrator."
                 )
             return self._ask_for_password(attempt, user)
-        if has_software_token(attempt, user):
-            session = self._sessions.make(attempt.client, SOFTWARE_TOKEN, attempt.identity)
-            parameters = {"USER_ID_FOR_SRP": user.document["username"]}
-            return challenge(SOFTWARE_TOKEN, session, parameters)
-        return await self.finish(attempt, "TokenGeneration_Authentication")
+        asked = await self._factors.ask(attempt, user)
+        return asked or await self.finish(attempt, "TokenGeneration_Authentication")
 
     async def finish(self, attempt: Attempt, source: str) -> Params:
         """The user is signed in. Raises `ApiError`."""
@@ -131,9 +129,8 @@ class Finishing:
 
         user = await self._users.change(pool, user.key, change)
         changed = attempt._replace(user=user)
-        if has_software_token(changed, user):
-            return await self.after_password(changed)
-        return await self.finish(changed, "TokenGeneration_NewPasswordChallenge")
+        asked = await self._factors.ask(changed, user)
+        return asked or await self.finish(changed, "TokenGeneration_NewPasswordChallenge")
 
     def _ask_for_password(self, attempt: Attempt, user: PoolUser) -> Params:
         attributes: Mapping[str, str] = user.document["attributes"]
@@ -152,22 +149,6 @@ class Finishing:
         if attempt.user is None:
             raise not_authorized()
         return attempt.user
-
-
-def check_account(user: PoolUser) -> None:
-    """Raise `ApiError` for a user who may not sign in."""
-    if not user.document["enabled"]:
-        raise not_authorized("User is disabled.")
-    if user.document["status"] == UNCONFIRMED:
-        raise ApiError("UserNotConfirmedException", "User is not confirmed.")
-    if user.document["status"] == RESET_REQUIRED:
-        raise ApiError("PasswordResetRequiredException", "Password reset required for the user")
-
-
-def has_software_token(attempt: Attempt, user: PoolUser) -> bool:
-    """Whether the user is to be asked for a password of an authenticator app."""
-    is_offered = attempt.client.pool.body["MfaConfiguration"] != "OFF"
-    return is_offered and bool(user.document.get("preferred_mfa"))
 
 
 def challenge(name: str, session: str | None, parameters: Mapping[str, str]) -> Params:

@@ -69,7 +69,7 @@ class ManagedUsers:
         schema.check_values(pool.body["SchemaAttributes"], attributes)
         edit = self._users.new(pool, name, attributes, FORCE_CHANGE)
         edit.force_alias = bool(params.get("ForceAliasCreation"))
-        mediums = self._mediums(params, edit.attributes, action)
+        mediums = self._mediums(pool, params, edit.attributes, action)
         await self._sign_up.ask(pool, edit, "AdminCreateUser", params.get("ValidationData"), params)
         await self._set_temporary(edit, password)
         user = await self._sign_up.add(edit)
@@ -133,7 +133,7 @@ class ManagedUsers:
             is_new = given.get(name) and given[name] != present.get(name)
             is_sent = name in pool.names("AutoVerifiedAttributes") and VERIFIED[name] not in given
             if is_new and is_sent:
-                self._messages.check(name)
+                self._messages.check(pool, name)
                 codes[name] = self._codes.make()
 
         def change(_: Transaction, edit: UserEdit) -> None:
@@ -200,7 +200,7 @@ class ManagedUsers:
         user = await self._store.read(lambda tx: self._users.require(tx, pool, params["Username"]))
         if user.document["status"] != FORCE_CHANGE:
             raise ApiError("UnsupportedUserStateException", "Resend not possible.")
-        mediums = self._mediums(params, user.document["attributes"], None)
+        mediums = self._mediums(pool, params, user.document["attributes"], None)
         edit = UserEdit(pool, user)
         await self._set_temporary(edit, password)
         made = edit.secrets
@@ -224,7 +224,7 @@ class ManagedUsers:
         return self._clock.now() + days * _DAY_S
 
     def _mediums(
-        self, params: Params, attributes: schema.Attributes, action: str | None
+        self, pool: Pool, params: Params, attributes: schema.Attributes, action: str | None
     ) -> Sequence[str]:
         """The addresses that an invitation goes to. Raises `ApiError`."""
         if action == "SUPPRESS":
@@ -238,7 +238,7 @@ class ManagedUsers:
                 + ", ".join(sorted(asked))
             )
         for name in found:
-            self._messages.check(name)
+            self._messages.check(pool, name)
         return found
 
     async def _invite(

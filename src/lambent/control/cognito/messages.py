@@ -1,7 +1,8 @@
 """Messages to users: with codes, and with temporary passwords.
 
-The texts are the pool's, or those of its CustomMessage function. Mail goes through the SMTP server
-of the settings; without one the code is in the platform's log, and nowhere else.
+A pool's CustomEmailSender and CustomSMSSender functions send in its place. Otherwise the texts are
+the pool's, or those of its CustomMessage function, and mail goes through the SMTP server of the
+settings; without one the code is in the platform's log, and nowhere else.
 """
 
 import html
@@ -12,6 +13,7 @@ from typing import Any
 from lambent.control.cognito.pool import Client, Params, Pool
 from lambent.control.cognito.ports import Mail
 from lambent.control.cognito.schema import EMAIL
+from lambent.control.cognito.senders import Senders
 from lambent.control.cognito.triggers import Triggers, metadata, unrecognizable
 from lambent.control.cognito.users import event_attributes
 from lambent.model.errors import ApiError
@@ -21,23 +23,31 @@ logger = logging.getLogger(__name__)
 
 _CODE, _NAME, _LINK = "{####}", "{username}", "{##Click Here##}"
 _LIMITS = {"emailMessage": 20_000, "emailSubject": 140, "smsMessage": 140}
-INVITATION = "AdminCreateUser"
+INVITATION, AUTHENTICATION = "AdminCreateUser", "Authentication"
+_SMS_TEXT = "SmsAuthenticationMessage"
 
 
 class Messages:
     """See the module."""
 
-    def __init__(self, triggers: Triggers, mail: Mail) -> None:
+    def __init__(self, triggers: Triggers, senders: Senders, mail: Mail) -> None:
         self._triggers = triggers
+        self._senders = senders
         self._mail = mail
 
-    def check(self, attribute: str) -> None:
+    def check(self, pool: Pool, attribute: str) -> None:
         """Raise `CodeDeliveryFailureException` if nothing reaches such an address."""
-        if attribute != EMAIL and self._mail.is_configured:
+        if attribute == EMAIL or self._senders.has(pool, attribute):
+            return
+        if self._mail.is_configured:
             raise ApiError(
                 "CodeDeliveryFailureException",
-                "Lambent sends no text messages: only e-mail addresses can be verified.",
+                "Lambent sends no text messages: a CustomSMSSender function of the pool does.",
             )
+
+    async def pretend(self, pool: Pool) -> None:
+        """What `send` asks others for, for a name that no user has."""
+        await self._senders.pretend(pool)
 
     async def send(
         self,
@@ -53,7 +63,10 @@ class Messages:
     ) -> Params:
         """Send a code to an address; returns `CodeDeliveryDetails`. `source` is the part of the
         trigger's source after `CustomMessage_`. Raises `ApiError`."""
-        self.check(attribute)
+        self.check(pool, attribute)
+        if self._senders.has(pool, attribute):
+            await self._senders.send(pool, user, source, attribute, code, client, client_metadata)
+            return details(attribute, address)
         text, subject = _texts(pool, source, attribute)
         invites = source == INVITATION
         answer = await self._triggers.ask(
@@ -107,6 +120,12 @@ def _texts(pool: Pool, source: str, attribute: str) -> tuple[str, str]:
         subject = template.get("EmailSubject") or "Your temporary password"
         name = "EmailMessage" if attribute == EMAIL else "SMSMessage"
         return template.get(name) or usual, subject
+    if source == AUTHENTICATION:
+        usual = f"Your authentication code is {_CODE}."
+        by_mail, by_phone = (pool.body.get(name) or {} for name in ("email_factor", "sms_factor"))
+        if attribute == EMAIL:
+            return by_mail.get("Message") or usual, by_mail.get("Subject") or "Your code"
+        return by_phone.get(_SMS_TEXT) or pool.body.get(_SMS_TEXT) or usual, ""
     template = pool.body["VerificationMessageTemplate"]
     usual = f"Your confirmation code is {_CODE}."
     subject = template.get("EmailSubject") or "Your verification code"

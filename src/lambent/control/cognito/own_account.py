@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lambent.control.cognito import schema
+from lambent.control.cognito import factors, schema
 from lambent.control.cognito.attempts import Attempts
 from lambent.control.cognito.code_sending import CodeSending
 from lambent.control.cognito.codes import Codes, verification_of
-from lambent.control.cognito.directory import second_factor
 from lambent.control.cognito.errors import invalid, not_authorized
 from lambent.control.cognito.messages import Messages
 from lambent.control.cognito.passwords import Verifier, check_policy, is_password, make_verifier
@@ -47,7 +46,7 @@ class OwnAccount:
         bearer = await self._bearer(params)
         shown = schema.to_list(readable(bearer.client, bearer.user))
         username = bearer.user.document["username"]
-        return {"Username": username, "UserAttributes": shown, **second_factor(bearer.user)}
+        return {"Username": username, "UserAttributes": shown, **factors.shown(bearer.user)}
 
     async def update_attributes(self, params: Params, _: str) -> Params:
         """UpdateUserAttributes."""
@@ -64,7 +63,7 @@ class OwnAccount:
         to_verify = [name for name in VERIFIED if changed.get(name) and name in sent_to]
         codes, sent = {}, []
         for name in to_verify:
-            self._messages.check(name)
+            self._messages.check(pool, name)
             codes[name] = self._codes.make()
 
         def change(_: Transaction, edit: UserEdit) -> None:

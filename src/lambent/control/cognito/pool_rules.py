@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.control.cognito.errors import invalid, not_offered
+from lambent.control.cognito.factors import offered
 from lambent.control.cognito.passwords import DEFAULT_POLICY
 from lambent.control.cognito.schema import EMAIL
+from lambent.control.cognito.senders import check_senders
 from lambent.model.arn import Arn
 
 Params = Mapping[str, Any]
@@ -69,8 +71,6 @@ def check_offered(params: Params) -> None:
     for name in REFUSED:
         if params.get(name):
             raise not_offered(f"{name} of user pools")
-    if params.get("MfaConfiguration", "OFF") == "ON":
-        raise not_offered("MFA for all users of a pool: MfaConfiguration is OFF or OPTIONAL")
     addons = params.get("UserPoolAddOns") or {}
     if addons.get("AdvancedSecurityMode", "OFF") != "OFF":
         raise not_offered("threat protection: AdvancedSecurityMode must be OFF")
@@ -87,6 +87,19 @@ def check_offered(params: Params) -> None:
         raise not_offered("remembered devices")
 
 
+def factors_of(body: Params) -> dict[str, Any]:
+    """What turning on a second factor adds to a pool's document: text messages, unless it offers a
+    factor already. Raises `InvalidParameterException`."""
+    if offered(body):
+        return {}
+    if not body.get("SmsConfiguration"):
+        raise invalid(
+            "SMS configuration and Auto verification for phone_number are required when MFA is"
+            " required/optional. SetUserPoolMfaConfig turns on other second factors."
+        )
+    return {"sms_factor": {"SmsConfiguration": body["SmsConfiguration"]}}
+
+
 def check_fixed(params: Params) -> None:
     """Raise `InvalidParameterException` for user names that cannot be."""
     if params.get("AliasAttributes") and params.get("UsernameAttributes"):
@@ -98,12 +111,6 @@ def check_fixed(params: Params) -> None:
 def triggers_of(config: Params) -> dict[str, Any]:
     """The functions of a pool. The function for tokens shows in both of its members. Raises
     `InvalidParameterException`."""
-    for name in ("CustomEmailSender", "CustomSMSSender", "KMSKeyID"):
-        if config.get(name):
-            raise not_offered(
-                f"{name}: functions that send codes get them encrypted with a key of KMS, which is"
-                " not part of Lambent. A CustomMessage function can write the messages"
-            )
     if config.get("InboundFederation"):
         raise not_offered("InboundFederation")
     made = {name: value for name, value in config.items() if value}
@@ -121,6 +128,7 @@ def triggers_of(config: Params) -> dict[str, Any]:
         arn = Arn.try_parse(made[name]) if name in made else None
         if name in made and (arn is None or arn.service != "lambda"):
             raise invalid(f"{made[name]} is not the ARN of a function.")
+    check_senders(made)
     return made
 
 

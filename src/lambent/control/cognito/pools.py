@@ -9,7 +9,9 @@ from typing import Any
 
 from lambent.control.cognito import pool_rules, schema
 from lambent.control.cognito.errors import invalid, missing, not_offered
+from lambent.control.cognito.factors import mode_of, offered
 from lambent.control.cognito.keys import PoolKeys
+from lambent.control.cognito.messages import Messages
 from lambent.control.cognito.pool import (
     POOL,
     SERVICE,
@@ -20,7 +22,9 @@ from lambent.control.cognito.pool import (
     pool_arn,
     require_pool,
 )
+from lambent.control.cognito.schema import PHONE
 from lambent.control.cognito.sealing import Sealer
+from lambent.control.cognito.senders import Senders
 from lambent.control.plain_tags import TAGS, changed
 from lambent.kit.clock import Clock
 from lambent.model.arn import Arn, Scope
@@ -35,11 +39,21 @@ _ID_CHARACTERS = string.ascii_letters + string.digits
 class Pools:
     """See the module."""
 
-    def __init__(self, store: Store, clock: Clock, sealer: Sealer, keys: PoolKeys) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        sealer: Sealer,
+        keys: PoolKeys,
+        senders: Senders,
+        messages: Messages,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._sealer = sealer
         self._keys = keys
+        self._senders = senders
+        self._messages = messages
 
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateUserPool."""
@@ -47,6 +61,9 @@ class Pools:
         pool_rules.check_fixed(params)
         body |= {name: params[name] for name in pool_rules.FIXED if name in params}
         body["SchemaAttributes"] = schema.schema_of(params.get("Schema") or ())
+        if body["MfaConfiguration"] != "OFF":
+            body |= pool_rules.factors_of(body)
+        await self._senders.check_key(scope, body["LambdaConfig"])
         now = self._clock.now()
         tags = changed({}, params.get("UserPoolTags") or {}, code="InvalidParameterException")
         body |= {"Name": params["PoolName"], TAGS: tags, "created": now, "changed": now}
@@ -60,6 +77,7 @@ class Pools:
             while find_pool(tx, id) is not None:
                 id = _new_id(scope)
             pool = Pool(_root(scope, id), body)
+            self._check_factors(pool)
             tx.documents.put(pool.root, POOL, id, body)
             self._keys.put(tx, pool.root, key)
             return pool
@@ -81,11 +99,14 @@ class Pools:
     async def update(self, scope: Scope, params: Params) -> Params:
         """UpdateUserPool: members that the request does not have get their defaults."""
         wanted = pool_rules.body_of(params)
+        await self._senders.check_key(scope, wanted["LambdaConfig"])
 
         def change(body: Body) -> Body:
             kept = {name: value for name, value in body.items() if name not in pool_rules.KEPT}
             if "MfaConfiguration" not in params:
                 wanted["MfaConfiguration"] = body["MfaConfiguration"]
+            elif wanted["MfaConfiguration"] != "OFF":
+                wanted.update(pool_rules.factors_of({**body, **wanted}))
             if "PoolName" in params:
                 kept["Name"] = params["PoolName"]
             if "UserPoolTags" in params:
@@ -153,19 +174,21 @@ class Pools:
         return _mfa_of(pool.body)
 
     async def set_mfa(self, scope: Scope, params: Params) -> Params:
-        """SetUserPoolMfaConfig: no MFA, or passwords of authenticator apps for users who want
-        them."""
-        for name in ("SmsMfaConfiguration", "EmailMfaConfiguration", "WebAuthnConfiguration"):
-            if params.get(name):
-                raise not_offered(f"{name}: the second factor is an authenticator app")
-        pool_rules.check_offered(params)
-        is_on = (params.get("SoftwareTokenMfaConfiguration") or {}).get("Enabled", False)
+        """SetUserPoolMfaConfig: which second factors a pool offers, and whether users must have
+        one."""
+        if params.get("WebAuthnConfiguration"):
+            raise not_offered("WebAuthnConfiguration: passkeys")
         mode = params.get("MfaConfiguration", "OFF")
-        if mode != "OFF" and not is_on:
+        factors = {
+            "software_tokens": (params.get("SoftwareTokenMfaConfiguration") or {}).get("Enabled"),
+            "sms_factor": params.get("SmsMfaConfiguration"),
+            "email_factor": params.get("EmailMfaConfiguration"),
+        }
+        if mode != "OFF" and not offered(factors):
             raise invalid("Invalid MFA configuration given, can't turn on MFA and disable all MFAs")
 
         def change(body: Body) -> Body:
-            return {**body, "MfaConfiguration": mode, "software_tokens": is_on}
+            return {**body, "MfaConfiguration": mode, **factors}
 
         pool = await self._change(scope, params["UserPoolId"], change)
         return _mfa_of(pool.body)
@@ -196,10 +219,20 @@ class Pools:
             tx.locks.scope(scope)
             pool = require_pool(tx, scope, id)
             body = {**change(pool.body), "changed": self._clock.now()}
+            self._check_factors(Pool(pool.root, body))
             tx.documents.put(pool.root, POOL, pool.id, body)
             return Pool(pool.root, body)
 
         return await self._store.transact(run)
+
+    def _check_factors(self, pool: Pool) -> None:
+        """Raise `InvalidParameterException` unless codes of second factors can be sent."""
+        if mode_of(pool.body) == "OFF" or not pool.body.get("sms_factor"):
+            return
+        try:
+            self._messages.check(pool, PHONE)
+        except ApiError as error:
+            raise invalid(f"SMS_MFA is not possible: {error.message}") from error
 
     def _after(self, marker: str | None) -> str:
         after: str = read_marker(self._sealer, marker).get("id", "")
@@ -254,5 +287,10 @@ def _view(pool: Pool, users: int, domain: str | None) -> Params:
 
 
 def _mfa_of(body: Body) -> Params:
-    tokens = {"Enabled": bool(body.get("software_tokens"))}
-    return {"MfaConfiguration": body["MfaConfiguration"], "SoftwareTokenMfaConfiguration": tokens}
+    sms, mail = body.get("sms_factor"), body.get("email_factor")
+    return {
+        "MfaConfiguration": body["MfaConfiguration"],
+        "SoftwareTokenMfaConfiguration": {"Enabled": bool(body.get("software_tokens"))},
+        **({"SmsMfaConfiguration": sms} if sms else {}),
+        **({"EmailMfaConfiguration": mail} if mail else {}),
+    }

@@ -8,6 +8,7 @@ from lambent.control.cognito.attempts import Attempts
 from lambent.control.cognito.code_sending import CodeSending
 from lambent.control.cognito.codes import FORGOT, Codes
 from lambent.control.cognito.errors import invalid, not_authorized, user_not_found, wrong_code
+from lambent.control.cognito.factors import is_address_of_factor
 from lambent.control.cognito.messages import Messages
 from lambent.control.cognito.migration import Migration
 from lambent.control.cognito.passwords import check_policy, make_verifier
@@ -48,6 +49,7 @@ class Recovery:
         self._clock = clock
         self._users = users
         self._codes = codes
+        self._messages = messages
         self._sending = CodeSending(users, codes, messages)
         self._attempts = attempts
         self._sign_up = sign_up
@@ -65,9 +67,11 @@ class Recovery:
         if user is None:
             if not client.hides_users:
                 raise user_not_found("Username/client id combination not found.")
+            await self._messages.pretend(pool)
             await self._users.pretend()
             return {"CodeDeliveryDetails": pretended(pool, name)}
         if client.hides_users and _fault(pool, user) is not None:
+            await self._messages.pretend(pool)
             await self._users.pretend()
             return {"CodeDeliveryDetails": pretended(pool, name)}
         return {"CodeDeliveryDetails": await self.send(pool, user, params, client)}
@@ -146,4 +150,8 @@ def _fault(pool: Pool, user: PoolUser) -> ApiError | None:
 
 def _recoverable(pool: Pool, user: PoolUser) -> Sequence[str]:
     """The addresses that a code can go to, the first choice first."""
-    return [name for name in recovery_attributes(pool.body) if is_verified(user, name)]
+    return [
+        name
+        for name in recovery_attributes(pool.body)
+        if is_verified(user, name) and not is_address_of_factor(pool, user, name)
+    ]

@@ -4,9 +4,10 @@ https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-po
 
 from collections.abc import Mapping
 
+from lambent.control.cognito.accounts import check_account
 from lambent.control.cognito.attempt import Attempt
 from lambent.control.cognito.errors import invalid, not_authorized
-from lambent.control.cognito.finishing import Finishing, check_account
+from lambent.control.cognito.finishing import Finishing
 from lambent.control.cognito.pool import Client, Params, require_client
 from lambent.control.cognito.tokens import Tokens, is_revoked
 from lambent.kit.clock import Clock

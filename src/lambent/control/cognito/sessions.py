@@ -44,8 +44,16 @@ class Sessions:
 
     def read(self, client: Client, kind: str, text: str | None) -> Mapping[str, Any]:
         """What `make` got. Raises `NotAuthorizedException`."""
+        value = self.open(kind, text)
+        if (value["client"], value["pool"]) != (client.id, client.pool.id):
+            raise not_authorized("Invalid session for the user.")
+        return value
+
+    def open(self, kind: str, text: str | None) -> Mapping[str, Any]:
+        """What `make` got, for the client and the pool that it names: `client`, `pool`. Raises
+        `NotAuthorizedException`."""
         value = self._sealer.open(f"session {kind}", text or "")
-        if value is None or (value["client"], value["pool"]) != (client.id, client.pool.id):
+        if value is None:
             raise not_authorized("Invalid session for the user.")
         if value["ends_at"] <= self._clock.now():
             raise not_authorized("Invalid session for the user, session is expired.")

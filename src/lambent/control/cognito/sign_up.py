@@ -85,6 +85,7 @@ class SignUp:
         self._attempts.note_sending(pool.id, pool.folded(name), CONFIRM, address)
         if user is None or user.document["status"] != UNCONFIRMED:
             if client.hides_users:
+                await self._messages.pretend(pool)
                 await self._users.pretend()
                 return {"CodeDeliveryDetails": pretended(pool, name)}
             if user is None:
@@ -206,7 +207,7 @@ class SignUp:
         if attribute is None:
             await self.add(edit)
             return {}
-        self._messages.check(attribute)
+        self._messages.check(pool, attribute)
         code, value = self._codes.make(), edit.attributes[attribute]
         self._codes.put(edit, CONFIRM, code, attribute, value)
         user = await self.add(edit)

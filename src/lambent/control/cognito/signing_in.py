@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 
 from lambent.control.cognito import srp
+from lambent.control.cognito.accounts import check_account
 from lambent.control.cognito.attempt import Attempt
 from lambent.control.cognito.attempts import Attempts
 from lambent.control.cognito.custom_challenges import (
@@ -18,12 +19,11 @@ from lambent.control.cognito.custom_challenges import (
     History,
 )
 from lambent.control.cognito.errors import invalid, not_authorized, not_offered, user_not_found
+from lambent.control.cognito.factors import CHALLENGES
 from lambent.control.cognito.finishing import (
     NEW_PASSWORD,
-    SOFTWARE_TOKEN,
     Finishing,
     challenge,
-    check_account,
 )
 from lambent.control.cognito.migration import Migration
 from lambent.control.cognito.passwords import is_password
@@ -36,8 +36,8 @@ from lambent.control.cognito.pool import (
 )
 from lambent.control.cognito.refreshing import Refreshing
 from lambent.control.cognito.sealing import Sealer
+from lambent.control.cognito.second_factors import SecondFactors, session_kind
 from lambent.control.cognito.sessions import Sessions
-from lambent.control.cognito.software_tokens import SoftwareTokens
 from lambent.control.cognito.triggers import Triggers
 from lambent.control.cognito.users import Users
 from lambent.kit.computing import computed
@@ -74,7 +74,7 @@ class SigningIn:
         migration: Migration,
         sessions: Sessions,
         finishing: Finishing,
-        software_tokens: SoftwareTokens,
+        factors: SecondFactors,
         refreshing: Refreshing,
     ) -> None:
         self._store = store
@@ -85,7 +85,7 @@ class SigningIn:
         self._migration = migration
         self._sessions = sessions
         self._finishing = finishing
-        self._software_tokens = software_tokens
+        self._factors = factors
         self._refreshing = refreshing
         self._custom = CustomChallenges(triggers, sessions, finishing)
 
@@ -137,9 +137,9 @@ class SigningIn:
         client.check_hash(given.get("SECRET_HASH"), given["USERNAME"])
         if name == PASSWORD:
             return await self._verify_srp(client, params, given, address)
-        if name not in (CUSTOM, NEW_PASSWORD, SOFTWARE_TOKEN):
+        if name not in (CUSTOM, NEW_PASSWORD, *CHALLENGES):
             raise not_offered(f"the challenge {name}")
-        session = self._sessions.read(client, name, params.get("Session"))
+        session = self._sessions.read(client, session_kind(name), params.get("Session"))
         attempt = await self._attempt(client, params, session["name"], address)
         if attempt.identity["sub"] != session["sub"]:
             raise not_authorized("Invalid session for the user.")
@@ -151,8 +151,8 @@ class SigningIn:
             return await self._custom.answered(attempt, session, given)
         if name == NEW_PASSWORD:
             return await self._finishing.set_new_password(attempt, session, given)
-        await self._software_tokens.answered(attempt, session, given)
-        return await self._finishing.finish(attempt, "TokenGeneration_Authentication")
+        asked = await self._factors.answered(attempt, name, session, given)
+        return asked or await self._finishing.finish(attempt, "TokenGeneration_Authentication")
 
     # -- ways to prove who one is --------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Authenticator apps as second factor: time-based passwords of six digits (RFC 6238).
 
-A user adds an app with an access token, and then chooses to be asked for its passwords. The shared
+A user adds an app with an access token, and then chooses to be asked for its passwords; or with the
+session of MFA_SETUP, where a pool asks everyone for a second factor. The shared
 secret is stored encrypted. A password counts for its half minute and the ones before and after, and
 only once.
 """
@@ -8,23 +9,25 @@ only once.
 import base64
 import hmac
 import secrets as random
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from lambent.control.cognito.accounts import check_account
 from lambent.control.cognito.attempt import Attempt
 from lambent.control.cognito.attempts import Attempts
-from lambent.control.cognito.errors import invalid, missing, not_authorized, not_offered
-from lambent.control.cognito.pool import Params, Pool, require_pool
+from lambent.control.cognito.errors import not_authorized
+from lambent.control.cognito.factors import ENABLED, SET_UP, SOFTWARE_TOKEN, mode_of, usable
+from lambent.control.cognito.pool import Client, Params, Pool, require_client
 from lambent.control.cognito.sealing import Sealer
 from lambent.control.cognito.sessions import Sessions
 from lambent.control.cognito.tokens import Tokens
 from lambent.control.cognito.users import UserEdit, Users
 from lambent.kit.clock import Clock
-from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
 from lambent.store.pool_users import PoolUser
 from lambent.store.store import Store, Transaction
 
+WAS_SET_UP = "MFA_SETUP done"
+"""The kind of the session after an app was added in place of MFA_SETUP's."""
 _STEP_S = 30
 _PURPOSE = "software token"
 
@@ -52,8 +55,8 @@ class SoftwareTokens:
 
     async def associate(self, params: Params, _: str) -> Params:
         """AssociateSoftwareToken: a new secret for the user's app."""
-        pool, user = await self._bearer(params)
-        if not pool.body.get("software_tokens"):
+        holder = await self._holder(params)
+        if not holder.pool.body.get("software_tokens"):
             raise ApiError(
                 "SoftwareTokenMFANotFoundException",
                 "Software Token MFA has not been enabled by the userPool",
@@ -64,15 +67,20 @@ class SoftwareTokens:
         def change(stored: dict[str, Any]) -> None:
             stored["new_token"] = sealed
 
-        await self._users.change_secrets(pool, user.key, change)
-        return {"SecretCode": base64.b32encode(secret).decode().rstrip("=")}
+        await self._users.change_secrets(holder.pool, holder.user.key, change)
+        made = {"SecretCode": base64.b32encode(secret).decode().rstrip("=")}
+        return {**made, **self._next_session(holder, SET_UP)}
 
     async def verify(self, params: Params, address: str) -> Params:
         """VerifySoftwareToken: the app has the secret."""
-        pool, user = await self._bearer(params)
-        self._attempts.check_code(pool.id, user.key, _PURPOSE, address)
+        holder = await self._holder(params)
+        pool, key = holder.pool, holder.user.key
+        self._attempts.check_code(pool.id, key, _PURPOSE, address)
 
         def change(_: Transaction, edit: UserEdit) -> None:
+            if holder.session is not None:
+                _check_first(edit)
+                edit.document[ENABLED] = [SOFTWARE_TOKEN]
             sealed = edit.secrets.get("new_token")
             step = None if sealed is None else self._step_of(sealed, params["UserCode"])
             if step is None:
@@ -82,27 +90,11 @@ class SoftwareTokens:
             edit.document["software_token"] = True
 
         try:
-            await self._users.change(pool, user.key, change)
+            await self._users.change(pool, key, change)
         except ApiError:
-            self._attempts.note_wrong_code(pool.id, user.key, _PURPOSE, address)
+            self._attempts.note_wrong_code(pool.id, key, _PURPOSE, address)
             raise
-        return {"Status": "SUCCESS"}
-
-    async def prefer(self, params: Params, _: str) -> Params:
-        """SetUserMFAPreference."""
-        pool, user = await self._bearer(params)
-        await self._prefer(pool, user, params)
-        return {}
-
-    async def prefer_for(self, scope: Scope, params: Params) -> Params:
-        """AdminSetUserMFAPreference."""
-
-        def run(tx: Transaction) -> tuple[Pool, PoolUser]:
-            pool = require_pool(tx, scope, params["UserPoolId"])
-            return pool, self._users.require(tx, pool, params["Username"])
-
-        await self._prefer(*await self._store.read(run), params)
-        return {}
+        return {"Status": "SUCCESS", **self._next_session(holder, WAS_SET_UP)}
 
     async def answered(self, attempt: Attempt, session: Params, given: Params) -> None:
         """The answer to SOFTWARE_TOKEN_MFA. Raises `CodeMismatchException`."""
@@ -125,27 +117,30 @@ class SoftwareTokens:
 
         await self._users.change_secrets(pool, user.key, change)
 
-    async def _prefer(self, pool: Pool, user: PoolUser, params: Params) -> None:
-        for name in ("SMSMfaSettings", "EmailMfaSettings", "WebAuthnMfaSettings"):
-            if (params.get(name) or {}).get("Enabled"):
-                raise not_offered(f"{name}: the second factor is an authenticator app")
-        settings: Mapping[str, bool] = params.get("SoftwareTokenMfaSettings") or {}
-        if settings.get("Enabled") and not user.document.get("software_token"):
-            raise invalid("User has not verified software token mfa")
-        is_on = bool(settings.get("Enabled"))
-        if settings.get("PreferredMfa") and not is_on:
-            raise invalid("A second factor that is not enabled cannot be preferred.")
+    async def _holder(self, params: Params) -> "_Holder":
+        """Whose app it is, by an access token or by the session of MFA_SETUP."""
+        if "AccessToken" in params:
+            bearer = await self._tokens.read_access(params["AccessToken"])
+            return _Holder(bearer.client, bearer.user, None)
+        session = self._sessions.open(SET_UP, params.get("Session"))
 
-        def change(_: Transaction, edit: UserEdit) -> None:
-            edit.document["preferred_mfa"] = is_on
+        def run(tx: Transaction) -> _Holder:
+            client = require_client(tx, session["client"])
+            user = tx.pool_users.get(client.pool.id, session["name"])
+            is_same = user is not None and user.document["attributes"]["sub"] == session["sub"]
+            if user is None or not is_same or client.pool.id != session["pool"]:
+                raise not_authorized("Invalid session for the user.")
+            check_account(user)
+            _check_first(UserEdit(client.pool, user))
+            return _Holder(client, user, session)
 
-        await self._users.change(pool, user.key, change)
+        return await self._store.read(run)
 
-    async def _bearer(self, params: Params) -> tuple[Pool, PoolUser]:
-        if "AccessToken" not in params:
-            raise missing("Lambent does not offer MFA_SETUP: an access token is needed.")
-        bearer = await self._tokens.read_access(params["AccessToken"])
-        return bearer.client.pool, bearer.user
+    def _next_session(self, holder: "_Holder", kind: str) -> Params:
+        if holder.session is None:
+            return {}
+        identity = {name: holder.session[name] for name in ("name", "sub")}
+        return {"Session": self._sessions.make(holder.client, kind, identity)}
 
     def _step_of(self, sealed: str, code: str) -> int | None:
         """The half minute, counted from the epoch, that a password is of; None for none that is
@@ -158,6 +153,25 @@ class SoftwareTokens:
             if random.compare_digest(password_of(secret, step), code.encode("utf-8", "replace")):
                 found = step
         return found
+
+
+class _Holder(NamedTuple):
+    """Whose app is added, and the session if that is a part of signing in."""
+
+    client: Client
+    user: PoolUser
+    session: Params | None
+
+    @property
+    def pool(self) -> Pool:
+        return self.client.pool
+
+
+def _check_first(edit: UserEdit) -> None:
+    """Raise `NotAuthorizedException` for a user who has a second factor: the password alone does
+    not replace it."""
+    if mode_of(edit.pool.body) != "ON" or usable(edit.pool, edit.freeze()):
+        raise not_authorized("Invalid session for the user.")
 
 
 def password_of(secret: bytes, step: int) -> bytes:

@@ -13,6 +13,7 @@ from lambent.kit.strict_json import parse_loosely
 from lambent.model.errors import ApiError
 
 Answer = Mapping[str, Any]
+NO_CLIENT = "CLIENT_ID_NOT_APPLICABLE"
 _ANSWER_BYTES_MAX = 256 * 1024
 _ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "PreSignUp": {"autoConfirmUser": False, "autoVerifyEmail": False, "autoVerifyPhone": False},
@@ -47,7 +48,7 @@ class Triggers:
         request: Mapping[str, Any],
         *,
         client: Client | None = None,
-        client_id: str = "CLIENT_ID_NOT_APPLICABLE",
+        client_id: str = NO_CLIENT,
         version: str = "1",
         blank: Mapping[str, Any] | None = None,
     ) -> Answer | None:
@@ -57,31 +58,51 @@ class Triggers:
         arn = pool.body["LambdaConfig"].get(name)
         if arn is None:
             return None
-        event = {
-            "version": version,
-            "triggerSource": f"{name}_{source}" if "_" not in source else source,
-            "region": pool.root.region,
-            "userPoolId": pool.id,
-            "userName": user,
-            "callerContext": {
-                "awsSdkVersion": "aws-sdk-unknown-unknown",
-                "clientId": client_id if client is None else client.id,
-            },
-            "request": request,
-            "response": _ANSWERS.get(name, {}) if blank is None else blank,
-        }
+        event = event_of(
+            *(pool, f"{name}_{source}" if "_" not in source else source, user, request),
+            client_id=client_id if client is None else client.id,
+            version=version,
+            response=_ANSWERS.get(name, {}) if blank is None else blank,
+        )
         try:
-            returned = await self._call(pool, arn, json.dumps(event).encode())
+            returned = await self._call(pool, arn, event)
         except FunctionRaised as error:
             message = str(error).rstrip(".")
             raise ApiError(
                 "UserLambdaValidationException", f"{name} failed with error {message}."
             ) from None
         except FunctionUnusable as error:
-            raise ApiError(
-                "UnexpectedLambdaException", f"{name} invocation failed due to error {error}."
-            ) from None
+            raise uncallable(name, error) from None
         return await _read(returned)
+
+
+def event_of(
+    pool: Pool,
+    source: str,
+    user: str,
+    request: Mapping[str, Any],
+    *,
+    client_id: str = NO_CLIENT,
+    version: str = "1",
+    response: Mapping[str, Any],
+) -> bytes:
+    """The event for a function of a pool. `source` is its `triggerSource`."""
+    event = {
+        "version": version,
+        "triggerSource": source,
+        "region": pool.root.region,
+        "userPoolId": pool.id,
+        "userName": user,
+        "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": client_id},
+        "request": request,
+        "response": response,
+    }
+    return json.dumps(event).encode()
+
+
+def uncallable(name: str, error: FunctionUnusable) -> ApiError:
+    """400 `UnexpectedLambdaException`: a function of a pool could not be called."""
+    return ApiError("UnexpectedLambdaException", f"{name} invocation failed due to error {error}.")
 
 
 async def _read(returned: bytes) -> Answer:

@@ -12,9 +12,22 @@ _STRING = 7
 
 def encode_event(event_type: str, content_type: str, payload: bytes) -> bytes:
     """One event as a message."""
-    headers = _encode_headers(
-        {":event-type": event_type, ":content-type": content_type, ":message-type": "event"}
+    return _encode(
+        {":event-type": event_type, ":content-type": content_type, ":message-type": "event"},
+        payload,
     )
+
+
+def encode_exception(name: str, content_type: str, payload: bytes) -> bytes:
+    """A modelled exception, which ends a stream, as a message."""
+    return _encode(
+        {":exception-type": name, ":content-type": content_type, ":message-type": "exception"},
+        payload,
+    )
+
+
+def _encode(values: Mapping[str, str], payload: bytes) -> bytes:
+    headers = _encode_headers(values)
     prelude = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
     message = prelude + struct.pack(">I", zlib.crc32(prelude)) + headers + payload
     return message + struct.pack(">I", zlib.crc32(message))

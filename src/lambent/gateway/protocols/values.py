@@ -102,7 +102,11 @@ def to_document(shape: Shape, value: Any, write_scalar: WriteScalar) -> Any:
     if kind == "list":
         return [to_document(shape.member, item, write_scalar) for item in value]
     if kind == "map":
-        return {key: to_document(shape.value, item, write_scalar) for key, item in value.items()}
+        # A map may say that a key has no value: a slot of Lex without one is null.
+        return {
+            key: None if item is None else to_document(shape.value, item, write_scalar)
+            for key, item in value.items()
+        }
     return write_scalar(shape, value)
 
 

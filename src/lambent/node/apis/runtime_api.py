@@ -51,8 +51,9 @@ class RuntimeListener(Protocol):
         """The runtime sent the response to the current invocation."""
         ...
 
-    def on_error(self, payload: bytes, error_type: str) -> None:
-        """The runtime reported that the current invocation failed."""
+    def on_error(self, payload: bytes, error_type: str, cause: str = "") -> None:
+        """The runtime reported that the current invocation failed. `cause` is what it has sent for
+        X-Ray, JSON text."""
         ...
 
     def on_oversized_response(self) -> None:
@@ -285,7 +286,8 @@ class RuntimeApi:
         self._finish()
         if is_error:
             error_type = headers.get("lambda-runtime-function-error-type", "Runtime.Unknown")
-            self._listener.on_error(_without_cause(payload, headers), error_type)
+            cause = headers.get("lambda-runtime-function-xray-error-cause", "")
+            self._listener.on_error(_without_cause(payload, headers), error_type, cause)
         else:
             self._listener.on_response(payload, headers.get("content-type", "application/json"))
         accept(exchange)

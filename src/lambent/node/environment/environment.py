@@ -216,9 +216,9 @@ class Environment:
         streamed = run.streamed if run is not None else None
         self._complete(streamed.outcome() if streamed else Succeeded(payload, content_type))
 
-    def on_error(self, payload: bytes, error_type: str) -> None:
+    def on_error(self, payload: bytes, error_type: str, cause: str = "") -> None:
         """See `RuntimeListener`."""
-        self._complete(FunctionFailed(payload, error_type))
+        self._complete(FunctionFailed(payload, error_type, cause))
 
     def on_oversized_response(self) -> None:
         """See `RuntimeListener`."""

@@ -13,6 +13,7 @@ from typing import Any
 from lambent.kit.clock import Clock
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import InvocationRequest
+from lambent.model.traces import SAMPLED_MARK, read_header
 from lambent.node.apis.subscriptions import Subscription
 from lambent.node.ports import LogSink, LogStream
 from lambent.telemetry import events, report
@@ -239,6 +240,8 @@ class EnvironmentLog:
             status,
             error_type,
         )
+        if self._function.is_traced and SAMPLED_MARK in request.trace_id:
+            report_.trace = read_header(request.trace_id)
         end, text = report.end(request.request_id), report.report(report_)
         if self.is_plain:
             self._line(end)

@@ -176,6 +176,7 @@ class Run:
             self._log.is_provisioned,
             response_bytes,
             self._log.take_tail() if self.request.wants_log_tail else b"",
+            start.restore_ms is not None,
         )
         return partial(self._reply.finish, outcome, report)
 

@@ -124,7 +124,7 @@ class _Template:
     def on_response(self, payload: bytes, content_type: str) -> None:
         raise AssertionError("a template gets no events")
 
-    def on_error(self, payload: bytes, error_type: str) -> None:
+    def on_error(self, payload: bytes, error_type: str, cause: str = "") -> None:
         raise AssertionError("a template gets no events")
 
     def on_oversized_response(self) -> None:

@@ -31,7 +31,7 @@ from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import cgroup_tree, linux, lockdown, rootless
 from lambent.sandbox.launcher.box import BoxState, NotExecutableError
 from lambent.sandbox.launcher.host import HostResources, hold
-from lambent.sandbox.launcher.loop import Loop
+from lambent.sandbox.launcher.loop import Loop, Timer
 from lambent.sandbox.launcher.prewarmed import Prewarmed, StartRequest
 from lambent.sandbox.launcher.process_host import ProcessHost
 from lambent.sandbox.launcher.snapshots import SnapshotFiles
@@ -65,6 +65,7 @@ class LauncherServer:
             self._host = ProcessHost(config, self._loop, self._on_exit)
         self._snapshots = SnapshotFiles(self._loop)
         self._last_request = time.monotonic()
+        self._patience: Timer | None = None
         self._given: set[str] = set()
         """Names of the boxes that the platform knows."""
         self._operations: dict[str, Operation] = {
@@ -80,6 +81,7 @@ class LauncherServer:
             "open_socket": self._open_socket,
             "take_snapshot": self._take_snapshot,
             "discard_snapshot": self._discard_snapshot,
+            "stay": self._stay,
         }
 
     def run(self) -> None:
@@ -182,6 +184,19 @@ class LauncherServer:
             messages.send(self._platform, messages.encode(message), descriptors)
         except (BrokenPipeError, ConnectionError):
             pass
+
+    def _stay(self, request: dict[str, Any]) -> None:
+        """The platform runs. From the first such request on, the launcher ends with all boxes when
+        it hears nothing more for so long: what a paused platform runs counts no longer."""
+        milliseconds = _number(request, "milliseconds", 1, 3_600_000)
+        if self._patience is not None:
+            self._patience.cancel()
+        self._patience = self._loop.after(milliseconds / 1000, self._give_up)
+        self._reply(request, {})
+
+    def _give_up(self) -> None:
+        print("launcher: the platform does not say that it runs", file=sys.stderr)
+        raise PlatformGone
 
     def _open_volume(self, request: dict[str, Any]) -> None:
         def open_() -> None:

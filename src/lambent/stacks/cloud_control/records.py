@@ -76,8 +76,8 @@ class RequestRows:
         self._tx.locks.root(root_of_requests(scope))
 
     def is_running(self, starts: int) -> bool:
-        """See `Locks.is_running`."""
-        return self._tx.locks.is_running(starts)
+        """See `NodeRows.is_running`."""
+        return self._tx.nodes.is_running(starts)
 
     def request(self, scope: Scope, token: str) -> Request | None:
         """A request by its token."""

@@ -1,4 +1,5 @@
 """Calls of the functions of user pools: synchronous, within 5 seconds, with up to three attempts.
+Those that send codes are called asynchronously, through the durable queue.
 
 Cognito is the caller, so the function's policy has to allow it; a relaxed platform does not check
 that within an account. An attempt is repeated if the function did not respond in time or is
@@ -8,6 +9,7 @@ https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-wor
 
 import anyio
 
+from lambent.asynchronous.queue import AsyncQueue
 from lambent.control.cognito.pool import Pool
 from lambent.control.cognito.ports import FunctionRaised, FunctionUnusable
 from lambent.identity.authorizer import Access, Authorizer, Caller
@@ -20,6 +22,7 @@ from lambent.model.invocation import InvocationKind, Outcome, Refused, Succeeded
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.model.principal import service
+from lambent.model.traces import trace_id_of
 
 _DEADLINE_S = 5.0
 _ATTEMPTS = 3
@@ -31,19 +34,22 @@ class PoolFunctions:
     """See the module. It is a `CallFunction`."""
 
     def __init__(
-        self, invoker: Invoker, authorizer: Authorizer, *, deadline_s: float = _DEADLINE_S
+        self,
+        invoker: Invoker,
+        queue: AsyncQueue,
+        authorizer: Authorizer,
+        *,
+        deadline_s: float = _DEADLINE_S,
     ) -> None:
         self._invoker = invoker
+        self._queue = queue
         self._authorizer = authorizer
         self._deadline_s = deadline_s
         self._service = service("cognito-idp.amazonaws.com")
 
     async def __call__(self, pool: Pool, arn: str, event: bytes) -> bytes:
         """See `CallFunction`."""
-        try:
-            function = parse_function_name(arn, pool.root.scope)
-        except ApiError as error:
-            raise FunctionUnusable(error.code) from None
+        function = _reference(pool, arn)
         if len(event) > SYNCHRONOUS_EVENT_BYTES_MAX:
             raise FunctionUnusable("RequestTooLargeException")
         fault = ""
@@ -62,6 +68,15 @@ class PoolFunctions:
             if not outcome.is_throttled:
                 break
         raise FunctionUnusable(fault)
+
+    async def enqueue(self, pool: Pool, arn: str, event: bytes) -> None:
+        """See `QueueEvent`."""
+        function = _reference(pool, arn)
+        try:
+            await self._authorize(pool, function)
+            await self._queue.keep(function, event, trace_id_of(None))
+        except ApiError as error:
+            raise FunctionUnusable(error.code) from None
 
     async def _attempt(self, pool: Pool, function: FunctionReference, event: bytes) -> Outcome:
         try:
@@ -90,6 +105,13 @@ class PoolFunctions:
             principal=self._service, scope=pool.root.scope, service=None, access_key_id=None
         )
         await self._authorizer.check(caller, access)
+
+
+def _reference(pool: Pool, arn: str) -> FunctionReference:
+    try:
+        return parse_function_name(arn, pool.root.scope)
+    except ApiError as error:
+        raise FunctionUnusable(error.code) from None
 
 
 def _message_of(outcome: Outcome) -> str:

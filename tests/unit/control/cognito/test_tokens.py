@@ -167,6 +167,7 @@ async def test_signing_out(everywhere: World) -> None:
     assert (await refused(world.refresh(client, third["RefreshToken"])))[1] == revoked
 
 
+@pytest.mark.slow
 async def test_more_revocations_than_are_kept(world: World) -> None:
     """Then all earlier sign-ins are revoked: none comes to life again."""
     pool = await world.pool()
@@ -235,7 +236,7 @@ async def test_authenticator_apps(world: World) -> None:
     assert code == "EnableSoftwareTokenMFAException"
     await rooms.software_tokens.verify({"AccessToken": access, "UserCode": password()}, ADDRESS)
     preference = {"SoftwareTokenMfaSettings": {"Enabled": True, "PreferredMfa": True}}
-    await rooms.software_tokens.prefer({"AccessToken": access, **preference}, ADDRESS)
+    await rooms.factors.prefer({"AccessToken": access, **preference}, ADDRESS)
     found = await rooms.own_account.get({"AccessToken": access}, ADDRESS)
     assert found["PreferredMfaSetting"] == "SOFTWARE_TOKEN_MFA"
     asked = await world.sign_in(client, "ann")

@@ -17,8 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from lambent.control.cognito import srp
 from lambent.control.cognito.keys import PoolKey
 from lambent.control.cognito.pool import Pool
+from lambent.control.cognito.ports import FunctionUnusable, KeyUnusable
 from lambent.control.cognito.room import UserPools, open_user_pools
 from lambent.kit.clock import ManualClock
+from lambent.kit.encrypted_message import DataKey
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.errors import ApiError
 from lambent.store.settings import StoreSettings
@@ -26,6 +28,8 @@ from lambent.store.store import Store, open_store
 
 HERE = Scope(AccountId("111111111111"), Region("us-east-1"))
 FUNCTION = "arn:aws:lambda:us-east-1:111111111111:function:f"
+KEY_ARN = "arn:aws:kms:us-east-1:111111111111:key/k"
+DATA_KEY = bytes(range(32))
 PASSWORD = "Passw0rd!x"
 ADDRESS = "10.1.2.3"
 FLOWS = [
@@ -60,12 +64,31 @@ class World:
         self.events: list[dict[str, Any]] = []
         self.answer: Answer = lambda event: event
         """What the function of a pool returns."""
+        self.queued: list[tuple[str, dict[str, Any]]] = []
+        """Events in the queue, with the ARN of their function."""
+        self.uncallable: set[str] = set()
+        """ARNs of functions that the pool may not call."""
+        self.contexts: list[Mapping[str, str]] = []
+        """Encryption contexts of data keys."""
         self.rooms: UserPools
 
     async def call(self, pool: Pool, arn: str, event: bytes) -> bytes:
         """The pool's function."""
         self.events.append(json.loads(event))
         return json.dumps(self.answer(json.loads(event))).encode()
+
+    async def enqueue(self, pool: Pool, arn: str, event: bytes) -> None:
+        """The queue of events."""
+        if arn in self.uncallable:
+            raise FunctionUnusable("AccessDeniedException")
+        self.queued.append((arn, json.loads(event)))
+
+    async def make_key(self, scope: Scope, key_arn: str, context: Mapping[str, str]) -> DataKey:
+        """KMS."""
+        if key_arn != KEY_ARN:
+            raise KeyUnusable("KMS refuses GenerateDataKey: NotFoundException")
+        self.contexts.append(context)
+        return DataKey(key_arn, DATA_KEY, b"encrypted")
 
     async def pool(self, **more: Any) -> str:
         """A new pool; its id."""
@@ -179,7 +202,9 @@ async def living(settings: StoreSettings, directory: Path) -> AsyncIterator[Worl
     """User pools on a database."""
     async with open_store(settings, directory) as store:
         world = World(store)
-        world.rooms = await open_user_pools(store, world.clock, world.call, world.mail)
+        world.rooms = await open_user_pools(
+            *(store, world.clock, world.call, world.enqueue, world.make_key, world.mail)
+        )
         world.rooms.keys.generate = _generate  # type: ignore[method-assign]
         yield world
 

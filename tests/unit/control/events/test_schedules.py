@@ -23,7 +23,7 @@ TARGET = {"Arn": ARN, "RoleArn": "arn:aws:iam::111111111111:role/r"}
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(StoreSettings(), tmp_path) as opened:
+    async with open_store(StoreSettings(synchronous="OFF"), tmp_path) as opened:
         yield opened
 
 

@@ -210,7 +210,7 @@ async def open_edge(
     """An edge with an empty database."""
     clock = ManualClock(1_800_000_000.0)
     async with (
-        open_store(StoreSettings(), directory, clock) as store,
+        open_store(StoreSettings(synchronous="OFF"), directory, clock) as store,
         anyio.create_task_group() as tasks,
     ):
         cache = EdgeCache(directory / "cache", memory_bytes=memory_bytes, disk_bytes=disk_bytes)

@@ -81,6 +81,10 @@ class Functions:
         list(things)
 
 
+_PAUSE_S = 0.002
+"""Between two looks at the database, which has a thread of its own."""
+
+
 class Life:
     """The parts of one platform."""
 
@@ -104,9 +108,9 @@ class Life:
 
     async def until(self, holds: Callable[[Transaction], bool]) -> None:
         """Wait until something is so in the database."""
-        with anyio.fail_after(30):
-            while not await self.store._store.read(holds):
-                await anyio.lowlevel.checkpoint()
+        with anyio.fail_after(60):
+            while not await self.store._store.read(holds):  # noqa: ASYNC110 - no event tells
+                await anyio.sleep(_PAUSE_S)
 
     async def until_delivered(self) -> None:
         """Wait until no event is on its way."""

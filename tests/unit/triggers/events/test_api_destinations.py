@@ -89,7 +89,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(StoreSettings(), tmp_path) as opened:
+    async with open_store(StoreSettings(synchronous="OFF"), tmp_path) as opened:
         yield opened
 
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import anyio.lowlevel
 import pytest
 
 from lambent.control.events.buses import Buses
@@ -14,7 +13,7 @@ from lambent.kit.clock import ManualClock
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.events.delivery import NotHandedOver
 from lambent.store.settings import StoreSettings
-from lambent.store.store import Store, open_store
+from lambent.store.store import Store, Transaction, open_store
 
 from .lives import FUNCTION, Targets, living
 
@@ -25,7 +24,7 @@ ENTRY = {"Source": "shop", "DetailType": "order", "Detail": '{"n": 1.50}'}
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(StoreSettings(), tmp_path) as opened:
+    async with open_store(StoreSettings(synchronous="OFF"), tmp_path) as opened:
         yield opened
 
 
@@ -81,13 +80,16 @@ async def test_a_retry_policy_ends(store: Store, policy: Any, condition: str, re
     await rule(store, clock, DeadLetterConfig={"Arn": QUEUE}, RetryPolicy=policy)
     away = NotHandedOver("SDK_CLIENT_ERROR", "away", is_permanent=False)
     targets.refusals = [away] * (int(retries) + 1)
+
+    def waits(tx: Transaction) -> bool:
+        return any(due > clock.now() for _, due in tx.event_deliveries.lanes())
+
     async with living(store, clock, targets) as life:
         await life.buses.put_events(SCOPE, {"Entries": [ENTRY]})
         for failures in range(1, int(retries) + 1):
-            # The attempt has failed, and the event waits in the store.
-            while len(targets.refusals) > int(retries) + 1 - failures:
-                await anyio.lowlevel.checkpoint()
-            await life.until(lambda tx: bool(list(tx.event_deliveries.lanes())))
+            # The attempt has failed, and the event waits in the store for the next one.
+            await life.until(waits)
+            assert len(targets.refusals) == int(retries) + 1 - failures
             due = await store.read(lambda tx: min(due for _, due in tx.event_deliveries.lanes()))
             clock.advance(due - clock.now())
         await life.until_delivered()

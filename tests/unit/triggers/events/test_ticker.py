@@ -26,7 +26,7 @@ START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(StoreSettings(), tmp_path) as opened:
+    async with open_store(StoreSettings(synchronous="OFF"), tmp_path) as opened:
         yield opened
 
 

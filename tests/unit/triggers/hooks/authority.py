@@ -12,10 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from tests.keys import rsa_key
+
 from .rig import NOW
 
-_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-"""One for all leaves: making one takes a while."""
+_KEY = rsa_key(2)
+"""One for all leaves."""
 
 
 class Authority:

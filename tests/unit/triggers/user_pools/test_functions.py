@@ -50,7 +50,7 @@ class Invoker:
 
 
 async def run(invoker: Any, arn: str = ARN, authorizer: Any = None) -> bytes:
-    functions = PoolFunctions(invoker, authorizer or relaxed(), deadline_s=0.01)
+    functions = PoolFunctions(invoker, None, authorizer or relaxed(), deadline_s=0.01)  # type: ignore[arg-type]
     return await functions(POOL, arn, b"{}")
 
 

@@ -91,7 +91,7 @@ MANAGED: Mapping[str, _Op] = {
     "AdminDisableUser": _managed(lambda rooms: rooms.managed.disable),
     "AdminEnableUser": _managed(lambda rooms: rooms.managed.enable),
     "AdminUserGlobalSignOut": _managed(lambda rooms: rooms.managed.sign_out),
-    "AdminSetUserMFAPreference": _managed(lambda rooms: rooms.software_tokens.prefer_for),
+    "AdminSetUserMFAPreference": _managed(lambda rooms: rooms.factors.prefer_for),
     "AdminInitiateAuth": _admin_initiate,
     "AdminRespondToAuthChallenge": _admin_respond,
 }
@@ -115,7 +115,7 @@ PUBLIC: Mapping[str, _Op] = {
     "DeleteUser": _public(lambda rooms: rooms.own_account.delete),
     "AssociateSoftwareToken": _public(lambda rooms: rooms.software_tokens.associate),
     "VerifySoftwareToken": _public(lambda rooms: rooms.software_tokens.verify),
-    "SetUserMFAPreference": _public(lambda rooms: rooms.software_tokens.prefer),
+    "SetUserMFAPreference": _public(lambda rooms: rooms.factors.prefer),
 }
 """Of users: without a signature, and so without permissions."""
 

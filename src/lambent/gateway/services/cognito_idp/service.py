@@ -21,10 +21,9 @@ COGNITO_IDP: ServiceDefinition[UserPools] = ServiceDefinition(
     differences=DIFFERENCES,
     resource_names=RESOURCE_NAMES,
     coverage=Coverage(
-        note="User pools with clients, groups, tokens, authenticator apps and all triggers but"
-        " those that send codes, if no other server is configured. [User pools](../cognito.md)"
-        " describes them. The hosted UI, other identity providers, text messages, remembered"
-        " devices, passkeys and threat protection are not offered.",
+        note="User pools with clients, groups, tokens, second factors and all triggers, if no other"
+        " server is configured. [User pools](../cognito.md) describes them. The hosted UI, other"
+        " identity providers, remembered devices, passkeys and threat protection are not offered.",
         stored={
             "CreateUserPool": (
                 *("SmsConfiguration", "SmsAuthenticationMessage", "UserPoolTier"),
@@ -45,9 +44,7 @@ COGNITO_IDP: ServiceDefinition[UserPools] = ServiceDefinition(
             "UpdateUserPoolClient": ("AnalyticsConfiguration",),
             "CreateUserPoolDomain": ("CustomDomainConfig",),
             "UpdateUserPoolDomain": ("CustomDomainConfig",),
-            "SetUserPoolMfaConfig": (
-                *("SmsMfaConfiguration", "EmailMfaConfiguration", "WebAuthnConfiguration"),
-            ),
+            "SetUserPoolMfaConfig": ("WebAuthnConfiguration",),
         },
     ),
 )

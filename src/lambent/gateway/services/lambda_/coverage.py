@@ -8,7 +8,6 @@ _STORED: Mapping[str, Sequence[str]] = {
     "CreateFunction": (
         "FileSystemConfigs",
         "KMSKeyArn",
-        "TracingConfig",
         "VpcConfig",
     ),
     "CreateEventSourceMapping": ("KMSKeyArn", "LoggingConfig"),

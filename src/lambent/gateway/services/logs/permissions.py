@@ -3,8 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 from lambent.gateway.permissions.asked import Asked, Target
-from lambent.gateway.permissions.needs import TAG_KEYS, TAGS, Difference, Needs, Resource, each
-from lambent.model.resources import log_group_of
+from lambent.gateway.permissions.needs import (
+    NOTHING,
+    TAG_KEYS,
+    TAGS,
+    Difference,
+    Needs,
+    Resource,
+    each,
+)
+from lambent.gateway.services.logs.insights import names_of_query
+from lambent.model.resources import LogGroupKey, log_group_of, parse_log_group
 
 
 async def _log_groups(asked: Asked) -> Sequence[Target]:
@@ -14,6 +23,22 @@ async def _log_groups(asked: Asked) -> Sequence[Target]:
 
 async def _log_group(asked: Asked) -> Sequence[Target]:
     return [_log_target(asked, "")]
+
+
+async def _followed_groups(asked: Asked) -> Sequence[Target]:
+    keys = [
+        parse_log_group(None, each, asked.scope) for each in asked.params["logGroupIdentifiers"]
+    ]
+    return [Target(f"{key.arn}:log-stream:", key.scope.account, (key.arn,)) for key in keys]
+
+
+async def _queried_groups(asked: Asked) -> Sequence[Target]:
+    keys = [LogGroupKey(asked.scope, name) for name in names_of_query(asked.params, asked.scope)]
+    return [Target(f"{key.arn}:log-stream:", key.scope.account, (key.arn,)) for key in keys]
+
+
+async def _log_group_or_all(asked: Asked) -> Sequence[Target]:
+    return await (_log_group if asked.params.get("logGroupName") else _log_groups)(asked)
 
 
 async def _log_stream(asked: Asked) -> Sequence[Target]:
@@ -31,7 +56,15 @@ _GROUP = Resource(("log-group",), _log_group)
 _OF_GROUPS = (
     *("DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "UntagLogGroup"),
     *("ListTagsForResource", "ListTagsLogGroup", "PutSubscriptionFilter"),
-    *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters"),
+    *("DeleteSubscriptionFilter", "DescribeSubscriptionFilters", "PutMetricFilter"),
+    *("DeleteMetricFilter", "CreateLogStream", "GetLogGroupFields"),
+    "PutLogGroupDeletionProtection",
+)
+_OF_STREAMS = ("GetLogEvents", "PutLogEvents", "DeleteLogStream")
+_OF_ALL = (
+    *("GetQueryResults", "StopQuery", "DescribeQueries", "GetLogRecord", "ListLogGroups"),
+    *("TestMetricFilter", "PutQueryDefinition", "DescribeQueryDefinitions"),
+    "DeleteQueryDefinition",
 )
 
 PERMISSIONS: Mapping[str, Needs] = {
@@ -40,7 +73,15 @@ PERMISSIONS: Mapping[str, Needs] = {
     **each("logs", _OF_GROUPS, _GROUP),
     **each("logs", ("CreateLogGroup", "TagLogGroup", "TagResource"), _GROUP, *TAGS),
     **each("logs", ("UntagResource",), _GROUP, TAG_KEYS),
-    **each("logs", ("GetLogEvents",), Resource(("log-stream",), _log_stream)),
+    **each("logs", _OF_ALL, NOTHING),
+    **each("logs", ("StartQuery",), Resource(("log-group",), _queried_groups)),
+    **each("logs", ("StartLiveTail",), Resource(("log-group",), _followed_groups)),
+    **each("logs", ("DescribeMetricFilters",), Resource(("log-group",), _log_group_or_all)),
+    **each(
+        "logs",
+        ("GetLogEvents", "PutLogEvents", "DeleteLogStream"),
+        Resource(("log-stream",), _log_stream),
+    ),
 }
 _NO_SUCH = "There are only groups and streams."
 DIFFERENCES = (

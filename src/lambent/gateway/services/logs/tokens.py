@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lambent.model.errors import ApiError
@@ -17,13 +17,18 @@ END_OF_STREAM = 1 << 62
 
 
 def page_of(
-    items: list[Item], params: Mapping[str, Any], limit_max: int, key: Callable[[Item], str]
-) -> tuple[list[Item], str | None]:
+    items: Sequence[Item],
+    params: Mapping[str, Any],
+    limit_max: int,
+    key: Callable[[Item], str],
+    *,
+    default: int | None = None,
+) -> tuple[Sequence[Item], str | None]:
     """A page of a list and the token of the next: the key of the page's last item.
 
     Items that are added between two pages shift nothing.
     """
-    limit = min(params.get("limit", limit_max), limit_max)
+    limit = min(params.get("limit", default or limit_max), limit_max)
     token = params.get("nextToken")
     begin = 0
     if token is not None:
@@ -50,19 +55,18 @@ def event_id(stream: str, event: LogEvent) -> str:
     return f"{timestamp_ms:016d}{number:010d}{position:030d}"
 
 
-def token_after(stream: str, event: LogEvent) -> str:
+def token_after(stream: str, event: LogEvent, *, is_forward: bool) -> str:
     """The token of the page that begins after an event."""
-    return _encode(event_id(stream, event))
+    return _encode(("f" if is_forward else "b") + event_id(stream, event))
 
 
-def event_after(token: str | None) -> EventKey | None:
-    """The event after which the page of a token begins, None for the first page."""
-    if token is None:
-        return None
+def event_after(token: str) -> tuple[bool, EventKey]:
+    """Whether the page of a token goes forward, and the event that it begins after."""
     text = _decode(token)
-    if re.fullmatch(r"\d{56}", text, re.ASCII) is None:
+    match = re.fullmatch(r"([fb])(\d{16})(\d{10})(\d{30})", text, re.ASCII)
+    if match is None:
         raise _bad_token()
-    return int(text[:16]), int(text[16:26]), int(text[26:])
+    return match[1] == "f", (int(match[2]), int(match[3]), int(match[4]))
 
 
 def position_of(token: str | None, from_head: bool) -> tuple[bool, int]:

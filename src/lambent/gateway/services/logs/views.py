@@ -1,24 +1,29 @@
 """How groups, streams and events look in responses."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from lambent.control.log_groups import PROTECTION, RETENTION
+from lambent.control.metric_filters import METRIC_FILTERS
 from lambent.model.arn import Scope
 from lambent.model.resources import LogGroupKey
 from lambent.telemetry.logs import LogGroup, LogStream
 from lambent.telemetry.segments import LogEvent
 
 
-def group_view(group: LogGroup, scope: Scope, days: int | None) -> dict[str, Any]:
-    """`LogGroup` of the API; `days` is for how long it is kept."""
+def group_view(group: LogGroup, scope: Scope, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`LogGroup` of the API; `settings` is what is configured of it."""
+    days = settings.get(RETENTION)
     arn = LogGroupKey(scope, group.name).arn
     return {
         "logGroupName": group.name,
         "creationTime": group.created_ms,
-        "metricFilterCount": 0,
+        "metricFilterCount": len(settings.get(METRIC_FILTERS, ())),
         "arn": f"{arn}:*",
         "logGroupArn": arn,
         "storedBytes": group.stored_bytes,
         "logGroupClass": "STANDARD",
+        "deletionProtectionEnabled": settings.get(PROTECTION, False),
         **({} if days is None else {"retentionInDays": days}),
     }
 

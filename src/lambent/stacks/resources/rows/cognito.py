@@ -8,6 +8,31 @@ from lambent.stacks.resources.row_type import Find, Name, Part, Retag, Row, only
 _SERVICE = "cognito-idp"
 _HOST = "cognito-idp.{$region}.amazonaws.com/{$id}"
 
+_FACTORS = "SecondFactors"
+_MODE, _ENABLED = "MfaConfiguration", "EnabledMfas"
+_MAIL = {"EmailAuthenticationMessage": "Message", "EmailAuthenticationSubject": "Subject"}
+
+
+def _split_factors(properties: Properties, _step: Step) -> dict[str, Any]:
+    """Second factors have an operation of their own: CreateUserPool knows text messages alone."""
+    made = {name: value for name, value in properties.items() if name not in (_MODE, _ENABLED)}
+    mode = properties.get(_MODE, "OFF")
+    if mode == "OFF":
+        return made
+    sms = {"SmsConfiguration": properties.get("SmsConfiguration")}
+    if "SmsAuthenticationMessage" in properties:
+        sms["SmsAuthenticationMessage"] = properties["SmsAuthenticationMessage"]
+    mail = {member: properties[name] for name, member in _MAIL.items() if name in properties}
+    names = properties.get(_ENABLED) or ["SMS_MFA"]
+    made[_FACTORS] = {
+        _MODE: mode,
+        "SoftwareTokenMfaConfiguration": {"Enabled": "SOFTWARE_TOKEN_MFA" in names},
+        **({"SmsMfaConfiguration": sms} if "SMS_MFA" in names and all(sms.values()) else {}),
+        **({"EmailMfaConfiguration": mail} if "EMAIL_OTP" in names else {}),
+    }
+    return made
+
+
 USER_POOL = Row(
     name="AWS::Cognito::UserPool",
     service=_SERVICE,
@@ -39,7 +64,14 @@ USER_POOL = Row(
             key="Name",
             put=only("AddCustomAttributes", CustomAttributes=["{*}"]),
         ),
+        Part(
+            of=(_FACTORS,),
+            put=only("SetUserPoolMfaConfig", f"{{{_FACTORS}}}"),
+            remove=only("SetUserPoolMfaConfig", MfaConfiguration="OFF"),
+        ),
     ),
+    prepare=_split_factors,
+    uses=frozenset({_MODE, _ENABLED, "SmsConfiguration", "SmsAuthenticationMessage", *_MAIL}),
     note="Attributes are added to a pool, and never removed, as in AWS.",
 )
 

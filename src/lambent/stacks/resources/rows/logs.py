@@ -1,8 +1,27 @@
 """Amazon CloudWatch Logs."""
 
+from typing import Any
+
+from lambent.stacks.resources.resource_type import Properties, Step
 from lambent.stacks.resources.row_type import Find, Name, Part, Retag, Row, only, op
 
-_NOT_YET = "The platform's API does not offer its operations yet."
+
+def _metric_filter(properties: Properties, _: Step) -> dict[str, Any]:
+    """Dimensions are a list in templates, and a map in the API."""
+    return {
+        **properties,
+        "MetricTransformations": [
+            _transformation(each) for each in properties["MetricTransformations"]
+        ],
+    }
+
+
+def _transformation(given: Properties) -> dict[str, Any]:
+    dimensions = given.get("Dimensions")
+    if not dimensions:
+        return dict(given)
+    return {**given, "Dimensions": {each["Key"]: each["Value"] for each in dimensions}}
+
 
 LOG_GROUP = Row(
     name="AWS::Logs::LogGroup",
@@ -31,6 +50,20 @@ LOG_GROUP = Row(
             remove=only("DeleteRetentionPolicy"),
         ),
         Part(
+            of=("DeletionProtectionEnabled",),
+            on_create=False,
+            put=only(
+                "PutLogGroupDeletionProtection",
+                logGroupIdentifier="{$id}",
+                deletionProtectionEnabled="{DeletionProtectionEnabled}",
+            ),
+            remove=only(
+                "PutLogGroupDeletionProtection",
+                logGroupIdentifier="{$id}",
+                deletionProtectionEnabled=False,
+            ),
+        ),
+        Part(
             of=("KmsKeyId",),
             on_create=False,
             put=only("AssociateKmsKey", kmsKeyId="{KmsKeyId}"),
@@ -52,7 +85,6 @@ LOG_STREAM = Row(
         {"logStreamName": "{LogStreamName}"},
     ),
     delete=only("DeleteLogStream"),
-    note=_NOT_YET,
 )
 
 SUBSCRIPTION_FILTER = Row(
@@ -64,7 +96,41 @@ SUBSCRIPTION_FILTER = Row(
     keys={"logGroupName": "{LogGroupName}", "filterName": "{$id}"},
     update=(op("PutSubscriptionFilter"),),
     delete=only("DeleteSubscriptionFilter"),
-    note=_NOT_YET,
 )
 
-ROWS = (LOG_GROUP, LOG_STREAM, SUBSCRIPTION_FILTER)
+METRIC_FILTER = Row(
+    name="AWS::Logs::MetricFilter",
+    service="logs",
+    named=Name("FilterName", 512, parent="LogGroupName"),
+    create=op("PutMetricFilter"),
+    physical="{FilterName}",
+    keys={"logGroupName": "{LogGroupName}", "filterName": "{$id}"},
+    find=Find(
+        only(
+            "DescribeMetricFilters",
+            logGroupName="{LogGroupName}",
+            filterNamePrefix="{FilterName}",
+        ),
+        "metricFilters",
+        {"filterName": "{FilterName}"},
+    ),
+    is_idempotent=True,
+    update=(op("PutMetricFilter"),),
+    delete=only("DeleteMetricFilter"),
+    prepare=_metric_filter,
+    uses=frozenset({"MetricTransformations"}),
+)
+
+QUERY_DEFINITION = Row(
+    name="AWS::Logs::QueryDefinition",
+    service="logs",
+    create=op("PutQueryDefinition", clientToken="AWS::Logs::QueryDefinition/create/token/{$token}"),
+    physical="{.queryDefinitionId}",
+    keys={"queryDefinitionId": "{$id}"},
+    update=(op("PutQueryDefinition"),),
+    delete=only("DeleteQueryDefinition"),
+    created={"QueryDefinitionId": "{.queryDefinitionId}"},
+    defaults={"LogGroupNames": []},
+)
+
+ROWS = (LOG_GROUP, LOG_STREAM, METRIC_FILTER, QUERY_DEFINITION, SUBSCRIPTION_FILTER)

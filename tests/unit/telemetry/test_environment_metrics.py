@@ -7,7 +7,7 @@ import pytest
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import AccountId, Region
 from lambent.model.function import FunctionKey
-from lambent.telemetry.insights import EnvironmentSampler, Usage
+from lambent.telemetry.environment_metrics import EnvironmentSampler, Usage
 from lambent.telemetry.series.keys import MetricKey
 from lambent.telemetry.series.store import open_metric_store
 from lambent.telemetry.settings import TelemetrySettings

@@ -1,0 +1,51 @@
+"""The console: pages for a browser."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from lambent.assembly.api import Api
+from lambent.assembly.storage import Storage
+from lambent.console.front import PAGE, Call, ConsoleFront
+from lambent.console.origins import PREFIX, Origins
+from lambent.console.sessions import Sessions
+from lambent.gateway.fronts import Front
+from lambent.gateway.registry import SERVICES
+from lambent.model.limits import REQUEST_BYTES_MAX
+from lambent.model.principal import root_of
+from lambent.settings import Settings
+
+_FOREIGN = frozenset({"dynamodb", "kinesis", "sns", "sqs", "stepfunctions"})
+"""Services of the emulator or of configured endpoints that pages show."""
+
+
+def register_console(
+    settings: Settings, url: str, storage: Storage, api: Api, call: Call
+) -> Callable[[], Awaitable[Mapping[str, object]]]:
+    """Serve the console, if it is enabled. Returns the operation that makes its address for the
+    operator, on a strict platform with a code that signs in."""
+    is_strict = api.authorizer.is_strict
+    sessions = Sessions(api.keyring, storage.clock, settings.console) if is_strict else None
+    if settings.has_console:
+        origins = Origins(settings.console.allowed_hosts, is_strict=is_strict)
+        console = ConsoleFront(
+            origins,
+            sessions,
+            call,
+            _FOREIGN | {service.name for service in SERVICES},
+            api.gateway.handle,
+            storage.tasks,
+            home=api.home,
+        )
+        front = Front(
+            handle=console.handle, body_bytes_max=REQUEST_BYTES_MAX, screen=console.screen
+        )
+        for path in (PREFIX, PAGE):
+            api.gateway.fronts.add_path(path, front)
+        api.gateway.guard_origins(front, origins.accepts)
+
+    async def link() -> Mapping[str, object]:
+        if not settings.has_console:
+            return {"url": None}
+        code = f"#sign-in={sessions.make_link(root_of(api.home.account))}" if sessions else ""
+        return {"url": f"{url}{PAGE}{code}"}
+
+    return link

@@ -1,0 +1,23 @@
+"""What the operations of CloudWatch Logs need."""
+
+from typing import NamedTuple
+
+from lambent.control.log_groups import LogGroups
+from lambent.control.metric_filters import MetricFilters
+from lambent.control.query_definitions import QueryDefinitions
+from lambent.telemetry.caller_events import CallerEvents
+from lambent.telemetry.insights.runner import LogQueries
+from lambent.telemetry.live_tail import LiveTails
+from lambent.telemetry.logs import LogStore
+
+
+class LogsRooms(NamedTuple):
+    """Rooms of the operations."""
+
+    logs: LogStore
+    groups: LogGroups
+    metric_filters: MetricFilters
+    definitions: QueryDefinitions
+    callers: CallerEvents
+    tails: LiveTails
+    queries: LogQueries

@@ -1,0 +1,1 @@
+"""Bots of Lex V2: what they say and understand, as rules without I/O."""
