@@ -27,8 +27,9 @@ class TelemetrySettings:
     """Seconds between two evaluations of alarms. Default: 60, as in AWS."""
     metrics_days: int = 15
     """Days for which metrics are kept, by minute."""
-    metrics_mb: int = 512
-    """Maximum MB of metrics on disk; the oldest are deleted first."""
+    metrics_mb: int = 200
+    """Maximum MB of metrics on disk. Beyond it, the older half is kept by the hour, and then the
+    oldest are deleted."""
     traces_days: int = 7
     """Days for which traces are kept."""
     traces_mb: int = 256

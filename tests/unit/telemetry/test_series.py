@@ -138,7 +138,8 @@ def test_old_metrics_go(tmp_path: Path) -> None:
     assert next(at for at, _ in database.points(KEY, 0, minute * 2)) == minute + 1000
     database.forget(0, 1024)
     left = [at for at, _ in database.points(KEY, 0, minute * 2)]
-    assert left[0] == minute + 1000 + 99
+    # The older half is kept by the hour, and the first whole hour after the oldest tenth is left.
+    assert left[0] == minute + 1140
     assert left[-1] == minute + 1999
     database.forget(minute + 2000, 1 << 40)
     assert database.list(SCOPE, since=0, after=0, limit=9) == []
@@ -169,3 +170,84 @@ async def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
     assert file.with_name("metrics.db.damaged").exists()
     with pytest.raises(sqlite3.OperationalError):
         MetricDatabase(tmp_path / "missing" / "metrics.db")
+
+
+async def test_a_file_that_is_full_keeps_hours_of_the_past(tmp_path: Path) -> None:
+    """Fifteen days of twenty functions, 200 MB for a thousand: the file stays within its share,
+    old values are merged into hours, and none of them is lost while there is room."""
+    bytes_max = 200 * (1 << 20) * 20 // 1000
+    database = MetricDatabase(tmp_path / "metrics.db")
+    keys = [KEY._replace(dimensions=(("FunctionName", f"f{n}"),)) for n in range(20)]
+    first, days, each_day = int(NOON // 60), 15, 36
+    written = 0
+    for day in range(days):
+        points = []
+        for call in range(each_day):
+            minute = first + day * 1440 + call * 37
+            points += [((key, minute), distribution([12.5, 14.0])) for key in keys]
+        database.add(points)
+        written += len(points) // len(keys) * 2
+        database.forget(first - 1, bytes_max)
+        assert database.used_bytes <= bytes_max
+    found = dict(database.points(keys[0], first, first + days * 1440))
+    assert sum(values.count for values in found.values()) == written
+    # The same again in a fifth of the space: minutes become hours, then the oldest go.
+    small = bytes_max // 16
+    for _ in range(30):
+        database.forget(first - 1, small)
+    assert database.used_bytes <= small
+    left = dict(database.points(keys[0], first, first + days * 1440))
+    assert 0 < len(left) < len(found)
+    database.close()
+
+
+async def test_merging_into_hours_loses_no_value(tmp_path: Path) -> None:
+    """Count, sum, extremes and percentiles of a day are the same before and after."""
+    database = MetricDatabase(tmp_path / "metrics.db")
+    first = int(NOON // 60) // 60 * 60
+    for minute in range(0, 1440, 7):
+        database.add([((KEY, first + minute), distribution([float(minute + 1), 5.0]))])
+
+    def whole() -> tuple[Distribution, int]:
+        merged, rows = Distribution(), 0
+        for _, values in database.points(KEY, first, first + 1440):
+            merged.merge(values)
+            rows += 1
+        return merged, rows
+
+    before, rows = whole()
+    database._merge_into_hours(first + 1440)
+    after, fewer = whole()
+    assert (after.count, after.min, after.max) == (before.count, before.min, before.max)
+    assert after.sum == pytest.approx(before.sum)
+    assert after.buckets == before.buckets
+    assert fewer <= 24 < rows
+    database.close()
+
+
+async def test_a_full_disk_costs_metrics_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file has a limit that stands for the disk's: what is written is lost and counted, the
+    log says so once, reads work, and metrics are written again when there is room."""
+    clock = ManualClock(NOON)
+    async with open_metric_store(tmp_path / "metrics.db", TelemetrySettings(), clock) as store:
+        store.record(KEY, 1.0)
+        await store.write()
+        connection = store._database._connection
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        for number in range(3):
+            for other in range(300):
+                store.record(KEY._replace(name=f"{number}-{other}"), 1.0)
+            await store.write()
+        assert store.is_failing
+        assert store.lost == 900
+        assert len([record for record in caplog.records if "cannot write" in record.message]) == 1
+        (found,) = await store.read(KEY, NOON - 60, NOON + 60, 60)
+        assert found[1].count == 1
+        connection.execute("PRAGMA max_page_count = 1000000")
+        store.record(KEY, 1.0)
+        await store.write()
+        assert not store.is_failing
+        assert store.lost == 900

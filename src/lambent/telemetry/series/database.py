@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS points (
 CREATE INDEX IF NOT EXISTS points_by_minute ON points (minute);
 """
 _VERSION = 1
+_MERGED_MAX = 50_000
+"""Rows that are merged at once: less than a second in the thread."""
 _FIND = "account = ? AND region = ? AND namespace = ? AND name = ? AND dimensions = ? AND unit = ?"
 
 
@@ -99,16 +101,7 @@ class MetricDatabase:
                 "UPDATE metrics SET last_minute = ? WHERE id = ? AND last_minute < ?",
                 (minute, metric, minute),
             )
-        known = cursor.execute(
-            "SELECT count, sum, min, max, buckets FROM points WHERE metric = ? AND minute = ?",
-            (metric, minute),
-        ).fetchone()
-        if known is not None:
-            values.merge(Distribution.load(*known))
-        cursor.execute(
-            "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (metric, minute, values.count, values.sum, values.min, values.max, values.dump()),
-        )
+        _add_values(cursor, int(metric or 0), minute, values)
 
     def points(self, key: MetricKey, start: int, end: int) -> Iterator[tuple[int, Distribution]]:
         """What a metric has in each minute from `start` to before `end`, in order."""
@@ -145,23 +138,73 @@ class MetricDatabase:
         ]
 
     def forget(self, before: int, bytes_max: int) -> None:
-        """Delete what is older than a minute; if the file is larger than `bytes_max`, the oldest
-        tenth as well."""
+        """Delete what is older than a minute. If the rest takes more than `bytes_max`, the older
+        half is merged into hours, and then the oldest tenth is deleted."""
         self._delete(before)
+        if self.used_bytes <= bytes_max:
+            return
+        oldest, newest = self._connection.execute(
+            "SELECT min(minute), max(minute) FROM points"
+        ).fetchone()
+        if oldest is None:
+            return
+        # Two steps at once: the next writes need space, too.
+        self._merge_into_hours(oldest + (newest - oldest) // 2)
+        if self.used_bytes > bytes_max:
+            self._delete(oldest + max((newest - oldest) // 10, 1))
+
+    @property
+    def used_bytes(self) -> int:
+        """The size of what is in the file. Deleted rows leave space that is used again."""
         (pages,), (size,), (free,) = (
             self._connection.execute(f"PRAGMA {name}").fetchone()
             for name in ("page_count", "page_size", "freelist_count")
         )
-        if (pages - free) * size > bytes_max:
-            oldest, newest = self._connection.execute(
-                "SELECT min(minute), max(minute) FROM points"
-            ).fetchone()
-            if oldest is not None:
-                self._delete(oldest + max((newest - oldest) // 10, 1))
+        return int((pages - free) * size)
+
+    def _merge_into_hours(self, before: int) -> None:
+        """Merge the values of minutes before one into those of their hours, the oldest first and
+        some at a time. An hour's values are those of its first minute."""
+        with closing(self._connection.cursor()) as cursor:
+            rows = cursor.execute(
+                "SELECT metric, minute, count, sum, min, max, buckets FROM points"
+                " WHERE minute < ? AND minute % 60 != 0 ORDER BY minute LIMIT ?",
+                (before - before % 60, _MERGED_MAX),
+            ).fetchall()
+            merged: dict[tuple[int, int], Distribution] = {}
+            for metric, minute, *values in rows:
+                hour = (metric, minute - minute % 60)
+                merged.setdefault(hour, Distribution()).merge(Distribution.load(*values))
+            cursor.execute("BEGIN")
+            try:
+                cursor.executemany(
+                    "DELETE FROM points WHERE metric = ? AND minute = ?",
+                    [(metric, minute) for metric, minute, *_ in rows],
+                )
+                for (metric, hour_), summed in merged.items():
+                    _add_values(cursor, metric, hour_, summed)
+                cursor.execute("COMMIT")
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
 
     def _delete(self, before: int) -> None:
         self._connection.execute("DELETE FROM points WHERE minute < ?", (before,))
         self._connection.execute("DELETE FROM metrics WHERE last_minute < ?", (before,))
+
+
+def _add_values(cursor: sqlite3.Cursor, metric: int, minute: int, values: Distribution) -> None:
+    """Add values to what a minute of a metric has."""
+    known = cursor.execute(
+        "SELECT count, sum, min, max, buckets FROM points WHERE metric = ? AND minute = ?",
+        (metric, minute),
+    ).fetchone()
+    if known is not None:
+        values.merge(Distribution.load(*known))
+    cursor.execute(
+        "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (metric, minute, values.count, values.sum, values.min, values.max, values.dump()),
+    )
 
 
 def _columns(key: MetricKey) -> tuple[str, ...]:

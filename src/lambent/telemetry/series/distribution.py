@@ -105,12 +105,25 @@ class Distribution:
         return min(max(middle, self.min), self.max)
 
     def dump(self) -> str:
-        """The buckets as text, for storage; the other fields have columns of their own."""
-        return json.dumps([[bucket, count] for bucket, count in sorted(self.buckets.items())])
+        """The buckets as text, for storage; the other fields have columns of their own. Buckets
+        that lie close together are the first one and then all counts; others are pairs."""
+        if self.buckets:
+            low, high = min(self.buckets), max(self.buckets)
+            if high - low < 4 * len(self.buckets):
+                counts = [self.buckets.get(bucket, 0) for bucket in range(low, high + 1)]
+                return json.dumps([low, *counts], separators=(",", ":"))
+        pairs = sorted(self.buckets.items())
+        return json.dumps(pairs, separators=(",", ":"))
 
     @classmethod
     def load(
         cls, count: float, total: float, minimum: float, maximum: float, buckets: str
     ) -> "Distribution":
         """What `dump` and the columns hold."""
-        return cls(count, total, minimum, maximum, {int(at): n for at, n in json.loads(buckets)})
+        stored = json.loads(buckets)
+        if stored and isinstance(stored[0], int):
+            low, *counts = stored
+            known = {low + number: count for number, count in enumerate(counts) if count}
+        else:
+            known = {int(at): n for at, n in stored}
+        return cls(count, total, minimum, maximum, known)
