@@ -23,7 +23,7 @@ SECRET = b"of one database"
 
 
 class Told:
-    """A membership that notes what it is told."""
+    """A membership that notes what it learns."""
 
     def __init__(self, number: int, away_s: float, nodes: Sequence[Node] = ()) -> None:
         self.number = number

@@ -56,7 +56,15 @@ DIFFERENCES: tuple[Difference, ...] = (
         "action kms:CreateGrant",
         True,
         "As Cognito's guide says; AWS's list of actions does not have it.",
-        ("CreateUserPool", "UpdateUserPool"),
+        ("kms:CreateGrant",),
+    ),
+    *(
+        Difference(f"key kms:{key}", False, "The user pool makes no grant: it uses the key itself.")
+        for key in (
+            *("CallerAccount", "EncryptionContext:${EncryptionContextKey}"),
+            *("EncryptionContextKeys", "GrantConstraintType", "GrantIsForAWSResource"),
+            *("GrantOperations", "GranteePrincipal", "RetiringPrincipal", "ViaService"),
+        )
     ),
 )
 RESOURCE_NAMES = (("userpool", "`arn:aws:cognito-idp:REGION:ACCOUNT:userpool/ID`"),)
