@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ ORDINARY = "nobody"
 READY_S = 300.0
 """The first start of a user fetches the runtime clients."""
 STOP_S = 120.0
+CONSOLE = "/_lambent/console"
 FUNCTION = "def handler(event, context):\n    print('got', event)\n    return {'hello': event}\n"
 
 
@@ -175,10 +177,13 @@ def check(person: Person, wheel: Path) -> None:
             (("invoke", "hello", "-d", '{"a": 1}'), '{"hello": {"a": 1}}'),
             (("logs", "hello"), "got {'a': 1}"),
             (("functions",), "hello"),
+            (("open", "--no-browser", "--data-dir", str(person.home / "data")), CONSOLE),
         ):
             printed = person.run("lambent", *command, LAMBENT_ENDPOINT=endpoint)
             if expected not in printed:
                 raise SystemExit(f"{person.name}: lambent {command[0]} printed {printed!r}")
+        with urllib.request.urlopen(f"{endpoint}{CONSOLE}/static/app.js") as response:
+            response.read()
     whole_s = time.monotonic() - began
     print(f"{person.name}: installed in {installed_s:.0f} s, used in {whole_s - installed_s:.0f} s")
 

@@ -11,6 +11,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.platforms import Platform, deploy
 from tests.scenario.apis.chromium import PROGRAM
 
+from .workshop import workshop
+
+__all__ = ["workshop"]
+
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "build/test-packages/console/node_modules/axe-core/axe.min.js"
 GREETER = """

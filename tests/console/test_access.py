@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.config import Config
 
 from tests.platforms import Platform, deploy
 
@@ -169,11 +170,11 @@ def test_pages_of_functions_have_another_origin(console_platform: Platform) -> N
     deploy(client, "page", {"app.py": PAGE})
     url = client.create_function_url_config(FunctionName="page", AuthType="NONE")["FunctionUrl"]
     path = f"/_lambent/url/{urlsplit(url).netloc.partition('.')[0]}/"
-    for browses in (BROWSES, {"Accept": "text/html"}, {"Sec-Fetch-Dest": "iframe"}):
+    for browses in (BROWSES, {"User-Agent": "Mozilla/5.0 (X11)"}, {"Sec-Fetch-Dest": "empty"}):
         policy = ask(console_platform, path, headers=browses).headers["Content-Security-Policy"]
         assert policy.startswith("sandbox ")
         assert "allow-same-origin" not in policy
-    for other in ({}, {"Sec-Fetch-Dest": "empty"}, {"Accept": "*/*"}):
+    for other in ({}, {"User-Agent": "Boto3/1.44"}, {"Accept": "text/html"}):
         assert "Content-Security-Policy" not in ask(console_platform, path, headers=other).headers
     by_name = {**BROWSES, "Host": urlsplit(url).netloc}
     answer = ask(console_platform, "/", headers=by_name)
@@ -187,6 +188,19 @@ def test_pages_of_functions_have_another_origin(console_platform: Platform) -> N
     shown = json.loads(passed.headers["X-Lambent-Headers"])
     assert {name.lower() for name, _ in shown["headers"]} >= {"content-type", "set-cookie"}
     client.delete_function(FunctionName="page")
+
+
+def test_pages_in_buckets_have_another_origin(console_platform: Platform) -> None:
+    buckets = console_platform.client("s3", config=Config(signature_version="s3v4"))
+    buckets.create_bucket(Bucket="pages")
+    buckets.put_object(Bucket="pages", Key="a.html", Body=b"<p>", ContentType="text/html")
+    given = {"Bucket": "pages", "Key": "a.html"}
+    link = urlsplit(buckets.generate_presigned_url("get_object", Params=given))
+    host = {"Host": link.netloc}
+    answer = ask(console_platform, f"{link.path}?{link.query}", headers={**BROWSES, **host})
+    assert (answer.status, answer.body) == (200, b"<p>")
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox ")
+    assert ask(console_platform, "/_lambent/health", headers=BROWSES).status == 200
 
 
 def test_invoke_is_passed_on(console_platform: Platform) -> None:

@@ -61,6 +61,21 @@ def test_a_call_shows_response_log_and_durations(
     expect(page.get_by_text("Queued")).to_be_visible()
 
 
+def test_a_call_leads_to_its_log_and_its_trace(
+    page: Page, console_platform: Platform, function: str
+) -> None:
+    client = lambdas(console_platform)
+    client.update_function_configuration(FunctionName=function, TracingConfig={"Mode": "Active"})
+    wait_active(client, function)
+    open_page(page, console_platform, f"functions/{function}")
+    page.get_by_label("Event", exact=True).fill('{"found": "by its request"}')
+    page.get_by_role("button", name="Invoke").click()
+    trace = page.get_by_role("link", name="Trace", exact=True)
+    expect(trace).to_have_attribute("href", re.compile(r"#/traces/1-[0-9a-f]{8}-[0-9a-f]{24}"))
+    page.get_by_role("link", name="Logs of this request").click()
+    expect(page.get_by_text("by its request")).to_be_visible()
+
+
 def test_events_are_kept_by_the_browser(
     page: Page, console_platform: Platform, function: str
 ) -> None:

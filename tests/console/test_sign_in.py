@@ -1,16 +1,21 @@
 """Signing in to the console of a strict platform, in a browser."""
 
+import contextlib
+import http.client
 import json
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.platforms import Platform
 
-from .conftest import open_page, violations
+from .conftest import open_page, violations, watch
 from .test_access import root_key
 
 
@@ -76,3 +81,53 @@ def test_there_is_no_address_of_what_does_not_run(strict: Platform, tmp_path: ob
     found = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert found.returncode == 3
     assert "no platform runs" in found.stderr
+
+
+def test_over_tls_the_cookie_is_secure(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Served at an address that others reach, where it has to be enabled. Without TLS no one signs
+    in there."""
+    options = ("--auth", "strict", "--tls", "auto", "--tls-port", "0", "--host", "0.0.0.0")
+    where = tmp_path_factory.mktemp("tls") / "data"
+    running = Platform(where, *options, "--set", "console.enabled=true")
+    try:
+        found = re.search(r"serves TLS at https://\S+:(\d+)", running.output)
+        assert found is not None
+        key_id, secret = root_key(running)
+        with browser.new_context(ignore_https_errors=True) as context:
+            page = context.new_page()
+            problems = watch(page)
+            page.goto(f"https://127.0.0.1:{found[1]}/_lambent/console/")
+            page.get_by_label("Access key ID").fill(key_id)
+            page.get_by_label("Secret access key").fill(secret)
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+            (cookie,) = context.cookies()
+            assert cookie["secure"]
+            assert problems == []
+        address = _address_of_this_machine()
+        with contextlib.closing(http.client.HTTPConnection(address, _port(running))) as plain:
+            given = {"accessKeyId": key_id, "secretAccessKey": secret}
+            headers = {"X-Lambent-Console": "none"}
+            body = json.dumps(given)
+            plain.request("POST", "/_lambent/console/session", body, headers)
+            answer = plain.getresponse()
+            assert answer.status == 403
+            assert b"must not cross a network unencrypted" in answer.read()
+    finally:
+        running.stop()
+
+
+def _port(platform: Platform) -> int:
+    return urlsplit(platform.endpoint).port or 80
+
+
+def _address_of_this_machine() -> str:
+    """One that is not loopback; connecting a datagram socket sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return str(probe.getsockname()[0])

@@ -151,3 +151,22 @@ def test_passwords_are_not_shown(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as refused:
         load(tmp_path, f'[server]\nport = "{url}"\n')
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({}, True),
+        ({"server.host": "::1"}, True),
+        ({"server.host": "localhost"}, True),
+        ({"server.host": "0.0.0.0", "server.auth": "strict"}, False),
+        ({"server.host": "0.0.0.0", "server.auth": "strict", "console.enabled": "true"}, True),
+        ({"console.enabled": "false"}, False),
+        ({"console.enabled": ""}, True),
+    ],
+)
+def test_the_console_is_on_where_only_this_machine_reaches_it(
+    flags: dict[str, str], expected: bool
+) -> None:
+    given = {name: (f"--set {name}", text) for name, text in flags.items()}
+    assert load_settings(environment={}, flags=given).settings.has_console is expected

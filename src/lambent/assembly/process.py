@@ -11,6 +11,7 @@ from lambent.assembly.execution import Execution
 from lambent.assembly.names import Names
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.storage import Storage
+from lambent.console.front import PAGE as CONSOLE_PAGE
 from lambent.gateway.server import open_front_door
 from lambent.kit.clock import Clock
 from lambent.kit.http.server import HttpServer
@@ -56,6 +57,8 @@ async def serve_until_stopped(
                     f"lambent serves TLS at {front.tls_url}; trust {data.ca_certificate}",
                     flush=True,
                 )
+            if settings.has_console:
+                print(f"lambent's console is at {front.url}{CONSOLE_PAGE}", flush=True)
             print(f"lambent is ready at {front.url}", flush=True)
             manager.tell_ready(f"Listening on {front.url}")
             await stop.wait()

@@ -1,10 +1,10 @@
 """Pages for operators and their programs: queues, event source mappings, metrics,
-runtimes, environments and nodes.
+runtimes, environments, nodes and schedules.
 
 Callers are authenticated and authorized as for the API, under the platform's own actions:
 `lambent:GetQueue` and `lambent:PurgeQueue` on functions, `lambent:ListMappings`,
-`lambent:GetMetrics`, `lambent:ListRuntimes`, `lambent:ListEnvironments`, `lambent:DebugFunction` on
-functions, and those of `nodes_page.py`.
+`lambent:GetMetrics`, `lambent:ListRuntimes`, `lambent:ListEnvironments`, `lambent:ListSchedules`,
+`lambent:DebugFunction` on functions, and those of `nodes_page.py`.
 """
 
 import dataclasses
@@ -19,24 +19,26 @@ from lambent.gateway.debug_page import PATH as DEBUG
 from lambent.gateway.debug_page import DebugPage
 from lambent.gateway.environments_page import PATH as ENVIRONMENTS
 from lambent.gateway.environments_page import EnvironmentsPage
+from lambent.gateway.metrics_page import PATH as METRICS
+from lambent.gateway.metrics_page import MetricsPage
 from lambent.gateway.nodes_page import BELOW as NODE
 from lambent.gateway.nodes_page import PATH as NODES
 from lambent.gateway.nodes_page import NodesPage
 from lambent.gateway.pages import check_method, fail, refuse, respond
+from lambent.gateway.schedules_page import PATH as SCHEDULES
+from lambent.gateway.schedules_page import SchedulesPage
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.kit.http.messages import Exchange
 from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError, not_found
 from lambent.model.function import FunctionKey
 from lambent.polling.operations import MappingOperations
-from lambent.telemetry.metrics import Metrics
 
 QUEUES = "/_lambent/queues"
 QUEUE = "/_lambent/queues/"
 MAPPINGS = "/_lambent/mappings"
-METRICS = "/_lambent/metrics"
 RUNTIMES = "/_lambent/runtimes"
-PATHS = (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES, ENVIRONMENTS, NODES, NODE, DEBUG)
+PATHS = (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES, ENVIRONMENTS, NODES, NODE, SCHEDULES, DEBUG)
 """Where the gateway must route to `AdminApi.handle`."""
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
@@ -49,11 +51,12 @@ class AdminApi:
         authorizer: Authorizer,
         queues: QueueOperations,
         mappings: MappingOperations,
-        metrics: Metrics,
+        metrics: MetricsPage,
         runtimes: Mapping[str, str | None],
         debug: DebugPage,
         environments: EnvironmentsPage,
         nodes: NodesPage,
+        schedules: SchedulesPage,
         tasks: anyio.abc.TaskGroup,
     ) -> None:
         """`runtimes` says for each identifier what to install before it runs here, None if it
@@ -66,6 +69,7 @@ class AdminApi:
         self._debug = debug
         self._environments = environments
         self._nodes = nodes
+        self._schedules = schedules
         self._tasks = tasks
 
     def handle(self, exchange: Exchange) -> None:
@@ -80,7 +84,7 @@ class AdminApi:
     async def _serve(self, exchange: Exchange, caller: Caller) -> None:
         try:
             if exchange.path == METRICS:
-                await self._show_metrics(exchange, caller)
+                await self._metrics.show(exchange, caller)
             elif exchange.path == MAPPINGS:
                 await self._show_mappings(exchange, caller)
             elif exchange.path == RUNTIMES:
@@ -89,6 +93,8 @@ class AdminApi:
                 await self._environments.show(exchange, caller)
             elif exchange.path == NODES or exchange.path.startswith(NODE):
                 await self._nodes.serve(exchange, caller)
+            elif exchange.path == SCHEDULES:
+                await self._schedules.show(exchange, caller)
             elif exchange.path.startswith(DEBUG):
                 check_method(exchange, "POST")
                 respond(exchange, await self._debug.call(exchange, caller))
@@ -96,13 +102,6 @@ class AdminApi:
                 await self._show_queues(exchange, caller)
         except ApiError as error:
             refuse(exchange, error)
-
-    async def _show_metrics(self, exchange: Exchange, caller: Caller) -> None:
-        check_method(exchange, "GET")
-        account = caller.principal.account
-        await self._authorizer.check(caller, Access("lambent:GetMetrics", "*", account))
-        headers = [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]
-        exchange.respond(200, headers, self._metrics.render(account))
 
     async def _show_mappings(self, exchange: Exchange, caller: Caller) -> None:
         check_method(exchange, "GET")

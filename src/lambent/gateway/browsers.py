@@ -57,22 +57,17 @@ def shown_to_pages(exchange: Exchange) -> Headers:
     return ()
 
 
-_NO_PAGES = frozenset({"empty", "audio", "font", "image", "style", "track", "video"})
-"""Destinations of requests whose responses browsers neither show as pages nor run."""
 _SANDBOX = (
     "Content-Security-Policy",
     "sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts",
 )
 
 
-def may_be_shown(exchange: Exchange) -> bool:
-    """Whether a browser may show the response as a page. Browsers before 2023 do not say what they
-    want a response for, but accept HTML for pages alone."""
+def is_from_browser(exchange: Exchange) -> bool:
+    """Whether a browser has sent a request. What it wants the response for does not matter: it may
+    keep a response to a script, and show it as a page later."""
     headers = exchange.headers
-    destination = headers.get("sec-fetch-dest")
-    if destination is not None:
-        return destination not in _NO_PAGES
-    return "text/html" in headers.get("accept", "")
+    return "sec-fetch-dest" in headers or headers.get("user-agent", "").startswith("Mozilla/")
 
 
 class Sandboxed(PassedExchange):

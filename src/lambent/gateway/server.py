@@ -19,7 +19,7 @@ import anyio
 import anyio.abc
 
 from lambent.gateway.authorization import Authorization
-from lambent.gateway.browsers import Sandboxed, may_be_shown, preflight
+from lambent.gateway.browsers import Sandboxed, is_from_browser, preflight
 from lambent.gateway.call import OperationHandler
 from lambent.gateway.debug_page import PATH as DEBUG_PATH
 from lambent.gateway.definitions import AnyService
@@ -238,7 +238,7 @@ class Gateway:
             if self._names is not None and (front is None or not front.has_own_names):
                 self._names.check(exchange)
             is_guarded = self._guarded is not None and front is not self._guarded
-            if is_guarded and may_be_shown(exchange) and self._is_guarded(exchange):
+            if is_guarded and is_from_browser(exchange) and self._is_guarded(exchange):
                 exchange = Sandboxed(exchange)
             if front is not None:
                 front.handle(exchange)

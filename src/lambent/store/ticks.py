@@ -5,11 +5,11 @@ tick moves the row on. So each tick sends one event, whenever the platform ends.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from lambent.model.arn import AccountId, Region
+from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.document import Root
 from lambent.store.tables import ticks
 from lambent.store.upserts import upsert
@@ -61,15 +61,17 @@ class TickRows:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        return [
-            Tick(
-                Root(row.service, AccountId(row.account), Region(row.region), row.root),
-                row.id,
-                row.scheduled_at,
-                row.due_at,
-            )
-            for row in rows
-        ]
+        return [_to_tick(row) for row in rows]
+
+    def list_in(self, scope: Scope, limit: int) -> Sequence[Tick]:
+        """Up to `limit` of an account and Region, the first due first."""
+        rows = self._connection.execute(
+            sa.select(ticks)
+            .where(_columns.account == scope.account, _columns.region == scope.region)
+            .order_by(_columns.due_at)
+            .limit(limit)
+        )
+        return [_to_tick(row) for row in rows]
 
     def next_due(self) -> float | None:
         """When the first is due; None if there is none."""
@@ -77,6 +79,11 @@ class TickRows:
             sa.select(sa.func.min(_columns.due_at))
         ).scalar()
         return found
+
+
+def _to_tick(row: sa.Row[Any]) -> Tick:
+    root = Root(row.service, AccountId(row.account), Region(row.region), row.root)
+    return Tick(root, row.id, row.scheduled_at, row.due_at)
 
 
 def _key(root: Root, id: str) -> dict[str, str]:

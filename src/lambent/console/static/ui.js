@@ -85,7 +85,12 @@ export function Facts({ items }) {
 }
 
 export function Tabs({ label, tabs, current, href }) {
-  return html`<nav class="tabs" aria-label=${label}>${tabs.map(([name, text]) =>
+  const bar = useRef(null);
+  useEffect(() => {
+    // On a phone not all of them are in sight.
+    bar.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [current]);
+  return html`<nav class="tabs" aria-label=${label} ref=${bar}>${tabs.map(([name, text]) =>
     html`<a key=${name} href=${href(name)} aria-current=${name === current ? "page" : undefined}>${text}</a>`)}</nav>`;
 }
 

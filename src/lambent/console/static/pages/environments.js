@@ -24,7 +24,7 @@ const COLUMNS = [
   { title: "Memory", numeric: true, cell: (row) => html`<${Memory} row=${row} />` },
   { title: "CPU", minor: true, numeric: true, cell: (row) => (row.cpu_s === null ? "–" : `${number(row.cpu_s)} s`) },
   { title: "Network", minor: true, numeric: true, cell: (row) => html`<span title="sent · received">${bytes(row.sent_bytes)} · ${bytes(row.received_bytes)}</span>` },
-  { title: "Node", minor: true, cell: (row) => row.node ?? "this" },
+  { title: "Node", minor: true, cell: (row) => row.node },
   { title: "Log", minor: true, cell: (row) => html`<a href=${link(["logs", row.log_group], { stream: row.log_stream })} aria-label=${`Log of ${row.id.slice(0, 8)}`}><code>${row.id.slice(0, 8)}</code></a>` },
 ];
 
@@ -43,6 +43,7 @@ function List({ environments, search }) {
     return html`<${Card}><${Empty} title="No execution environment runs.">
       Invoke a function: its first call starts one, which then waits for the next call.<//><//>`;
   }
+  const columns = environments.some((each) => each.node !== undefined) ? COLUMNS : COLUMNS.filter((each) => each.title !== "Node");
   const counts = new Map();
   for (const each of environments) counts.set(each.state, (counts.get(each.state) ?? 0) + 1);
   const memory = environments.reduce((sum, each) => sum + (each.memory_bytes ?? 0), 0);
@@ -51,6 +52,6 @@ function List({ environments, search }) {
       ${[...counts].map(([state, count]) => html`<div class="tile" key=${state}><dt>${state}</dt><dd>${number(count)}</dd></div>`)}
       <div class="tile"><dt>Memory in use</dt><dd>${bytes(memory)}</dd></div>
     </dl>
-    <${Card} flush><${Table} label="Environments" columns=${COLUMNS} rows=${shown} keyOf=${(row) => row.id} />
+    <${Card} flush><${Table} label="Environments" columns=${columns} rows=${shown} keyOf=${(row) => row.id} />
       ${shown.length === 0 && html`<${Empty} title="No environment matches.">Change the search.<//>`}<//>`;
 }

@@ -15,18 +15,17 @@ const ISOLATION = {
 export default function Host() {
   const loaded = useData(loadHost, [], { every: 5000 });
   return html`<${Heading} title="Host" />
-    <${Loaded} ...${loaded} lines=${12}>${({ status, runtimes, nodes }) => html`
+    <${Loaded} ...${loaded} lines=${12}>${({ status, runtimes }) => html`
       <${Status} status=${status} />
-      ${nodes.length > 0 && html`<${Nodes} nodes=${nodes} />`}
       <${Runtimes} runtimes=${runtimes} />
       <${More} />`}<//>`;
 }
 
 async function loadHost(signal) {
-  const [status, { runtimes }, { nodes }] = await Promise.all(
-    ["status", "runtimes", "nodes"].map((name) => page(`/_lambent/${name}`, { signal })),
+  const [status, { runtimes }] = await Promise.all(
+    ["status", "runtimes"].map((name) => page(`/_lambent/${name}`, { signal })),
   );
-  return { status, runtimes, nodes };
+  return { status, runtimes };
 }
 
 function More() {
@@ -55,17 +54,6 @@ function Status({ status }) {
       ["Functions", number(status.functions)],
       ["Environments", Object.entries(status.environments).map(([name, count]) => `${number(count)} ${name.replaceAll("_", " ")}`).join(", ")],
     ]} /><//>`;
-}
-
-function Nodes({ nodes }) {
-  const columns = [
-    { title: "Node", cell: (row) => `${row.node}${row.this ? " (this)" : ""}` },
-    { title: "State", cell: (row) => html`<${Badge} tone=${row.state === "live" ? "good" : "warn"}>${row.state}<//>` },
-    { title: "Host", main: true, cell: (row) => row.host },
-    { title: "Address", minor: true, cell: (row) => html`<code>${row.url}</code>` },
-    { title: "Version", minor: true, cell: (row) => row.release },
-  ];
-  return html`<${Card} title="Nodes" flush><${Table} label="Nodes" columns=${columns} rows=${nodes} keyOf=${(row) => row.node} /><//>`;
 }
 
 function Runtimes({ runtimes }) {

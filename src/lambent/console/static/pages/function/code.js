@@ -1,5 +1,5 @@
 // The code of a function: its files, and a plain editor for those that are text.
-import { html, useEffect, useState } from "../../lib.js";
+import { html, useLayoutEffect, useState } from "../../lib.js";
 import { aws, checked, raw } from "../../api.js";
 import { bytes } from "../../format.js";
 import { useAction, useData } from "../../hooks.js";
@@ -30,9 +30,10 @@ function Editor({ name, entries, reload }) {
   const [current, setCurrent] = useState(firstOf(files));
   const [text, setText] = useState(null);
   const [error, setError] = useState(null);
+  const change = (file, content) => setChanged((old) => ({ ...old, [file]: content }));
   const all = [...files, ...added];
   const entry = all.find((each) => each.name === current);
-  useEffect(() => {
+  useLayoutEffect(() => {
     let gone = false;
     setText(null);
     setError(null);
@@ -59,10 +60,10 @@ function Editor({ name, entries, reload }) {
     <${ErrorBox} error=${save.error ?? error} />
     <div class="editor">
       <${Files} files=${all} current=${current} changed=${changed} onChoose=${setCurrent}
-        onAdd=${(file) => { setAdded([...added, newEntry(file)]); setChanged({ ...changed, [file]: "" }); setCurrent(file); }} />
+        onAdd=${(file) => { setAdded((old) => [...old, newEntry(file)]); change(file, ""); setCurrent(file); }} />
       ${entry && text === undefined && html`<${Empty} title="This file is not text.">It stays as it is.<//>`}
       ${entry && typeof text === "string" && html`<textarea aria-label=${`Content of ${current}`} spellcheck=${false} wrap="off"
-        value=${changed[current] ?? text} onInput=${(event) => setChanged({ ...changed, [current]: event.target.value })}></textarea>`}
+        value=${changed[current] ?? text} onInput=${(event) => change(current, event.target.value)}></textarea>`}
     </div>
   <//>`;
 }

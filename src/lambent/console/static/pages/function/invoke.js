@@ -1,7 +1,7 @@
 // Calls of a function, and what they tell.
 import { raw } from "../../api.js";
 
-// Calls a function. Returns {status, payload, error, log, requestId, report, tookMs}.
+// Calls a function. Returns {status, payload, error, log, requestId, version, traceId, report, tookMs}.
 export async function invoke(name, event, { qualifier, type = "RequestResponse" } = {}) {
   const query = qualifier ? `?Qualifier=${encodeURIComponent(qualifier)}` : "";
   const began = performance.now();
@@ -15,7 +15,7 @@ export async function invoke(name, event, { qualifier, type = "RequestResponse" 
   return {
     status: response.status, payload, log, error: response.headers.get("x-amz-function-error"),
     requestId: response.headers.get("x-amzn-requestid"), version: response.headers.get("x-amz-executed-version"),
-    report: reportOf(log), tookMs: performance.now() - began,
+    traceId: traceOf(response.headers.get("x-amzn-trace-id") ?? ""), report: reportOf(log), tookMs: performance.now() - began,
   };
 }
 
@@ -34,6 +34,12 @@ function refusal(response, text) {
 function decoded(text) {
   if (!text) return "";
   return new TextDecoder().decode(Uint8Array.from(atob(text), (each) => each.charCodeAt(0)));
+}
+
+// The trace of a call, if it is recorded.
+function traceOf(header) {
+  const fields = Object.fromEntries(header.split(";").map((field) => field.split("=")));
+  return fields.Sampled === "1" ? fields.Root : undefined;
 }
 
 // The numbers of a REPORT line: {duration, billed, memory, used, init, restore}, in ms and MB.

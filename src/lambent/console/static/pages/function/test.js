@@ -46,7 +46,7 @@ export function Test({ name, route }) {
     <//>
     <div aria-live="polite">
       <${ErrorBox} error=${problem} />
-      ${result ? html`<${Result} name=${name} result=${result} />` : !problem && html`<${Card} title="Response">
+      ${result ? html`<${Result} result=${result} />` : !problem && html`<${Card} title="Response">
         <${Empty} title=${call.busy ? "The function runs." : "Nothing was called yet."}>
           ${call.busy ? "" : html`Invoke sends the event. <kbd>Ctrl</kbd> + <kbd>Enter</kbd> does, too.`}<//><//>`}
     </div>
@@ -87,7 +87,7 @@ function Events({ saved, event, onChoose, onChange }) {
     <${Button} kind="small" onClick=${() => setName("")}>Save<//>`;
 }
 
-function Result({ name, result }) {
+function Result({ result }) {
   const { report } = result;
   if (result.status === 202) {
     return html`<${Card} title="Response" actions=${html`<${Badge} tone="info">Queued<//>`}>
@@ -102,7 +102,8 @@ function Result({ name, result }) {
         ["Version", result.version], ["Request ID", html`<code>${result.requestId}</code>`, true],
       ]} />
       <div class="actions below">
-        <a href=${link(["logs", `/aws/lambda/${name}`], { request: result.requestId })}>Logs of this request</a>
+        <a href=${link(["logs"], { view: "request", id: result.requestId })}>Logs of this request</a>
+        ${result.traceId && html`<a href=${link(["traces", result.traceId])}>Trace</a>`}
       </div>
     <//>
     <${Card} title="Log"><${Code}>${result.log || "The function has logged nothing."}<//><//>`;

@@ -129,7 +129,7 @@ function Picture({ name, sources, targets }) {
 
 function Node({ x, y, each }) {
   return html`<g class="node"><title>${each.kind} ${each.text}</title><rect x=${x} y=${y - 19} width="220" height="38" rx="8" />
-    <text class="kind" x=${x + 12} y=${y - 4}>${each.kind}</text><text x=${x + 12} y=${y + 11}>${cut(each.text, 30)}</text></g>`;
+    <text class="kind" x=${x + 12} y=${y - 4}>${each.kind}</text><text x=${x + 12} y=${y + 11}>${cut(each.text, 28)}</text></g>`;
 }
 
 function place(at, count, middle) {

@@ -11,7 +11,8 @@ export function Versions({ name, reload }) {
       awsAll("lambda", "ListVersionsByFunction", { FunctionName: name }, { items: "Versions", token: ["Marker", "NextMarker"], signal }),
       awsAll("lambda", "ListAliases", { FunctionName: name }, { items: "Aliases", token: ["Marker", "NextMarker"], signal }),
     ]);
-    return { versions: versions.reverse(), aliases };
+    const [latest, ...published] = versions;
+    return { versions: [latest, ...published.reverse()], aliases };
   }, [name]);
   const changed = async () => {
     await loaded.reload();
@@ -64,7 +65,7 @@ function AliasForm({ name, alias, versions, onDone }) {
   const [second] = Object.entries(alias.RoutingConfig?.AdditionalVersionWeights ?? {});
   const [given, setGiven] = useState({
     Name: alias.Name ?? "", Description: alias.Description ?? "",
-    FunctionVersion: alias.FunctionVersion ?? versions[0]?.Version ?? "$LATEST",
+    FunctionVersion: alias.FunctionVersion ?? (versions[1] ?? versions[0]).Version,
     other: second?.[0] ?? "", share: second ? second[1] * 100 : 10,
   });
   const save = useAction(async () => {
