@@ -10,6 +10,7 @@ CRASH := CRASH_KILLS=200 CRASH_MAPPING_KILLS=40
 CRASH_STACKS := CRASH_STACK_KILLS=200
 STRESS := STREAMS=10000
 BURST := BURST_CALLS=900
+SHARES := SHARE_SEEDS=10000
 FUZZ := FUZZ_SNAPSHOT_CHECKS=100000 FUZZ_SNAPSHOT_RESTORES=20000
 # Tests start hundreds of processes; without bytecode on disk each would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -40,7 +41,7 @@ test-fast: setup ## Run the quick unit tests, which need no server; done in seco
 
 test-long: setup ## Run all tests in their long forms: those below, and properties with all examples
 	@LONG_TESTS=1 tools/make-test-needs
-	@LONG_TESTS=1 $(CRASH) $(CRASH_STACKS) $(STRESS) $(BURST) $(FUZZ) $(PYTEST) -n 2 --dist loadfile --timeout 7200
+	@LONG_TESTS=1 $(CRASH) $(CRASH_STACKS) $(STRESS) $(BURST) $(SHARES) $(FUZZ) $(PYTEST) -n 2 --dist loadfile --timeout 7200
 
 crash: setup ## Kill the platform 200 times under load, on each database, and account for every event
 	@$(CRASH) $(PYTEST) -q -s tests/crash

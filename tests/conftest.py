@@ -52,12 +52,14 @@ def pytest_configure() -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """No garbage collection looks at what stays to the end: modules and ten thousand tests. It
-    would be half of the collection's work, and again part of each test's."""
+    would be half of the collection's work, and again part of each test's. Full collections are
+    rare afterwards: the reports of tests stay, too."""
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(5_000, 20, 50)
         gc.enable()
 
 

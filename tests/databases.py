@@ -24,6 +24,8 @@ from tests.servers.processes import free_port
 
 _TIMEOUT_S = 300
 """Seconds for the server's operations; on a busy host, stopping has taken most of a minute."""
+_OURS = "tests"
+"""The name of connections that the tests administer a server with."""
 
 
 class PostgreSql:
@@ -33,6 +35,7 @@ class PostgreSql:
     def __init__(self, directory: Path, port: int | None = None) -> None:
         self._directory = directory
         self._port = port
+        self._connections: dict[str, psycopg.Connection[Any]] = {}
         self._bin = max(Path("/usr/lib/postgresql").glob("*/bin/initdb")).parent
         self._run("initdb", "-D", str(directory / "data"), "-A", "trust", "-U", "postgres", "-N")
         self.start()
@@ -86,28 +89,35 @@ class PostgreSql:
             self._execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE", name_in(url))
 
     def end_connections(self, url: str) -> None:
-        """End all connections to a database, as the server's operator may."""
+        """End all connections to a database but ours, as the server's operator may."""
         self._execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            f" WHERE datname='{name_in(url)}'",
+            f" WHERE datname='{name_in(url)}' AND application_name<>'{_OURS}'",
             "postgres",
         )
 
     def stop(self) -> None:
         """Kill the server, even if clients are connected."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
         self._run(
             "pg_ctl", "stop", "-t", "240", "-m", "immediate", "-D", str(self._directory / "data")
         )
 
     def _execute(self, statement: str, database: str) -> psycopg.Cursor[Any]:
-        with psycopg.connect(
-            host=str(self._directory),
-            port=self._port,
-            user="postgres",
-            dbname=database,
-            autocommit=True,
-        ) as connection:
-            return connection.execute(statement.encode())
+        """On a connection that stays: a new one would first read about all tables."""
+        connection = self._connections.get(database)
+        if connection is None or connection.closed:
+            connection = self._connections[database] = psycopg.connect(
+                host=str(self._directory),
+                port=self._port,
+                user="postgres",
+                dbname=database,
+                autocommit=True,
+                application_name=_OURS,
+            )
+        return connection.execute(statement.encode())
 
     def _run(self, program: str, *arguments: str) -> None:
         """PostgreSQL refuses to run as root."""

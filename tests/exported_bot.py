@@ -139,7 +139,7 @@ def files_of(
     for each, slots in intents:
         path = f"{below}/Intents/{each['name']}"
         files[f"{path}/Intent.json"] = each
-        files |= {f"{path}/Slots/{one['name']}/Slot.json": one for one in slots}
+        files |= {f"{path}/Slots/{slot['name']}/Slot.json": slot for slot in slots}
     files |= {f"{below}/SlotTypes/{each['name']}/SlotType.json": each for each in types}
     return files
 

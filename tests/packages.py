@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 INSTALLED = Path(__file__).parents[1] / "build" / "test-packages"
+_OF_THE_RUNTIME = "botocore"
 _UNUSED = {"__pycache__", "LC_MESSAGES", "bin"}
 """Directories that no function needs; Django's translations alone are thousands of files."""
 
@@ -26,6 +27,9 @@ def _archive(group: str) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for path in sorted(directory.rglob("*")):
             inside = path.relative_to(directory)
-            if path.is_file() and not _UNUSED.intersection(inside.parts):
+            is_needed = inside.parts[0] != _OF_THE_RUNTIME and not _UNUSED.intersection(
+                inside.parts
+            )
+            if path.is_file() and is_needed:
                 archive.write(path, inside)
     return file.getvalue()

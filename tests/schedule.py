@@ -6,12 +6,14 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 FIRST = (
-    "tests/crash/",
-    "tests/hostile/",
     "tests/scenario/stacks/",
+    "tests/hostile/",
+    "tests/crash/",
     "tests/isolation/",
+    "tests/console/",
     "tests/scenario/mappings/",
     "tests/scenario/",
+    "tests/process_tier/",
     "tests/servers/",
 )
 """Units that take long start first, so that no worker waits for one at the end: first those that
@@ -31,6 +33,8 @@ TOGETHER = {
     "tests/scenario/mappings/test_activemq.py": "brokers",
     "tests/scenario/mappings/test_rabbitmq.py": "brokers",
     "tests/servers/test_brokers.py": "brokers",
+    # They share compiled classes, which take four seconds of CPU.
+    "tests/scenario/test_java": "java",
     # They share a browser and a platform.
     "tests/console/": "console",
     # They share a platform with local services.

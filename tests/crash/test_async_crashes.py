@@ -23,6 +23,8 @@ from tests.platforms import ACCOUNT, Platform, deploy, wait_for
 
 KILLS = os.environ.get("CRASH_KILLS")
 """The number of kills on each kind of database; by default few enough for every run."""
+PASSES_MAX = 60 if KILLS else 20
+"""A kill is at one of the first so many times that the platform reaches its point."""
 CLIENTS = 4
 SOURCE = """
 def handler(event, context):
@@ -105,7 +107,7 @@ def test_nothing_accepted_is_lost(
     for turn in range(kills):
         point = (*POINTS, ANY_TIME)[turn % (len(POINTS) + 1)]
         within_s = numbers.uniform(0.05, 1.0) if point == ANY_TIME else 5.0
-        with Life("failpoints", data, options, point, numbers.randrange(1, 60)) as life:
+        with Life("failpoints", data, options, point, numbers.randrange(1, PASSES_MAX)) as life:
             live(life, auditor, within_s, numbers)
         auditor.audit()
         engine.dispose()

@@ -392,7 +392,7 @@ def _answers(status: int, code: str, call: Callable[[World], object]) -> Reach:
     return reach
 
 
-def _pages(url_of: Callable[[World], str], later: int) -> Reach:
+def _pages(url_of: Callable[[World], str | urllib.request.Request], later: int) -> Reach:
     """For a task that serves a page: 500, and the usual response the next time."""
 
     def reach(world: World, site: str) -> None:
@@ -437,6 +437,11 @@ def _url_of_distribution(world: World) -> str:
     url = f"{world.platform.endpoint}/_lambent/cloudfront/{made['Distribution']['Id']}/"
     _status(url)
     return url
+
+
+def _upload_of_bot(world: World) -> urllib.request.Request:
+    url = world.platform.client("lexv2-models").create_upload_url()["uploadUrl"]
+    return urllib.request.Request(url, b"zip", method="PUT")
 
 
 def _status(url: str | urllib.request.Request) -> int:
@@ -760,13 +765,14 @@ REACH: dict[str, Reach] = {
     "triggers/hooks/front.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/hook/{uuid.uuid4().hex}", 404
     ),
-    "triggers/lex/links.py:self._serve": _pages(
-        lambda suite: f"{suite.platform.endpoint}/_lambent/lex/none", 403
-    ),
+    "triggers/lex/links.py:self._serve": _pages(_upload_of_bot, 200),
     "triggers/url_reply.py:_respond_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
     ),
+    "assembly/health.py:lag.run": _runs(),
+    "assembly/health.py:sampler.run": _runs(),
+    "assembly/health.py:exporter.run": _runs(),
     "assembly/front.py:subscriptions.run": _runs(),
     "assembly/process.py:_watch_database": _runs(),
     "assembly/process.py:_watch_signals": _runs(),

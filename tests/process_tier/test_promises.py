@@ -5,6 +5,8 @@ import base64
 import os
 import re
 import signal
+import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -205,6 +207,38 @@ def handler(event, context):
     )
     assert result[0] in (403, "ConnectionResetError", "RemoteDisconnected"), result
     assert result[1] == 404, result
+
+
+SEND = """
+import json, os, socket, time
+def handler(event, context):
+    address = os.environ["AWS_XRAY_DAEMON_ADDRESS"]
+    host, port = (event["address"] or address).split(":")
+    now = time.time()
+    segment = {"id": event["id"], "trace_id": event["trace"], "name": "mine",
+               "start_time": now, "end_time": now}
+    data = b'{"format": "json", "version": 1}' + bytes([10]) + json.dumps(segment).encode()
+    out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    out.sendto(data, (host, int(port)))
+    time.sleep(0.3)
+    return address
+"""
+
+
+def test_traces_of_others(
+    platform: Platform, run_code: Callable[..., Any], separates_users: bool
+) -> None:
+    """What a function sends as a trace arrives. An environment's port takes nothing from the users
+    of other environments."""
+    xray, digits = platform.client("xray"), uuid.uuid4().hex[:24]
+    event = {"trace": f"1-{int(time.time()):08x}-{digits}", "id": "1" * 16, "address": ""}
+    address = run_code(SEND, event, function="sender")
+    assert re.fullmatch(r"127(\.\d+){3}:\d+", address)
+    other = {**event, "id": "2" * 16, "address": address}
+    run_code(SEND, other, function="other-sender")
+    (trace,) = xray.batch_get_traces(TraceIds=[event["trace"]])["Traces"]
+    expected = {"1" * 16} if separates_users else {"1" * 16, "2" * 16}
+    assert {segment["Id"] for segment in trace["Segments"]} == expected
 
 
 def test_everything_that_was_started_ends(

@@ -118,6 +118,86 @@ def test_logs(platform: Platform, code: Path) -> None:
     assert run(platform, "logs", "nobody").returncode == 1
 
 
+def test_logs_of_all_functions_and_of_a_request(platform: Platform, code: Path) -> None:
+    """With names; a request has what was printed while it ran, and nothing else."""
+    for name in ("all-one", "all-two"):
+        run(platform, "deploy", str(code), "--name", name)
+    run(platform, "invoke", "all-one", "-d", '"before"')
+    run(platform, "invoke", "all-one", "-d", '"wanted"')
+    run(platform, "invoke", "all-two", "-d", '"other"')
+    text = run(platform, "logs", "--all", "--filter", "got").stdout
+    assert re.search(r"\d\d:\d\d:\d\d all-one +got wanted", text)
+    assert re.search(r"\d\d:\d\d:\d\d all-two +got other", text)
+    starts = json.loads(run(platform, "logs", "all-one", "--filter", "START", "--json").stdout)
+    request_id = re.findall(r"RequestId: (\S+)", starts[-1]["message"])[0]
+    found = json.loads(run(platform, "logs", "--request", request_id, "--json").stdout)
+    shown = [event["message"].split()[0] for event in found]
+    assert shown == ["START", "got", "END", "REPORT"]
+    assert "got wanted" in found[1]["message"]
+    assert {event["logGroupName"] for event in found} == {"/aws/lambda/all-one"}
+    nothing = run(platform, "logs", "--request", "no-such-request")
+    assert "nothing logged" in nothing.stderr
+
+
+def test_queries_of_logs(platform: Platform, code: Path) -> None:
+    """A table, or JSON; an error shows the place."""
+    run(platform, "deploy", str(code), "--name", "queried")
+    run(platform, "invoke", "queried", "-d", '"one"')
+    query = "filter @message like /^got/ | parse 'got *' as word | display word, 1 + 1 as two"
+    done = run(platform, "logs", "queried", "--query", query)
+    assert done.stdout.splitlines()[0].split() == ["word", "two"]
+    assert done.stdout.splitlines()[-1].split() == ["one", "2"]
+    rows = json.loads(run(platform, "logs", "queried", "--query", query, "--json").stdout)
+    assert rows == [{"word": "one", "two": "2"}]
+    everywhere = run(platform, "logs", "--query", "stats count(*) as n by @log", "--json")
+    assert any(row["@log"].endswith("/queried") for row in json.loads(everywhere.stdout))
+    wrong = run(platform, "logs", "queried", "--query", "fields @message | filtr a = 1")
+    assert wrong.returncode == 2
+    assert wrong.stderr.splitlines()[-1].index("^") == len("  fields @message | ")
+    for arguments in (
+        ("logs",),
+        ("logs", "queried", "--all"),
+        ("logs", "queried", "--query", "limit 1", "--follow"),
+        ("logs", "queried", "--request", "x"),
+    ):
+        assert run(platform, *arguments).returncode == 2
+
+
+def test_following_all_logs(platform: Platform, code: Path) -> None:
+    """Lines of functions that log later appear, once each, also of new functions."""
+    run(platform, "deploy", str(code), "--name", "follow-all-a")
+    run(platform, "invoke", "follow-all-a", "-d", '"earlier"')
+    with subprocess.Popen(
+        [sys.executable, "-m", "lambent", "logs", "--all", "--follow", "--filter", "got"],
+        env={"PATH": os.environ["PATH"], "LAMBENT_ENDPOINT": platform.endpoint},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as following:
+        assert following.stdout is not None
+        try:
+            seen = []
+            for line in following.stdout:
+                seen.append(line)
+                if "got earlier" in line:
+                    break
+            run(platform, "deploy", str(code), "--name", "follow-all-b")
+            run(platform, "invoke", "follow-all-b", "-d", '"new function"')
+            run(platform, "invoke", "follow-all-a", "-d", '"later"')
+            wanted = {"got new function", "got later"}
+            for line in following.stdout:
+                seen.append(line)
+                wanted = {text for text in wanted if text not in line}
+                if not wanted:
+                    break
+            text = "".join(seen)
+            assert [text.count(f"got {word}") for word in ("new function", "later")] == [1, 1]
+            following.send_signal(signal.SIGINT)
+            assert following.wait(10) == 130
+        finally:
+            following.kill()
+
+
 def test_completion(platform: Platform, code: Path) -> None:
     """Names of functions come from the running platform."""
     run(platform, "deploy", str(code), "--name", "completed-one")

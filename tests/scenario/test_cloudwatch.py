@@ -463,3 +463,28 @@ def test_a_client_of_boto3_needs_no_settings(platform: Platform) -> None:
         aws_secret_access_key="test",
     )
     assert "Metrics" in client.list_metrics()
+
+
+def test_requests_to_function_urls(platform: Platform, cloudwatch: Any) -> None:
+    """Counted by the status that the client got, with their latency; and what the account has
+    claimed of its concurrency."""
+    client, name = platform.client("lambda"), "measured-url"
+    source = "def handler(event, context):\n    return {'statusCode': int(event['rawPath'][1:])}"
+    deploy(client, name, {"app.py": source})
+    client.create_function_url_config(FunctionName=name, AuthType="NONE")
+    url = client.get_function_url_config(FunctionName=name)["FunctionUrl"]
+    host = urllib.parse.urlsplit(url).netloc
+    for status in (200, 404, 404, 503):
+        request = urllib.request.Request(f"{platform.endpoint}/{status}", headers={"Host": host})
+        try:
+            with urllib.request.urlopen(request, timeout=20) as response:
+                assert response.status == status
+        except urllib.error.HTTPError as error:
+            assert error.code == status
+    of_function = {"FunctionName": name}
+    for metric, expected in (("UrlRequestCount", 4), ("Url4xxCount", 2), ("Url5xxCount", 1)):
+        assert statistics(cloudwatch, metric, "Sum", **of_function) == {"Sum": expected}, metric
+    latency = statistics(cloudwatch, "UrlRequestLatency", "SampleCount", **of_function)
+    assert latency == {"SampleCount": 4}
+    assert statistics(cloudwatch, "ClaimedAccountConcurrency", "Maximum")["Maximum"] >= 1
+    client.delete_function(FunctionName=name)

@@ -334,9 +334,9 @@ def test_a_destination_that_is_not_there(
     invoke(client, "to-nobody", b"{}")
     invoke(client, "to-somebody", b"{}")
     queue.wait()
-    labels = f'{{region="{REGION}",function="to-nobody"}}'
+    labels = f'{{function="to-nobody",region="{REGION}"}}'
     wait_for(
-        lambda: f"lambent_destination_delivery_failures_sum{labels} 1\n" in metrics(platform),
+        lambda: f"lambent_destination_delivery_failures_total{labels} 1.0\n" in metrics(platform),
         "what was given up is counted",
     )
 

@@ -55,9 +55,9 @@ def test_depths_metrics_and_purge(waiting: Platform) -> None:
     assert 0 <= found["oldest_age_s"] < 60
     assert queue(waiting, "waits")[0]["later"] == 5
     _, text = get(waiting, "/_lambent/metrics")
-    labels = '{region="us-east-1",function="waits"}'
-    assert f"lambent_async_events_received_sum{labels} 5\n".encode() in text
-    assert f"lambent_async_event_age_count{labels} 5\n".encode() in text
+    labels = '{function="waits",region="us-east-1"}'
+    assert f"lambent_async_events_received_total{labels} 5.0\n".encode() in text
+    assert f"lambent_async_event_age_seconds_count{labels} 5.0\n".encode() in text
     assert queue(waiting, "waits", "--purge", "--yes") == {"function": "waits", "purged": 5}
     assert queue(waiting) == []
 

@@ -69,11 +69,23 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
             ["Miss from cloudfront", "Hit from cloudfront", "shop /cart", '"InProgress"'],
         ),
         ("concurrency", ["READY", '"provisioned-concurrency"']),
-        ("asynchronous", ['"later": 1', "lambent_async_events_received_sum", '"purged": 1']),
+        ("asynchronous", ['"later": 1', "lambent_async_events_received_total", '"purged": 1']),
         ("extensions", ['follower: {"eventType":"INVOKE"', '"followed"']),
         (
             "metrics",
             [*('"MetricName": "Orders"', '"Sum": 3.0', '"Sum": 5.0'), "orders is in ALARM"],
+        ),
+        ("traces", ["AWS::Lambda::Function", "greet", '"tea": "oolong"', '"HasFault": false']),
+        (
+            "logs",
+            [
+                "orders START",
+                '"total": 140',
+                "south   2",
+                "REPORT\t3",
+                '"eventNumber": 1',
+                '"Slow"',
+            ],
         ),
         ("websocket-apis", ['{"you said": "hello"}', "DISCONNECT"]),
         ("names-and-tls", ["/world"]),
@@ -94,7 +106,19 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
         ),
         (
             "cognito",
-            ['{"message":"Unauthorized"}', '{"hello": "ann"}', "failed with error members only."],
+            [
+                '{"message":"Unauthorized"}',
+                '{"hello": "ann"}',
+                "failed with error members only.",
+                "MFA_SETUP",
+            ],
+        ),
+        (
+            "lex",
+            [
+                *("For which day?", "For how many?", "At most 8. How many?"),
+                *("A table for 6 on 20", "Booked for 6.", "I only book tables."),
+            ],
         ),
     ],
 )

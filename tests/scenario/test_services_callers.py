@@ -517,7 +517,6 @@ def test_callers_that_never_call_are_refused(
                 },
             },
         ),
-        ("lexv2-models", "list_bots", {}),
         ("transfer", "list_servers", {}),
         ("vpc-lattice", "create_target_group", {"name": "t", "type": "LAMBDA"}),
     ],

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from lambent.model.traces import read_header
@@ -289,3 +290,101 @@ def test_sampling_rules(xray: Any) -> None:
         xray.delete_sampling_rule(RuleName="checkout")
     with pytest.raises(ClientError, match="cannot be deleted"):
         xray.delete_sampling_rule(RuleName="Default")
+
+
+def traced_api(platform: Platform, function: str) -> tuple[Any, str]:
+    """A REST API whose stage is traced, with the function below `/orders`; its client and ID."""
+    apis = platform.client("apigateway")
+    api = apis.create_rest_api(name="orders")["id"]
+    (root,) = apis.get_resources(restApiId=api)["items"]
+    resource = apis.create_resource(restApiId=api, parentId=root["id"], pathPart="orders")["id"]
+    at = {"restApiId": api, "resourceId": resource, "httpMethod": "GET"}
+    apis.put_method(**at, authorizationType="NONE")
+    arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{function}"
+    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations"
+    apis.put_integration(**at, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    apis.create_deployment(restApiId=api, stageName="dev", tracingEnabled=True)
+    return apis, api
+
+
+SHOW = """
+import json, os
+
+def handler(event, context):
+    headers = {name.lower(): value for name, value in event["headers"].items()}
+    names = ("x-amzn-trace-id", "traceparent")
+    seen = {name: headers.get(name) for name in names} | {"own": os.environ["_X_AMZN_TRACE_ID"]}
+    status = int(headers.get("x-status", "200"))
+    return {"statusCode": status, "body": json.dumps(seen)}
+"""
+
+
+def test_a_stage_of_a_rest_api(platform: Platform, xray: Any) -> None:
+    """Its segment is the parent of what it calls; a W3C `traceparent` of the client is followed.
+    Tracing can be turned off again."""
+    deploy(platform.client("lambda"), "shown", {"app.py": SHOW}, TracingConfig=ACTIVE)
+    apis, api = traced_api(platform, "shown")
+    url = f"{platform.endpoint}/_lambent/api/{api}/dev/orders"
+    trace, parent = new_trace(), "53995c3f42cd8ad8"
+    w3c = f"00-{trace[2:].replace('-', '')}-{parent}-01"
+    answer = requests.get(url, headers={"traceparent": w3c, "x-status": "503"}, timeout=30)
+    assert answer.status_code == 503
+    seen = answer.json()
+    found = by_origin(segments_of(xray, trace))
+    stage = found["AWS::ApiGateway::Stage"]
+    assert (stage["name"], stage["parent_id"], stage["fault"]) == ("orders/dev", parent, True)
+    assert stage["http"]["request"]["method"] == "GET"
+    assert stage["aws"]["api_gateway"]["resource_path"] == "/orders"
+    assert seen["x-amzn-trace-id"] == f"Root={trace};Parent={stage['id']};Sampled=1"
+    assert seen["traceparent"] == w3c.replace(parent, stage["id"])
+    assert found["AWS::Lambda"]["parent_id"] == stage["id"]
+    assert trace in [each["Id"] for each in summaries(xray, "http.status = 503 AND fault")]
+    operations = [{"op": "replace", "path": "/tracingEnabled", "value": "false"}]
+    apis.update_stage(restApiId=api, stageName="dev", patchOperations=operations)
+    trace = new_trace()
+    requests.get(url, headers={"X-Amzn-Trace-Id": f"Root={trace};Sampled=1"}, timeout=30)
+    assert by_origin(segments_of(xray, trace)).keys() == {"AWS::Lambda", "AWS::Lambda::Function"}
+
+
+def test_a_function_url_follows_traceparent(platform: Platform, xray: Any) -> None:
+    """The client's span is the parent of the function's segments."""
+    client = platform.client("lambda")
+    deploy(client, "by-url", {"app.py": SHOW}, TracingConfig=ACTIVE)
+    client.create_function_url_config(FunctionName="by-url", AuthType="NONE")
+    client.add_permission(
+        FunctionName="by-url", StatementId="url", Principal="*",
+        Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE",
+    )  # fmt: skip
+    url = client.get_function_url_config(FunctionName="by-url")["FunctionUrl"]
+    host = url.split("/")[2]
+    trace, parent = new_trace(), "53995c3f42cd8ad8"
+    headers = {"traceparent": f"00-{trace[2:].replace('-', '')}-{parent}-01", "Host": host}
+    answer = requests.get(platform.endpoint, headers=headers, timeout=30)
+    assert answer.json()["x-amzn-trace-id"] == f"Root={trace};Parent={parent};Sampled=1"
+    found = by_origin(segments_of(xray, trace))
+    assert found["AWS::Lambda"]["parent_id"] == parent
+
+
+RELAYED = """
+def handler(event, context):
+    return {"ok": True}
+"""
+
+
+def test_destinations_belong_to_the_trace(platform: Platform, xray: Any) -> None:
+    """Without a decision of the caller the first event of a second is sampled. A destination's
+    call is a child of the function that has succeeded."""
+    client = platform.client("lambda")
+    target = deploy(client, "told", {"app.py": RELAYED}, TracingConfig=ACTIVE)["FunctionArn"]
+    deploy(client, "tells", {"app.py": RELAYED}, TracingConfig=ACTIVE)
+    client.put_function_event_invoke_config(
+        FunctionName="tells", DestinationConfig={"OnSuccess": {"Destination": target}}
+    )
+    client.invoke(FunctionName="tells", InvocationType="Event", Payload=b"{}")
+    (summary,) = wait_for(
+        lambda: summaries(xray, 'edge(id(name: "tells"), id(name: "told"))'), "the trace has both"
+    )
+    found = {(each["name"], each["origin"]): each for each in segments_of(xray, summary["Id"])}
+    caller = found["tells", "AWS::Lambda::Function"]
+    assert found["told", "AWS::Lambda"]["parent_id"] == caller["id"]
+    assert caller["parent_id"] == found["tells", "AWS::Lambda"]["subsegments"][1]["id"]

@@ -88,6 +88,7 @@ async def open_apis(
             authorizer=api.authorizer,
             throttles=Throttles(clock),
             access_logs=AccessLogs(storage.logs),
+            traces=storage.traces,
             clock=clock,
             tasks=storage.tasks,
             outbound=outbound,

@@ -66,6 +66,7 @@ async def open_execution(
                 roles=api.roles,
                 api=api.gateway,
                 logs=storage.logs,
+                traces=storage.traces,
                 tenant_environments_max=settings.invocation.tenant_environments_max,
             )
         )

@@ -10,6 +10,7 @@ from lambent.assembly.api import Api
 from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.garbage import Garbage
+from lambent.assembly.health import start_telemetry
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.status import observe_status, without_names
 from lambent.assembly.storage import Storage
@@ -22,6 +23,7 @@ from lambent.gateway.debug_page import PATH as DEBUG
 from lambent.gateway.debug_page import DebugPage
 from lambent.gateway.environments_page import EnvironmentsPage
 from lambent.gateway.fronts import SMALL_BODY_BYTES_MAX, Front
+from lambent.gateway.metrics_page import MetricsPage
 from lambent.gateway.models import runtime_identifiers
 from lambent.gateway.nodes_page import NodesPage
 from lambent.gateway.schedules_page import SchedulesPage
@@ -64,6 +66,7 @@ def register_invocations(storage: Storage, api: Api, execution: Execution, event
 
 
 def register_admin_api(
+    settings: Settings,
     storage: Storage,
     api: Api,
     execution: Execution,
@@ -75,11 +78,12 @@ def register_admin_api(
     runtimes = privileged.runtimes
     is_isolated = privileged.launcher.tier != "process"
     calls = DebugCalls(execution.invoker, execution.node, is_isolated=is_isolated)
+    health = start_telemetry(settings, storage, execution.node, events.metrics)
     pages = AdminApi(
         api.authorizer,
         QueueOperations(storage.store, storage.payloads, storage.clock),
         MappingOperations(storage.store, events.mappings.statuses),
-        events.metrics,
+        MetricsPage(api.authorizer, events.metrics, health, api.home.account),
         {name: runtimes.hint(name) for name in runtime_identifiers()},
         DebugPage(api.authorizer, calls, control.layers.get_by_arn),
         EnvironmentsPage(api.authorizer, execution.node, privileged.launcher.tier),
@@ -95,11 +99,16 @@ def register_admin_api(
 
 
 async def register_function_urls(
-    storage: Storage, api: Api, execution: Execution, control: Control
+    storage: Storage, api: Api, execution: Execution, control: Control, events: Events
 ) -> FunctionUrls:
     """Register function URLs, by path and by host name."""
     urls = FunctionUrls(
-        control.urls.find, execution.invoker, api.authorizer, storage.clock, storage.tasks
+        control.urls.find,
+        execution.invoker,
+        api.authorizer,
+        storage.clock,
+        storage.tasks,
+        events.metrics,
     )
     await storage.store.follow(urls)
     limit = SYNCHRONOUS_EVENT_BYTES_MAX
@@ -178,6 +187,7 @@ async def open_operator_commands(
         execution.sandboxes,
         storage.store,
         execution.node,
+        storage.metrics,
     )
 
     async def observe_without_names() -> Mapping[str, Any]:

@@ -76,9 +76,10 @@ async def _keep_boxes(
     ends before other nodes have these shares: when the platform is paused, and when it is cut off
     from the database alone."""
     while True:
-        away_s = membership.away_s if membership.is_cut_off and limits.runs_on_shares else 0.0
-        if away_s < FENCED_S:
-            sandboxes.stay(ENDED_S - away_s)
+        if not (membership.is_cut_off and limits.may_run_on_shares):
+            sandboxes.stay(ENDED_S)
+        elif membership.away_s < FENCED_S:
+            sandboxes.stay(ENDED_S - membership.away_s)
         await clock.sleep(_STAYS_S)
 
 

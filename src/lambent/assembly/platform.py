@@ -93,8 +93,8 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         )
         control = await enter(open_control_plane(settings, storage, api, ports))
         register_invocations(storage, api, execution, events)
-        register_admin_api(storage, api, execution, control, events, privileged)
-        urls = await register_function_urls(storage, api, execution, control)
+        register_admin_api(settings, storage, api, execution, control, events, privileged)
+        urls = await register_function_urls(storage, api, execution, control, events)
         await register_hooks(storage, api, events, apis)
         await open_edge(settings, privileged, storage, api, names, execution, apis, urls, runs)
         dispatcher = api.gateway.dispatcher

@@ -14,6 +14,7 @@ from lambent.sandbox.client import Launcher
 from lambent.settings import Settings
 from lambent.store.database import file_of, name_of, url_of
 from lambent.store.store import Store
+from lambent.telemetry.series.store import MetricStore
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -26,6 +27,7 @@ async def observe_status(
     sandboxes: Launcher,
     store: Store,
     node: Node,
+    metrics: MetricStore,
 ) -> dict[str, Any]:
     """A document with stable names. Memory is in MB."""
     began = time.monotonic()
@@ -49,6 +51,7 @@ async def observe_status(
             "starting_or_ending": load.changing,
         },
         "queued_events": queued,
+        "metrics": {"can_be_written": not metrics.is_failing, "lost_points": metrics.lost},
         "memory_mb": {
             "platform": await anyio.to_thread.run_sync(_own_memory_mb),
             "available": load.memory_available_mb,

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import AsyncIterator, Set
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import anyio
 import anyio.abc
@@ -85,6 +86,11 @@ async def open_storage(
         metrics.add_slow_source(logs.embedded.take)
         traces = await enter(open_trace_store(data.state / "traces.db", settings.telemetry, clock))
         otlp = await enter(open_otlp(settings.telemetry, clock))
+        if otlp.is_enabled:
+            # Only then: protobuf takes a few MB.
+            from lambent.telemetry.traces.spans import encode_spans
+
+            traces.export(encode_spans, partial(otlp.send, "/v1/traces"))
         membership = None
         if store.is_shared:
             membership = Membership(store, clock)

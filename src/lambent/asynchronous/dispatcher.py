@@ -137,18 +137,24 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
 
     def _make_reply(self, event: AsyncEvent, request: InvocationRequest) -> Reply:
         def finish(outcome: Outcome, _: RunReport) -> None:
-            self._end(event, request.function, outcome)
+            self._end(event, request.function, outcome, request.trace_id)
 
         return WholeReply(finish)
 
-    def _end(self, event: AsyncEvent, function: FunctionVersion | None, outcome: Outcome) -> None:
+    def _end(
+        self,
+        event: AsyncEvent,
+        function: FunctionVersion | None,
+        outcome: Outcome,
+        trace_id: str = "",
+    ) -> None:
         if isinstance(outcome, Refused) and outcome.reason is Refusal.LOOP:
             self._metrics.add("RecursiveInvocationsDropped", event.key)
         if outcome.is_throttled and outcome.is_retryable and not event.tenant_id:
             self.put_off(event.key, event)
         else:
             # Where a tenant has no room, others of the function may have.
-            ended = AttemptEnded(event, function, outcome)
+            ended = AttemptEnded(event, function, outcome, trace_id)
             self.end(event.key, ended, ran=outcome.has_run)
 
     def conclude(

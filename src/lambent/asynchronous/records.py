@@ -35,15 +35,18 @@ def deliveries_of(
     function: FunctionVersion | None,
     configuration: Mapping[str, Any] | None,
     now: float,
+    trace_id: str = "",
 ) -> list[Delivery]:
     """The deliveries about an event that is over.
 
     `outcome` is that of the last attempt, None if there was none just now; `function` the version
-    it ran; `configuration` the event-invoke configuration of the qualifier.
+    it ran; `configuration` the event-invoke configuration of the qualifier; `trace_id` the header
+    that the function got, empty if it was not called.
     """
     event = over.event
     arn = f"{event.key.arn}:{event.qualifier or LATEST}"
-    trace_id, _ = extend_lineage(event.trace_id, event.key.arn)
+    if not trace_id:
+        trace_id, _ = extend_lineage(event.trace_id, event.key.arn)
 
     def delivery(
         target: str, kind: DeliveryKind, body: bytes, attributes: Mapping[str, str] | None = None

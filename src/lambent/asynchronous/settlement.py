@@ -28,6 +28,8 @@ class AttemptEnded:
     function: FunctionVersion | None
     """The version it ran, or was to run."""
     outcome: Outcome
+    trace_id: str = ""
+    """The trace header that the function got; empty if it was not called."""
 
 
 class Settlement:
@@ -65,7 +67,7 @@ class Settlement:
         if isinstance(step, Retry):
             self.again.append(step)
         else:
-            self._end(step, ended.outcome, ended.function, configuration)
+            self._end(step, ended.outcome, ended.function, configuration, ended.trace_id)
 
     def without_expired(self, events: Iterable[AsyncEvent]) -> Sequence[AsyncEvent]:
         """Claimed events, with the time when they expire; those that have are concluded."""
@@ -97,6 +99,7 @@ class Settlement:
         outcome: Outcome | None,
         function: FunctionVersion | None,
         configuration: Mapping[str, Any] | None,
+        trace_id: str = "",
     ) -> None:
         event = over.event
         self._over.append(event.id)
@@ -105,7 +108,9 @@ class Settlement:
         if over.condition != "Success":
             self.dropped[event.key] += 1
         if over.condition != "FunctionGone":
-            for delivery in deliveries_of(over, outcome, function, configuration, self._now):
+            for delivery in deliveries_of(
+                over, outcome, function, configuration, self._now, trace_id
+            ):
                 self.deliveries.append(dataclasses.replace(delivery, id=next(self._ids)))
 
     def _configuration(self, event: AsyncEvent) -> Mapping[str, Any] | None:

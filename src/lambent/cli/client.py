@@ -89,6 +89,7 @@ def make_client(service: str, endpoint: str, *, timeout_s: float | None = None) 
                 read_timeout=timeout_s or _READ_TIMEOUT_S,
                 proxies={} if parts.hostname in _LOOPBACK else None,
                 s3={"addressing_style": "path"},
+                inject_host_prefix=False,
             ),
         )
     except ValueError as error:

@@ -1,6 +1,5 @@
 """`lambent dev`: a deployment that follows the files, with the logs of its functions."""
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,8 +9,9 @@ from typing import Any, NamedTuple
 from lambent.cli.addresses import functions_of, stack_addresses
 from lambent.cli.bucket import open_bucket
 from lambent.cli.client import open_client
+from lambent.cli.log_lines import LinePrinter
 from lambent.cli.logs import POLL_S, FollowedLog
-from lambent.cli.output import CliError, console, print_error, print_note
+from lambent.cli.output import CliError, print_error, print_note
 from lambent.cli.stack_commands import (
     deploy_template,
     print_addresses,
@@ -21,11 +21,6 @@ from lambent.cli.stack_commands import (
 )
 from lambent.cli.stacks import Stack
 from lambent.cli.watch import Watched, watch
-
-_COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What could change the terminal: a function decides what it logs."""
-_FRAMES = ("START ", "END ", "REPORT ", "INIT_START ")
 
 
 class Deployed(NamedTuple):
@@ -99,32 +94,24 @@ class _Tail:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._logs: dict[str, FollowedLog] = {}
-        self._out = console()
+        self._lines = LinePrinter()
         self._next = 0.0
 
     def follow(self, functions: Sequence[str]) -> None:
         """Print the logs of these functions, from now on or as before."""
         self._logs = {
-            name: self._logs.get(name) or FollowedLog(self._client, name, since_s=0)
+            name: self._logs.get(name)
+            or FollowedLog(self._client, f"/aws/lambda/{name}", since_s=0)
             for name in functions
         }
+        for name in functions:
+            self._lines.expect(name)
 
     def print_new(self) -> None:
         """Print new events, at most twice a second."""
         if time.monotonic() < self._next:
             return
-        for number, log in enumerate(self._logs.values()):
+        for name, log in self._logs.items():
             for event in log.new_events():
-                self._print(log.function, _COLOURS[number % len(_COLOURS)], event)
+                self._lines.print(name, event)
         self._next = time.monotonic() + POLL_S
-
-    def _print(self, function: str, colour: str, event: dict[str, Any]) -> None:
-        from rich.text import Text
-
-        at = time.strftime("%H:%M:%S", time.localtime(event["timestamp"] / 1000))
-        for line in event["message"].rstrip("\n").split("\n"):
-            line = _CONTROLS.sub("�", line)
-            style = "dim" if line.startswith(_FRAMES) else ""
-            style = "red" if "[ERROR]" in line or "\tERROR\t" in line else style
-            name = (f"{function:<{max(map(len, self._logs))}} ", colour)
-            self._out.print(Text.assemble((f"{at} ", "dim"), name, (line, style)))

@@ -1,4 +1,4 @@
-"""`lambent invoke`, `logs`, `functions` and `delete`."""
+"""`lambent invoke`, `functions` and `delete`."""
 
 import sys
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ from lambent.cli.stack_commands import delete_stack
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    for command in (invoke, logs, functions, delete):
+    for command in (invoke, functions, delete):
         app.command()(command)
 
 
@@ -79,40 +79,6 @@ def invoke(
     if answer.function_error:
         print_error(describe_failure(name, answer))
         raise typer.Exit(1)
-
-
-def logs(
-    name: Name,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", metavar=SWITCH, help="Wait for more until Ctrl-C.")
-    ] = False,
-    since: Annotated[str, typer.Option(help="How far back: 30s, 10m, 2h, 1d.")] = "10m",
-    pattern: Annotated[str, typer.Option("--filter", help="CloudWatch Logs filter pattern.")] = "",
-    endpoint: Endpoint = LOCAL,
-    as_json: Json = False,
-) -> None:
-    """Print a function's log."""
-    from lambent.cli.client import open_client
-    from lambent.cli.logs import follow_events, parse_since, read_events
-
-    if follow and as_json:
-        raise UsageError("cannot print one JSON document with --follow: leave out one of the two")
-    since_s = parse_since(since)
-    with open_client("lambda", endpoint) as client:
-        function = client.get_function_configuration(FunctionName=name)["FunctionName"]
-    with open_client("logs", endpoint) as client:
-        if follow:
-            for event in follow_events(client, function, since_s=since_s, pattern=pattern):
-                _print_event(event)
-            return
-        events = list(read_events(client, function, since_s=since_s, pattern=pattern))
-    if as_json:
-        print_json(events)
-    elif not events:
-        print_note(f"nothing logged in the last {since}; --since goes further back")
-    else:
-        for event in events:
-            _print_event(event)
 
 
 def functions(endpoint: Endpoint = LOCAL, as_json: Json = False) -> None:
@@ -169,11 +135,3 @@ def function_row(function: dict[str, Any]) -> dict[str, Any]:
         "code": f"{function['CodeSize']:,} B",
         "modified": function["LastModified"][:19].replace("T", " "),
     }
-
-
-def _print_event(event: dict[str, Any]) -> None:
-    import datetime
-
-    at = datetime.datetime.fromtimestamp(event["timestamp"] / 1000, datetime.UTC)
-    message = event["message"].rstrip("\n")
-    print(f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z {message}", flush=True)

@@ -1,4 +1,4 @@
-"""`lambent logs`: a function's log through the CloudWatch Logs API."""
+"""Reads log groups through the CloudWatch Logs API."""
 
 import re
 import time
@@ -26,28 +26,28 @@ def parse_since(text: str) -> float:
 
 
 def read_events(
-    client: Any, function: str, *, since_s: float, pattern: str
+    client: Any, group: str, *, since_s: float, pattern: str
 ) -> Iterator[dict[str, Any]]:
     """Events of the last `since_s` seconds, oldest first. Raises botocore's errors."""
     start_ms = max(0, int((time.time() - since_s) * 1000))
-    yield from _events(client, function, start_ms, pattern)
+    yield from read_group(client, group, start_ms, pattern)
 
 
 def follow_events(
-    client: Any, function: str, *, since_s: float, pattern: str
+    client: Any, group: str, *, since_s: float, pattern: str
 ) -> Iterator[dict[str, Any]]:
     """The same, then each new event, without end."""
-    log = FollowedLog(client, function, since_s=since_s, pattern=pattern)
+    log = FollowedLog(client, group, since_s=since_s, pattern=pattern)
     while True:
         yield from log.new_events()
         time.sleep(POLL_S)  # noqa: TID251 - a poll of another process, on the wall clock
 
 
 class FollowedLog:
-    """A function's log, from which each event is read once."""
+    """A log group, from which each event is read once."""
 
-    def __init__(self, client: Any, function: str, *, since_s: float, pattern: str = "") -> None:
-        self.function = function
+    def __init__(self, client: Any, group: str, *, since_s: float, pattern: str = "") -> None:
+        self._group = group
         self._client = client
         self._pattern = pattern
         self._start_ms = max(0, int((time.time() - since_s) * 1000))
@@ -55,7 +55,7 @@ class FollowedLog:
 
     def new_events(self) -> Iterator[dict[str, Any]]:
         """Events that were not read before. Raises botocore's errors."""
-        for event in _events(self._client, self.function, self._start_ms, self._pattern):
+        for event in read_group(self._client, self._group, self._start_ms, self._pattern):
             if event["eventId"] not in self._seen:
                 self._seen[event["eventId"]] = event["timestamp"]
                 yield event
@@ -64,14 +64,25 @@ class FollowedLog:
             self._seen = {key: at for key, at in self._seen.items() if at >= self._start_ms}
 
 
-def _events(client: Any, function: str, start_ms: int, pattern: str) -> Iterator[dict[str, Any]]:
-    options = {"filterPattern": pattern} if pattern else {}
+def group_names(client: Any, prefix: str = "") -> list[str]:
+    """The names of all groups. Raises botocore's errors."""
+    options = {"logGroupNamePrefix": prefix} if prefix else {}
+    pages = client.get_paginator("describe_log_groups").paginate(**options)
+    return [group["logGroupName"] for page in pages for group in page["logGroups"]]
+
+
+def read_group(
+    client: Any, group: str, start_ms: int, pattern: str, **options: Any
+) -> Iterator[dict[str, Any]]:
+    """Events of a group from `start_ms` on; none if it does not exist. Raises botocore's errors."""
+    if pattern:
+        options["filterPattern"] = pattern
     token: str | None = None
     while True:
         more = {"nextToken": token} if token else {}
         try:
             page = client.filter_log_events(
-                logGroupName=f"/aws/lambda/{function}", startTime=start_ms, **options, **more
+                logGroupName=group, startTime=start_ms, **options, **more
             )
         except botocore.exceptions.ClientError as error:
             if is_missing(error):

@@ -19,6 +19,8 @@ from lambent.gateway.debug_page import PATH as DEBUG
 from lambent.gateway.debug_page import DebugPage
 from lambent.gateway.environments_page import PATH as ENVIRONMENTS
 from lambent.gateway.environments_page import EnvironmentsPage
+from lambent.gateway.metrics_page import PATH as METRICS
+from lambent.gateway.metrics_page import MetricsPage
 from lambent.gateway.nodes_page import BELOW as NODE
 from lambent.gateway.nodes_page import PATH as NODES
 from lambent.gateway.nodes_page import NodesPage
@@ -31,12 +33,10 @@ from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError, not_found
 from lambent.model.function import FunctionKey
 from lambent.polling.operations import MappingOperations
-from lambent.telemetry.metrics import Metrics
 
 QUEUES = "/_lambent/queues"
 QUEUE = "/_lambent/queues/"
 MAPPINGS = "/_lambent/mappings"
-METRICS = "/_lambent/metrics"
 RUNTIMES = "/_lambent/runtimes"
 PATHS = (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES, ENVIRONMENTS, NODES, NODE, SCHEDULES, DEBUG)
 """Where the gateway must route to `AdminApi.handle`."""
@@ -51,7 +51,7 @@ class AdminApi:
         authorizer: Authorizer,
         queues: QueueOperations,
         mappings: MappingOperations,
-        metrics: Metrics,
+        metrics: MetricsPage,
         runtimes: Mapping[str, str | None],
         debug: DebugPage,
         environments: EnvironmentsPage,
@@ -84,7 +84,7 @@ class AdminApi:
     async def _serve(self, exchange: Exchange, caller: Caller) -> None:
         try:
             if exchange.path == METRICS:
-                await self._show_metrics(exchange, caller)
+                await self._metrics.show(exchange, caller)
             elif exchange.path == MAPPINGS:
                 await self._show_mappings(exchange, caller)
             elif exchange.path == RUNTIMES:
@@ -102,13 +102,6 @@ class AdminApi:
                 await self._show_queues(exchange, caller)
         except ApiError as error:
             refuse(exchange, error)
-
-    async def _show_metrics(self, exchange: Exchange, caller: Caller) -> None:
-        check_method(exchange, "GET")
-        account = caller.principal.account
-        await self._authorizer.check(caller, Access("lambent:GetMetrics", "*", account))
-        headers = [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]
-        exchange.respond(200, headers, self._metrics.render(account))
 
     async def _show_mappings(self, exchange: Exchange, caller: Caller) -> None:
         check_method(exchange, "GET")

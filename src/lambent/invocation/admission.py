@@ -190,6 +190,7 @@ class Admission:
             account.pooled,
             min(counter.running, provisioned),
             provisioned,
+            account.limit - account.pool + account.pooled,
         )
 
     def release(self, counter: RunningCounter) -> None:

@@ -1,7 +1,7 @@
 """This node's shares of limits of concurrency, where several nodes share a database.
 
 A share is raised when a call is short of it: the call waits for one transaction, all others count
-in memory. What a share has beyond its use is given back after a while, or as soon as another node
+in memory. What a share has beyond its use is returned after a while, or as soon as another node
 asks for it. A limit that is exhausted everywhere is remembered for a moment, so that refused calls
 cost no transactions.
 """
@@ -28,13 +28,13 @@ Purse = FunctionKey | Scope
 
 _WAITING_MAX = 10_000
 _ASKS_S = 0.2
-"""How long a call waits for what other nodes give back."""
+"""How long a call waits for what other nodes return."""
 _ROUND_S = 0.03
 _EXHAUSTED_S = 0.1
 """How long calls are refused without a look at the database."""
 _TIDY_S = 1.0
 _IDLE_ROUNDS = 10
-"""Rounds of `tidy` after which a share that is not used is given back."""
+"""Rounds of `tidy` after which a share that is not used is returned."""
 
 
 class SharedLimits:
@@ -85,15 +85,15 @@ class SharedLimits:
                 self.note_asked()
 
     @property
-    def runs_on_shares(self) -> bool:
-        """Whether invocations of functions with a reservation run here."""
-        return any(
-            isinstance(it, FunctionKey) and self._admission.in_use(it) for it in self._shares
-        )
+    def may_run_on_shares(self) -> bool:
+        """Whether invocations of functions with a reservation run here, or may begin."""
+        functions = [purse for purse in self._shares if isinstance(purse, FunctionKey)]
+        count = self._admission
+        return any(count.in_use(key) or count.share_of(key) for key in functions)
 
     async def run(self) -> None:
-        """Raise shares that calls wait for, and give back what is not used, until cancelled. One
-        loop does both: so admission never counts on a share that is being given back."""
+        """Raise shares that calls wait for, and return what is not used, until cancelled. One
+        loop does both: so admission never counts on a share that is being returned."""
         tidies_at = self._clock.monotonic() + _TIDY_S
         while True:
             await wait_at_most(self._clock, self._bell, _ROUND_S if self._waiting else _TIDY_S)
@@ -109,7 +109,7 @@ class SharedLimits:
                 tidies_at = self._clock.monotonic() + _TIDY_S
                 less |= self._unused()
             if less:
-                await self._give_back(less)
+                await self._return(less)
 
     def _fence(self) -> None:
         """While this node is cut off, another may have its shares: count on none, until they are
@@ -184,7 +184,7 @@ class SharedLimits:
             if name_of(purse) in names or self._admission.share_of(purse) < self._shares[purse]
         }
 
-    async def _give_back(self, less: Mapping[Purse, int]) -> None:
+    async def _return(self, less: Mapping[Purse, int]) -> None:
         left = {purse: max(to, self._admission.in_use(purse)) for purse, to in less.items()}
         # Before the database has it, so that no call counts on it meanwhile.
         self._unsure |= left.keys()
@@ -197,7 +197,7 @@ class SharedLimits:
         number = self._membership.number
         by_name = {name_of(purse): share for purse, share in left.items()}
         try:
-            await self._store.transact(lambda tx: tx.shares.give_back(number, by_name))
+            await self._store.transact(lambda tx: tx.shares.lower(number, by_name))
         except StoreUnavailable:
             return
         self._unsure -= left.keys()

@@ -14,7 +14,7 @@ from lambent.kit.clock import Clock
 from lambent.model.function import FunctionKey
 from lambent.model.invocation import InvocationRequest, Outcome, Reply, RunReport
 from lambent.model.traces import TraceContext, new_root, new_segment_id, read_header
-from lambent.telemetry.traces.calls import TracedCall, event_segment_id
+from lambent.telemetry.traces.calls import TracedCall, event_segment_id, without_payload
 from lambent.telemetry.traces.store import TraceStore
 
 
@@ -102,7 +102,7 @@ class CallTrace:
             began_at=self._began_at,
             ended_at=max(self._clock.now(), self._began_at),
             attempt=call.attempt,
-            outcome=outcome,
+            outcome=without_payload(outcome),
             report=report,
         )
         self._traces.record(call.key.scope, traced)

@@ -23,6 +23,8 @@ class Concurrency(NamedTuple):
     """Those of the version that use its provisioned concurrency."""
     provisioned_max: int = 0
     """The version's provisioned concurrency; 0 without any."""
+    claimed: int = 0
+    """Of the account: what runs without concurrency set aside, and all that is set aside."""
 
 
 class InvocationEnded(NamedTuple):

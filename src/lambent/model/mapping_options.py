@@ -56,7 +56,9 @@ class MappingOptions:
     pollers_min: int
     """Requests that wait for messages of a queue even when none come."""
     counts_events: bool
-    """Whether the mapping has metrics of its own."""
+    """Whether the mapping has metrics of its own: numbers of records."""
+    shows_lag: bool
+    """Whether it has metrics of how many records wait."""
 
     @classmethod
     def parse(cls, kind: SourceKind, members: Params) -> "MappingOptions":
@@ -67,6 +69,7 @@ class MappingOptions:
         retries_max = _limit(found.get("MaximumRetryAttempts"))
         if on_failure and retries_max is None:
             retries_max = kind.retries_before_destination
+        groups = (found.get("MetricsConfig") or {}).get("Metrics") or ()
         pollers = found.get("ProvisionedPollerConfig") or {}
         return cls(
             starting_position=found.get("StartingPosition", "TRIM_HORIZON"),
@@ -98,7 +101,8 @@ class MappingOptions:
                 else (found.get("ScalingConfig") or {}).get("MaximumConcurrency")
             ),
             pollers_min=pollers.get("MinimumPollers", 2) if pollers else 1,
-            counts_events="EventCount" in ((found.get("MetricsConfig") or {}).get("Metrics") or ()),
+            counts_events="EventCount" in groups,
+            shows_lag="KafkaMetrics" in groups,
         )
 
 

@@ -37,7 +37,7 @@ from lambent.node.languages.runtimes import RuntimeMissing, Runtimes
 from lambent.node.pools.memory import HostMemory
 from lambent.node.pools.scheduler import Scheduler
 from lambent.node.pools.settings import SchedulingSettings
-from lambent.node.ports import ApiEndpoint, CredentialSource, LogSink, PackageStore
+from lambent.node.ports import ApiEndpoint, CredentialSource, LogSink, PackageStore, TraceSink
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import Sandboxes
 
@@ -205,6 +205,7 @@ async def open_node(
     roles: CredentialSource,
     api: ApiEndpoint,
     logs: LogSink,
+    traces: TraceSink | None = None,
     tenant_environments_max: int,
 ) -> AsyncIterator[LocalNode]:
     """Open the node of this machine. On exit every environment ends."""
@@ -226,6 +227,7 @@ async def open_node(
             roles=roles,
             starts=Turns(settings.starts_at_once, settings.start_wait_s, clock),
             snapshots=snapshots,
+            traces=traces,
             tasks=upkeep,
         )
         async with anyio.create_task_group() as tasks:

@@ -1,7 +1,7 @@
 """What a node needs from the rest of the platform.
 
 A node knows no database and no other room of the platform; it reaches the rest only through these
-four ports.
+five ports.
 """
 
 import socket
@@ -9,9 +9,10 @@ from collections.abc import Callable, Set
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from lambent.model.arn import AccountId, Region
+from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionVersion
+from lambent.telemetry.traces.store import Recorded
 
 
 class PackageStore(Protocol):
@@ -48,6 +49,14 @@ class ApiEndpoint(Protocol):
     ) -> AbstractAsyncContextManager[TakeOver]:
         """Serve a listening socket for as long as the context lasts, and connections that the
         result receives. Connections to the socket that `admits` denies are refused."""
+        ...
+
+
+class TraceSink(Protocol):
+    """The trace store, for what functions send."""
+
+    def record(self, scope: Scope, recorded: Recorded) -> bool:
+        """Keep it for an account and Region; returns whether there is room. Never waits."""
         ...
 
 

@@ -1,6 +1,7 @@
 """The state of a mapping's polling, for the admin API, metrics and the mapping's own members."""
 
 from collections import deque
+from collections.abc import Sequence
 
 from lambent.kit.clock import Clock
 from lambent.model.mapping import EventSourceMapping
@@ -23,6 +24,8 @@ class Status:
         self._recent: deque[tuple[float, int]] = deque()
         """Records by second."""
         self._started = clock.monotonic()
+        self._lags_noted = float("-inf")
+        """The monotonic second in which lags were recorded last."""
         self.result: str | None = None
         """The LastProcessingResult. None until something happens."""
         self.reason = ""
@@ -56,6 +59,19 @@ class Status:
         self.iterator_age_ms = max(self._clock.now() - arrived_at, 0.0) * 1000
         if self._mapping.kind.has_iterator_age:
             self._metrics.add("IteratorAge", self._mapping.function_key, self.iterator_age_ms)
+
+    def note_lags(self, lags: Sequence[int]) -> None:
+        """How many records wait in each partition of a topic."""
+        self.waiting = sum(lags)
+        second = self._clock.monotonic() // 1
+        if not lags or second == self._lags_noted:
+            return
+        self._lags_noted = second
+        key = self._mapping.function_key
+        self._metrics.add("OffsetLag", key, max(lags))
+        if self._mapping.options.shows_lag:
+            self._metrics.add("MaxOffsetLag", key, max(lags), mapping=self._mapping.uuid)
+            self._metrics.add("SumOffsetLag", key, self.waiting, mapping=self._mapping.uuid)
 
     def note_call(self, *, has_failed: bool) -> None:
         """A call of the function has ended."""

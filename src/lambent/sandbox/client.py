@@ -237,6 +237,15 @@ class LauncherBox:
         found = self._sockets.get("resolver_udp"), self._sockets.get("resolver_tcp")
         return None if found[0] is None or found[1] is None else (found[0], found[1])
 
+    @property
+    def trace_daemon(self) -> socket.socket | None:
+        """Where programs in the box send traces to."""
+        return self._sockets.get("trace_daemon")
+
+    def admits_sender(self, listener: socket.socket, sender: tuple[str, int]) -> bool:
+        """Whether the sender of a datagram is in the box."""
+        return self._user is None or peers.user_of_socket(sender) == self._user
+
     def admits(self, connection: socket.socket) -> bool:
         """Whether the client that has connected to a listener of the box is in the box."""
         return self._user is None or peers.user_of(connection) == self._user

@@ -44,13 +44,13 @@ class Allowance:
         self._left = at_once
         self._at = now
 
-    def take(self, now: float) -> bool:
-        """Use one token, if there is one at `now`, in seconds."""
+    def take(self, now: float, count: float = 1.0) -> bool:
+        """Use tokens, if there are so many at `now`, in seconds."""
         self._left = min(self._at_once, self._left + (now - self._at) * self._per_s)
         self._at = now
-        if self._left < 1:
+        if self._left < count:
             return False
-        self._left -= 1
+        self._left -= count
         return True
 
 

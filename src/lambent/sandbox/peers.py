@@ -1,5 +1,5 @@
-"""The user at the other end of a loopback connection, where no namespace separates environments:
-looked up in `/proc`."""
+"""The user at the other end of a loopback connection, or who sent a datagram, where no namespace
+separates environments: looked up in `/proc`."""
 
 import re
 import socket
@@ -17,6 +17,19 @@ def user_of(connection: socket.socket) -> int | None:
         return None
     found = re.search(rf"^ *\d+: {theirs} {ours} (?:\S+ ){{4}} *(\d+)", table, re.MULTILINE)
     return int(found[1]) if found is not None else None
+
+
+def user_of_socket(address: tuple[str, int]) -> int | None:
+    """Return the user who has a UDP socket of this host with a port, bound to an address or to
+    all; None if that is unknown: it may be closed."""
+    host, port = _spell(address).split(":")
+    try:
+        table = Path("/proc/net/udp").read_text()
+    except OSError:
+        return None
+    pattern = rf"^ *\d+: (?:{host}|00000000):{port} (?:\S+ ){{5}} *(\d+)"
+    users = set(re.findall(pattern, table, re.MULTILINE))
+    return int(users.pop()) if len(users) == 1 else None
 
 
 def _spell(address: tuple[str, int]) -> str:

@@ -160,6 +160,16 @@ class Box(Protocol):
         is the host's."""
         ...
 
+    @property
+    def trace_daemon(self) -> socket.socket | None:
+        """A UDP socket, bound to 127.0.0.1:2000 inside the box: where programs send traces to. None
+        if there is none."""
+        ...
+
+    def admits_sender(self, listener: socket.socket, sender: tuple[str, int]) -> bool:
+        """Whether a datagram that a UDP socket of the box has received is from inside it."""
+        ...
+
     def admits(self, connection: socket.socket) -> bool:
         """Whether a connection that a listener of the box has accepted is from inside it."""
         ...

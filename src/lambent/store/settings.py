@@ -15,8 +15,8 @@ class StoreSettings:
 
     shared: bool = False
     """Whether other platforms with this setting may use the same PostgreSQL database at the same
-    time: together they are one platform (docs/nodes.md). Default: false. Each counts concurrency by
-    itself. All need the same packages: see `blobs_dir` and `blobs_url`."""
+    time: together they are one platform (docs/nodes.md). Default: false. All need the same
+    packages: see `blobs_dir` and `blobs_url`."""
 
     node_url: str = ""
     """URL at which other nodes reach this one, such as `http://10.0.0.1:5262`. Default: empty,

@@ -45,7 +45,7 @@ class ShareRows:
             self._connection.exec_driver_sql(f"NOTIFY {CHANNEL}, '{node}'")
         return granted
 
-    def give_back(self, node: int, shares: Mapping[str, int]) -> None:
+    def lower(self, node: int, shares: Mapping[str, int]) -> None:
         """Lower a node's shares to these numbers, by purse. Purses are locked in one order."""
         for purse in sorted(shares):
             self._lock(purse)

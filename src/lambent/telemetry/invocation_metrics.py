@@ -6,6 +6,7 @@ version or alias that was called), and for an alias also by the version that ran
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from lambent.model.function import LATEST, FunctionKey
 from lambent.model.invocation import OutcomeKind
 from lambent.model.invocation_ended import Concurrency, InvocationEnded
+from lambent.telemetry.exposition import Call
 from lambent.telemetry.metrics import NAMESPACE, Metrics, unit_of
 from lambent.telemetry.series.database import Point
 from lambent.telemetry.series.distribution import Distribution
@@ -21,6 +23,7 @@ from lambent.telemetry.series.keys import Dimensions, MetricKey
 _COUNTED = {"Invocations": "invocations", "Errors": "errors", "Throttles": "throttles"}
 _NOT_RUN = frozenset({OutcomeKind.THROTTLED, OutcomeKind.REFUSED})
 _FAILED = frozenset({OutcomeKind.FUNCTION_FAILED, OutcomeKind.TIMED_OUT, OutcomeKind.CRASHED})
+_TRACE = re.compile(r"Root=1-([0-9a-f]{8})-([0-9a-f]{24})")
 _NOTED_MAX = 500
 """Calls that wait to be counted, which then takes half a millisecond."""
 
@@ -39,8 +42,10 @@ class _Totals:
 
     __slots__ = (
         "duration",
+        "durations_ms",
         "errors",
         "invocations",
+        "last",
         "peak",
         "provisioned",
         "spillover",
@@ -53,6 +58,8 @@ class _Totals:
         """Calls of a version with provisioned concurrency: on it, and beyond it."""
         self.duration = Distribution()
         """In milliseconds."""
+        self.durations_ms: list[float] = []
+        self.last: InvocationEnded | None = None
         self.peak = Concurrency()
 
     def add(self, ended: Sequence[InvocationEnded]) -> None:
@@ -62,7 +69,10 @@ class _Totals:
         if len(ran) < len(ended):
             self.throttles += sum(call.outcome is OutcomeKind.THROTTLED for call in ended)
         self.errors += len([None for call in ran if call.outcome in _FAILED])
-        self.duration.add_all([call.duration_s * 1000 for call in ran])
+        durations_ms = [call.duration_s * 1000 for call in ran]
+        self.duration.add_all(durations_ms)
+        self.durations_ms += durations_ms
+        self.last = ran[-1] if ran else self.last
         for now in {call.concurrency for call in ran}:
             self.peak = Concurrency(*map(max, now, self.peak))
         if self.peak.provisioned_max:
@@ -113,8 +123,20 @@ class InvocationMetrics:
         for name, attribute in _COUNTED.items():
             number = getattr(totals, attribute)
             self._metrics.add_up(name, key, number, count=number)
-        duration = totals.duration
-        self._metrics.add_up("Duration", key, duration.sum, count=int(duration.count))
+        if totals.durations_ms:
+            last = totals.last
+            call = None if last is None else _exemplar(last)
+            self._metrics.add_durations(key, totals.durations_ms, call)
+
+
+def _exemplar(ended: InvocationEnded) -> Call:
+    trace = _TRACE.match(ended.trace_id)
+    return Call(
+        ended.request_id,
+        trace[1] + trace[2] if trace else "",
+        ended.duration_s * 1000,
+        ended.started_at,
+    )
 
 
 def _points(called: _Called, totals: _Totals) -> Iterator[tuple[Dimensions, str, Distribution]]:
@@ -131,6 +153,7 @@ def _points(called: _Called, totals: _Totals) -> Iterator[tuple[Dimensions, str,
     if totals.invocations:
         yield (), "ConcurrentExecutions", _value(totals.peak.account)
         yield (), "UnreservedConcurrentExecutions", _value(totals.peak.unreserved)
+        yield (), "ClaimedAccountConcurrency", _value(totals.peak.claimed)
         for chosen in (of_function, (*of_function, ("Resource", name))):
             yield chosen, "ConcurrentExecutions", _value(totals.peak.function)
     if totals.peak.provisioned_max:

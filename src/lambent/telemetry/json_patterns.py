@@ -35,7 +35,7 @@ Select = Callable[[Any], Any]
 
 def compile_json(text: str, pattern: str) -> Callable[[str], bool]:
     """What is between the braces. Raises `InvalidParameterException`."""
-    holds = compile_conditions(text, pattern, lambda one: _compile_condition(one, pattern))
+    holds = compile_conditions(text, pattern, lambda text: _compile_condition(text, pattern))
 
     def matches(message: str) -> bool:
         document = parse(message)

@@ -170,8 +170,10 @@ class Writer:
         self._buffered_bytes += len(encoded)
         self._youngest_ms = max(self._youngest_ms, events[-1][0])
         tap = self._store.taps.get((self._scope, self._group))
-        if tap is not None:
-            for at_ms, message in events:
+        for at_ms, message in events:
+            if message.endswith(b"}") and MARK in message:
+                self._store.embedded.note(self._account_and_region, at_ms, message)
+            if tap is not None:
                 tap.add(self._stream, at_ms, message)
 
     @property

@@ -24,8 +24,8 @@ from lambent.telemetry.series.store import MetricStore
 Query = Mapping[str, Any]
 """`MetricDataQuery` of the API."""
 
-_FOUND_MAX = 100
-"""The most time series that one `SEARCH` returns, as in CloudWatch."""
+_FOUND_MAX = 500
+"""The most time series that one `SEARCH` returns; CloudWatch returns 100."""
 _LISTED_MAX = 10_000
 _READ_MAX = 1_000_000
 """The most periods that the metrics of a request may have together."""

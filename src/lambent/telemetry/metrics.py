@@ -3,12 +3,13 @@ time for CloudWatch's API.
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 """
 
-import re
+import dataclasses
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 
 from lambent.model.arn import AccountId
 from lambent.model.function import FunctionKey
+from lambent.telemetry.exposition import Call, Durations, Sums
 from lambent.telemetry.series.database import Point
 from lambent.telemetry.series.distribution import Distribution
 from lambent.telemetry.series.keys import Dimensions, MetricKey
@@ -19,7 +20,7 @@ _FUNCTIONS_MAX = 10_000
 NAMESPACE = "AWS/Lambda"
 _NOTED_MAX = 500
 """Values that wait to be counted."""
-_MILLISECONDS = frozenset({"Duration", "IteratorAge", "AsyncEventAge"})
+_MILLISECONDS = frozenset({"Duration", "IteratorAge", "AsyncEventAge", "UrlRequestLatency"})
 
 
 _Noted = tuple[str, FunctionKey, str, int]
@@ -42,6 +43,7 @@ class Metrics:
         self._of: OrderedDict[tuple[FunctionKey, str], dict[str, tuple[int, float]]]
         self._of = OrderedDict()
         """By function, and by mapping if it belongs to one."""
+        self._durations: OrderedDict[FunctionKey, Durations] = OrderedDict()
         self._noted: defaultdict[_Noted, list[float]] = defaultdict(list)
         """Single values that wait to be counted."""
         self._noted_count = 0
@@ -101,23 +103,39 @@ class Metrics:
         known_count, known_sum = metrics.get(name, (0, 0.0))
         metrics[name] = known_count + count, known_sum + value
 
-    def render(self, account: AccountId) -> bytes:
-        """Return the metrics of one account as text for Prometheus:
-        `lambent_async_events_received_sum` and `…_count` of `AsyncEventsReceived`; ages are in
-        milliseconds."""
+    def add_durations(
+        self, key: FunctionKey, durations_ms: Sequence[float], last: Call | None
+    ) -> None:
+        """Add to the durations of a function's calls since the platform started."""
+        durations = self._durations.get(key)
+        if durations is None:
+            durations = self._durations[key] = Durations()
+            if len(self._durations) > _FUNCTIONS_MAX:
+                self._durations.popitem(last=False)
+        else:
+            self._durations.move_to_end(key)
+        durations.add(durations_ms)
+        durations.last = last or durations.last
+
+    def sums(self, account: AccountId | None = None) -> Sequence[Sums]:
+        """What was counted since the platform started, of one account or of all."""
         self._count()
-        lines: dict[str, list[str]] = {}
-        for (key, mapping), metrics in self._of.items():
-            if key.account != account:
-                continue
-            of = f',mapping="{mapping}"' if mapping else ""
-            labels = f'{{region="{key.region}",function="{key.name}"{of}}}'
-            for name, (count, total) in metrics.items():
-                series = lines.setdefault(_series(name), [])
-                series.append(f"{_series(name)}_sum{labels} {total:.15g}")
-                series.append(f"{_series(name)}_count{labels} {count}")
-        text = [line for name in sorted(lines) for line in (f"# TYPE {name} summary", *lines[name])]
-        return "".join(f"{line}\n" for line in text).encode()
+        found = [
+            Sums(key, mapping, dict(values), None)
+            for (key, mapping), values in self._of.items()
+            if account in (None, key.account)
+        ]
+        found += [
+            Sums(key, "", {}, dataclasses.replace(durations, counts=[*durations.counts]))
+            for key, durations in self._durations.items()
+            if account in (None, key.account)
+        ]
+        return found
+
+    async def settle(self) -> None:
+        """Count what has ended so far."""
+        if self._store is not None:
+            await self._store.write()
 
 
 def _metrics(name: str, key: FunctionKey, mapping: str) -> Sequence[MetricKey]:
@@ -127,7 +145,3 @@ def _metrics(name: str, key: FunctionKey, mapping: str) -> Sequence[MetricKey]:
         MetricKey(key.scope, NAMESPACE, name, dimensions, unit_of(name))
         for dimensions in ((of_mapping,) if mapping else ((), of_function))
     ]
-
-
-def _series(name: str) -> str:
-    return "lambent" + re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name)

@@ -76,7 +76,7 @@ def compile_value(pattern: str, selector: str) -> ValueOf:
 
 
 def _checked(pattern: str) -> str:
-    """The pattern, of whatever kind, without spaces around it."""
+    """The pattern without spaces around it. Raises `InvalidParameterException`."""
     text = pattern.strip()
     is_open = (text.startswith("{") and not text.endswith("}")) or (
         text.startswith("[") and not text.endswith("]")

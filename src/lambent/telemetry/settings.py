@@ -33,8 +33,13 @@ class TelemetrySettings:
     """Days for which traces are kept."""
     traces_mb: int = 256
     """Maximum MB of traces on disk; the oldest are deleted first."""
+    insights_every_s: float = 60.0
+    """Seconds between two looks at what environments use (`LambdaInsights`). Default: 60; 0 records
+    nothing of it."""
     otlp_endpoint: str = ""
     """URL of an OpenTelemetry collector that takes OTLP over HTTP in protobuf, without the path of
     a signal: `http://127.0.0.1:4318`. Default: empty, nothing is sent."""
+    otlp_metrics_every_s: float = 60.0
+    """Seconds between two exports of metrics to the collector. Default: 60."""
     otlp_headers: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     """Headers of requests to the collector, such as its token. Default: none."""

@@ -28,7 +28,8 @@ from lambent.model.function_url import PATH_PREFIX, FunctionUrl
 from lambent.model.invocation import InvocationKind
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.principal import ANONYMOUS
-from lambent.model.traces import trace_id_of
+from lambent.model.traces import trace_id_of_request
+from lambent.telemetry.metrics import Metrics
 from lambent.triggers.cors import is_preflight, preflight_headers
 from lambent.triggers.url_event import UrlRequest, make_event
 from lambent.triggers.url_reply import FORBIDDEN, UrlReply, fail, refuse, refuse_error
@@ -59,8 +60,10 @@ class FunctionUrls:
         authorizer: Authorizer,
         clock: Clock,
         tasks: anyio.abc.TaskGroup,
+        metrics: Metrics,
     ) -> None:
         self._find = find
+        self._metrics = metrics
         self._invoker = invoker
         self._authorizer = authorizer
         self._clock = clock
@@ -119,7 +122,7 @@ class FunctionUrls:
             call = _call(request, make_event(request, self._clock.now()))
             return self._invoker.begin(call, lambda _: UrlReply(request, self._tasks))
         except ApiError as error:
-            refuse_error(exchange, url, error)
+            self._note(url, self._clock.monotonic(), refuse_error(exchange, url, error))
             return True
 
     async def _handle_slowly(
@@ -142,7 +145,15 @@ class FunctionUrls:
                 call = _call(request, await computed(make_event, request, self._clock.now()))
                 await self._invoker.start(call, lambda _: UrlReply(request, self._tasks))
         except ApiError as error:
-            refuse_error(exchange, url, error)
+            self._note(url, self._clock.monotonic(), refuse_error(exchange, url, error))
+
+    def _note(self, url: FunctionUrl, began: float, status: int) -> None:
+        """Count a response to a request that came at a monotonic time."""
+        add, key = self._metrics.add, url.key
+        add("UrlRequestCount", key)
+        if status >= 400:
+            add("Url5xxCount" if status >= 500 else "Url4xxCount", key)
+        add("UrlRequestLatency", key, (self._clock.monotonic() - began) * 1000)
 
     async def _look_up(self, url_id: str) -> FunctionUrl | None:
         changes = self._changes
@@ -206,8 +217,11 @@ class FunctionUrls:
             path=path,
             domain=headers.get("host", "").partition(":")[0],
             request_id=new_request_id(),
-            trace_id=trace_id_of(headers.get("x-amzn-trace-id")),
+            trace_id=trace_id_of_request(
+                headers.get("x-amzn-trace-id"), headers.get("traceparent")
+            ),
             caller=None if caller.principal is ANONYMOUS else caller,
+            note=partial(self._note, url, self._clock.monotonic()),
         )
 
 

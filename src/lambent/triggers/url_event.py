@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 
 import base64
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -32,6 +32,8 @@ class UrlRequest:
     trace_id: str
     caller: Caller | None
     """Who signed it, if the URL asks for a signature."""
+    note: Callable[[int], None]
+    """Counts the response, by its status."""
 
 
 def make_event(request: UrlRequest, now: float) -> bytes:

@@ -63,6 +63,7 @@ class UrlReply:
         except Exception as error:
             logger.exception("cannot respond to a request to %s", self._request.url.arn)
             fail(self._request.exchange, error)
+            self._request.note(500)
 
     def _finish(self, outcome: Outcome) -> None:
         request, stream = self._request, self._stream
@@ -86,7 +87,7 @@ class UrlReply:
             case FunctionFailed() | Crashed():
                 _respond(request, FAILED)
             case Refused(error):
-                refuse_error(request.exchange, request.url, error)
+                request.note(refuse_error(request.exchange, request.url, error))
             case _:
                 assert_never(outcome)
 
@@ -98,11 +99,13 @@ async def _respond_large(request: UrlRequest, result: bytes) -> None:
 
 def _respond(request: UrlRequest, response: UrlResponse) -> None:
     _send(request.exchange, response.status, _headers(request, response), response.body)
+    request.note(response.status)
 
 
 def _start(request: UrlRequest, response: UrlResponse) -> None:
     """Begin a response in chunks, the first of which is the body of `response`."""
     request.exchange.start(response.status, _headers(request, response))
+    request.note(response.status)
 
 
 def _headers(request: UrlRequest, response: UrlResponse) -> list[tuple[str, str]]:
@@ -118,14 +121,17 @@ def fail(exchange: Exchange, _: Exception) -> None:
     refuse(exchange, 500, "Internal Server Error")
 
 
-def refuse_error(exchange: Exchange, url: FunctionUrl | None, error: ApiError) -> None:
-    """Respond with an error of the platform; `url` is None if it is not known."""
+def refuse_error(exchange: Exchange, url: FunctionUrl | None, error: ApiError) -> int:
+    """Respond with an error of the platform and return the status; `url` is None if it is not
+    known."""
     cors = None if url is None else url.cors
+    status = error.status if error.status in (403, 413, 429, 503) else FAILED.status
     match error.status:
         case 403:
             message = FORBIDDEN if error.code == "AccessDeniedException" else error.message
             refuse(exchange, 403, message, cors)
         case 404:
+            status = 403
             refuse(exchange, 403, None, cors)
         case 413:
             refuse(exchange, 413, error.message)
@@ -135,6 +141,7 @@ def refuse_error(exchange: Exchange, url: FunctionUrl | None, error: ApiError) -
             refuse(exchange, 503, "Service Unavailable", cors)
         case _:
             _send(exchange, FAILED.status, FAILED.headers, FAILED.body)
+    return status
 
 
 def refuse(

@@ -317,7 +317,7 @@ def test_stage_settings(apis: Any, api: Any) -> None:
     )
     assert promoted["deploymentId"] == second
     assert "canarySettings" not in promoted
-    for path in ("/cacheClusterEnabled", "/tracingEnabled", "/*/*/metrics/enabled"):
+    for path in ("/cacheClusterEnabled", "/*/*/metrics/enabled"):
         code, text, _ = refusal(apis.update_stage, **at, patchOperations=replace(path, "true"))
         assert code == "BadRequestException"
         assert text.startswith("Lambent does not support")

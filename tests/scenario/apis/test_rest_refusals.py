@@ -63,7 +63,6 @@ def test_integrations(apis: Any, method: dict[str, str], params: dict[str, Any])
     [
         ("/cacheClusterEnabled", "true"),
         ("/cacheClusterSize", "0.5"),
-        ("/tracingEnabled", "true"),
         ("/clientCertificateId", "abc123"),
         ("/webAclArn", "arn:aws:wafv2:us-east-1:000000000000:regional/webacl/a/b"),
         ("/*/*/metrics/enabled", "true"),
@@ -101,8 +100,6 @@ def test_apis_and_others(apis: Any, method: dict[str, str]) -> None:
     )
     check(apis.create_vpc_link, name="a", targetArns=["arn:aws:x"])
     check(apis.generate_client_certificate)
-    for size in ("cacheClusterSize", "tracingEnabled"):
-        given = {"cacheClusterSize": {"cacheClusterEnabled": True, "cacheClusterSize": "0.5"}}
-        params = given.get(size, {size: True})
-        deployment = apis.get_stage(restApiId=id, stageName="dev")["deploymentId"]
-        check(apis.create_stage, restApiId=id, stageName="other", deploymentId=deployment, **params)
+    cached = {"cacheClusterEnabled": True, "cacheClusterSize": "0.5"}
+    deployment = apis.get_stage(restApiId=id, stageName="dev")["deploymentId"]
+    check(apis.create_stage, restApiId=id, stageName="other", deploymentId=deployment, **cached)

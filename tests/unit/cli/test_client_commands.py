@@ -262,7 +262,7 @@ def test_since() -> None:
 def test_all_pages_of_a_log_are_read() -> None:
     """The filter pattern is passed on."""
     client = FakeLogs([("a", 1), ("b", 2), ("c", 3)])
-    events = list(read_events(client, "hello", since_s=60, pattern="ERROR"))
+    events = list(read_events(client, "/aws/lambda/hello", since_s=60, pattern="ERROR"))
     assert [event["eventId"] for event in events] == ["a", "b", "c"]
     assert client.looks[0]["filterPattern"] == "ERROR"
     assert client.looks[0]["logGroupName"] == "/aws/lambda/hello"
@@ -271,5 +271,5 @@ def test_all_pages_of_a_log_are_read() -> None:
 def test_following_shows_each_event_once() -> None:
     """Also those that appear later with an earlier time, as streams do."""
     client = FakeLogs([("a", 50_000), ("b", 50_001)], [("late", 49_999), ("c", 70_000)])
-    following = follow_events(client, "hello", since_s=10**10, pattern="")
+    following = follow_events(client, "/aws/lambda/hello", since_s=10**10, pattern="")
     assert [next(following)["eventId"] for _ in range(4)] == ["a", "b", "late", "c"]

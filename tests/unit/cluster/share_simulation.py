@@ -170,9 +170,11 @@ class World:
         away_s = self.now - node.contact_at
         if node.is_fenced(self.now) and self.rules.fences:
             node.usable = 0
-        counts_away = away_s if node.is_cut_off(self.now) and node.ends else 0.0
-        if counts_away < shares.FENCED_S:
-            node.stays_until = self.now + shares.ENDED_S - counts_away
+        may_run = node.ends or node.usable
+        if not (node.is_cut_off(self.now) and may_run):
+            node.stays_until = self.now + shares.ENDED_S
+        elif away_s < shares.FENCED_S:
+            node.stays_until = self.now + shares.ENDED_S - away_s
         for _ in range(self.random.randrange(3)):
             self.call(node)
         if node.reaches_database(self.database, self.now) and self.random.random() < 0.3:

@@ -270,7 +270,7 @@ def test_every_call_is_one_fact() -> None:
         memory_mb=128,
         memory_used_mb=40,
         is_provisioned=False,
-        concurrency=Concurrency(2, 2, 2, 0, 0),
+        concurrency=Concurrency(2, 2, 2, 0, 0, 2),
     )
     assert (facts[1].error_type, facts[1].concurrency.function) == ("ValueError", 1)
     assert (facts[2].kind, facts[2].error_type) == (

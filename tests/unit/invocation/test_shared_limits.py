@@ -110,7 +110,7 @@ async def shares(store: Store, purse: Any = KEY) -> dict[int, int]:
 
 async def test_a_reservation_is_shared_out(tmp_path: Path, shared: StoreSettings) -> None:
     """Two nodes together run as many as are reserved, wherever the calls come in: what one does not
-    use it gives back when the other one needs it."""
+    use it returns when the other one needs it."""
     async with counting(shared, tmp_path / "one") as one, counting(shared, tmp_path / "two") as two:
         await one.running.store.transact(lambda tx: tx.functions.create(version()))
         await reserve(one.running.store, 10)

@@ -6,7 +6,9 @@ import pytest
 
 from lambent.sandbox.launcher.process_directories import ProcessDirectories, names_fixed_paths
 
-PLACES = ProcessDirectories(root="/d/v1", runtime_api="127.9.9.9:1", endpoint="127.9.9.9:2")
+PLACES = ProcessDirectories(
+    root="/d/v1", runtime_api="127.9.9.9:1", endpoint="127.9.9.9:2", trace_daemon="127.9.9.9:3"
+)
 
 
 @pytest.mark.parametrize(

@@ -143,3 +143,15 @@ async def test_the_policy_of_the_function_decides(service: str, source: str, cal
         assert await call(strict(load=load), OWN) == is_allowed
         assert await call(relaxed(load), OF_OTHER) == is_allowed
         assert await call(relaxed(load), OWN)
+
+
+@pytest.mark.parametrize("service", ["s3", "s3-object-lambda", "events"])
+async def test_a_caller_without_a_name_calls_nothing(service: str) -> None:
+    """On a strict platform: S3 Object Lambda of the emulator does not say for whom it calls."""
+
+    async def load(_: str) -> ResourcePolicy:
+        return allowing(f"{service}.amazonaws.com")
+
+    call = _emulated("", "", "RequestResponse")
+    assert not await call(strict(load=load), OWN)
+    assert await call(relaxed(load), OWN)

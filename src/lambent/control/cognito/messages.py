@@ -45,6 +45,10 @@ class Messages:
                 "Lambent sends no text messages: a CustomSMSSender function of the pool does.",
             )
 
+    async def pretend(self, pool: Pool) -> None:
+        """What `send` asks others for, for a name that no user has."""
+        await self._senders.pretend(pool)
+
     async def send(
         self,
         pool: Pool,

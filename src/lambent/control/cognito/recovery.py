@@ -49,6 +49,7 @@ class Recovery:
         self._clock = clock
         self._users = users
         self._codes = codes
+        self._messages = messages
         self._sending = CodeSending(users, codes, messages)
         self._attempts = attempts
         self._sign_up = sign_up
@@ -66,9 +67,11 @@ class Recovery:
         if user is None:
             if not client.hides_users:
                 raise user_not_found("Username/client id combination not found.")
+            await self._messages.pretend(pool)
             await self._users.pretend()
             return {"CodeDeliveryDetails": pretended(pool, name)}
         if client.hides_users and _fault(pool, user) is not None:
+            await self._messages.pretend(pool)
             await self._users.pretend()
             return {"CodeDeliveryDetails": pretended(pool, name)}
         return {"CodeDeliveryDetails": await self.send(pool, user, params, client)}

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custo
 """
 
 import base64
+import contextlib
 import html
 from collections.abc import Mapping
 
@@ -73,6 +74,15 @@ class Senders:
             await self._queue(pool, pool.body["LambdaConfig"][name]["LambdaArn"], event)
         except FunctionUnusable as error:
             raise uncallable(name, error) from None
+
+    async def pretend(self, pool: Pool) -> None:
+        """Ask for a data key, as for a message that is sent: a name that no user has takes as
+        long."""
+        if self.has(pool, EMAIL):
+            with contextlib.suppress(KeyUnusable):
+                await self._make_key(
+                    pool.root.scope, pool.body["LambdaConfig"][KEY], {"userpool-id": pool.id}
+                )
 
     async def check_key(self, scope: Scope, config: Params) -> None:
         """Raise `InvalidParameterException` unless the key of a pool's functions is usable."""

@@ -85,6 +85,7 @@ class SignUp:
         self._attempts.note_sending(pool.id, pool.folded(name), CONFIRM, address)
         if user is None or user.document["status"] != UNCONFIRMED:
             if client.hides_users:
+                await self._messages.pretend(pool)
                 await self._users.pretend()
                 return {"CodeDeliveryDetails": pretended(pool, name)}
             if user is None:

@@ -4,8 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lambent.control.lex.dialog import Dialog, HookUnusable, Step
+from lambent.control.lex.dialog import Dialog
 from lambent.control.lex.ports import CallHook, HookFailed
+from lambent.control.lex.steps import HookUnusable, Step
 from lambent.model.arn import Scope
 from lambent.model.lex.hook_documents import HookResponse, ResponseInvalid, parse_response
 from lambent.model.lex.understood import Understood

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from lambent.control.lex.aliases import function_of, is_enabled
 from lambent.control.lex.code_hooks import CodeHooks, Talk, interpretations
-from lambent.control.lex.dialog import CONTINUE, END, Dialog, HookUnusable, Step
+from lambent.control.lex.dialog import Dialog
 from lambent.control.lex.hearing import hear
 from lambent.control.lex.locales import Locales, require_version, runnable
 from lambent.control.lex.naming import (
@@ -25,6 +25,7 @@ from lambent.control.lex.naming import (
     root_of,
 )
 from lambent.control.lex.ports import Heard, HookFailed, Understand
+from lambent.control.lex.steps import CONTINUE, END, HookUnusable, Step
 from lambent.kit.clock import Clock
 from lambent.kit.ids import new_request_id
 from lambent.model.arn import Scope
@@ -94,7 +95,7 @@ class Conversations:
             return await self._end(opened, dialog, heard)
 
     async def put_session(self, scope: Scope, params: Params) -> Params:
-        """PutSession: begin a conversation anew, in a state. Returns what RecognizeText does."""
+        """PutSession: begin a conversation in a state. Returns what RecognizeText does."""
         with self._alone(scope, params) as key:
             opened = await self._open(key)
             compiled = await self._locales.compiled(opened.runs)

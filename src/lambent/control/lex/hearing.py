@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from lambent.control.lex.dialog import (
+from lambent.control.lex.dialog import Dialog
+from lambent.control.lex.ports import Heard
+from lambent.control.lex.steps import (
     CAPTURE,
     CONFIRMATION,
     CONTINUE,
     DECLINATION,
     END,
     FAILURE,
-    Dialog,
     Params,
     Step,
     says,
 )
-from lambent.control.lex.ports import Heard
 from lambent.model.lex.locale import FALLBACK, Slot
 from lambent.model.lex.slot_values import find_in
 from lambent.model.lex.understood import Understood
@@ -103,7 +103,7 @@ async def _retry(dialog: Dialog, setting: Params, prompt: Params, again: Step) -
     attempt, hook = session.attempt, setting.get("elicitationCodeHook")
     is_legacy = setting.get("codeHook") is None and hook is None
     is_called = (hook or {}).get("enableCodeHookInvocation") or (
-        is_legacy and dialog.intent.section("dialogCodeHook").get("enabled")
+        is_legacy and dialog.is_always_hooked
     )
     if is_called:
         label = (hook or {}).get("invocationLabel") or ""

@@ -6,10 +6,11 @@ from lambent.control.lex.aliases import Aliases
 from lambent.control.lex.bots import Bots
 from lambent.control.lex.code_hooks import CodeHooks
 from lambent.control.lex.conversations import Conversations
+from lambent.control.lex.importing import Read
 from lambent.control.lex.locales import Locales
 from lambent.control.lex.parts import Parts
 from lambent.control.lex.ports import CallHook, Understand
-from lambent.control.lex.transfers import SECRET, Read, Transfers
+from lambent.control.lex.transfers import SECRET, Transfers
 from lambent.kit.clock import Clock
 from lambent.model.lex.messages import Choose, choose_at_random
 from lambent.store.store import Store

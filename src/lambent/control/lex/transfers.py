@@ -7,45 +7,28 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
 from typing import Any
 
-from lambent.control.lex.bots import add_bot, find_bot_by_name
+from lambent.control.lex.importing import Importer, Read
 from lambent.control.lex.listing import page
-from lambent.control.lex.locales import (
-    SETTINGS,
-    locales_of,
-    new_locale,
-    put_locale,
-    require_version,
-)
+from lambent.control.lex.locales import locales_of, require_version
 from lambent.control.lex.naming import (
-    DRAFT,
     EXPORT,
     IMPORT,
-    LOCALE,
     Params,
     invalid,
-    locale_id,
     missing,
     new_id,
     require,
-    require_bot,
     root_of,
     times,
-)
-from lambent.control.lex.parts import (
-    check_intent,
-    check_slot,
-    check_slot_type,
-    given_part,
 )
 from lambent.kit.clock import Clock
 from lambent.kit.computing import computed
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.document import Document
 from lambent.model.errors import ApiError
-from lambent.model.lex.exported import ExportedBot, ExportInvalid, read_export, write_export
+from lambent.model.lex.exported import ExportInvalid, read_export, write_export
 from lambent.store.store import Store, Transaction
 
 PATH_PREFIX = "/_lambent/lex/"
@@ -58,8 +41,6 @@ _TRANSFERS_MAX = 100
 _LINK = re.compile(
     r"(import|export)/([0-9]{12})/([a-z0-9-]{1,32})/([0-9A-Z]{10})/([0-9]{1,12})/([0-9a-f]{64})"
 )
-Read = Callable[[str, Params], Params]
-"""Reads a document as the input of an operation, as its model says. Raises `ApiError`."""
 
 
 class Transfers:
@@ -69,7 +50,7 @@ class Transfers:
         self._store = store
         self._clock = clock
         self._secret = secret
-        self._read = read
+        self._importer = Importer(store, clock, read)
 
     async def create_upload_url(self, scope: Scope, params: Params, endpoint: str) -> Params:
         """CreateUploadUrl."""
@@ -103,7 +84,7 @@ class Transfers:
         data = base64.b64decode(found.body["_data"])
         try:
             exported = await computed(read_export, data)
-            made = await self._make(scope, params, exported)
+            made = await self._importer.make(scope, params, exported)
             body |= {"importStatus": "Completed", **made}
         except ExportInvalid as error:
             body |= {"importStatus": "Failed", "failureReasons": [str(error)[:500]]}
@@ -211,74 +192,6 @@ class Transfers:
         body, locales = await self._store.read(run)
         return await computed(write_export, body, bot, version, locales)
 
-    async def _make(self, scope: Scope, params: Params, exported: ExportedBot) -> dict[str, str]:
-        """Make what a file has; returns what describes it."""
-        specification, now = params["resourceSpecification"], self._clock.now()
-        of_bot = specification.get("botImportSpecification")
-        of_locale = specification.get("botLocaleImportSpecification")
-        if of_bot is None and of_locale is None:
-            raise invalid("Only bots and locales are imported.")
-        bodies = await computed(self._bodies, exported, now)
-        overwrites = params["mergeStrategy"] == "Overwrite"
-
-        def run(tx: Transaction) -> dict[str, str]:
-            if of_locale is not None:
-                return _put_one(tx, scope, of_locale, bodies, overwrites)
-            return _put_all(
-                tx, scope, {**_bot_settings(exported), **of_bot}, bodies, overwrites, now
-            )
-
-        return await self._store.transact(run)
-
-    def _bodies(self, exported: ExportedBot, now: float) -> dict[str, dict[str, Any]]:
-        """Bodies of locales, checked against the API's model. Raises `ApiError`."""
-        made = {}
-        for locale, given in exported.locales.items():
-            place = {"botId": "0" * 10, "botVersion": DRAFT, "localeId": locale}
-            named = {name: given[name] for name in SETTINGS if name in given}
-            document = {**place, "nluIntentConfidenceThreshold": 0.4, **named}
-            settings = self._read("CreateBotLocale", document)
-            body = new_locale(locale, settings, now)
-            made_at = {"_created": now, "_changed": now}
-            ids: dict[str, str] = {}
-            for each in given["slotTypes"].values():
-                part = given_part(self._read("CreateSlotType", {**place, **each}))
-                check_slot_type(body["slotTypes"], part)
-                ids[part["slotTypeName"]] = id = new_id()
-                body["slotTypes"][id] = {**part, **made_at}
-            for each in given["intents"].values():
-                self._add_intent(body, place, each, ids, made_at)
-            made[locale] = body
-        return made
-
-    def _add_intent(
-        self,
-        body: dict[str, Any],
-        place: Params,
-        given: dict[str, Any],
-        types: dict[str, str],
-        made_at: dict[str, float],
-    ) -> None:
-        slots, priorities = given.pop("slots"), given.pop("slotPriorities", None) or []
-        intent = given_part(self._read("CreateIntent", {**place, **given}))
-        check_intent(body["intents"], intent)
-        added: dict[str, Any] = {}
-        for slot in slots.values():
-            name = slot.pop("slotTypeName", None)
-            slot["slotTypeId"] = types.get(str(name), name)
-            document = {**place, "intentId": "0" * 10, **slot}
-            part = given_part(self._read("CreateSlot", document), "slotTypeId")
-            check_slot(body, added, part)
-            added[new_id()] = {**part, **made_at}
-        by_name = {each["slotName"]: id for id, each in added.items()}
-        ordered = [
-            {"priority": int(each["priority"]), "slotId": by_name[each["slotName"]]}
-            for each in priorities
-            if isinstance(each, dict) and each.get("slotName") in by_name and _is_number(each)
-        ]
-        made = {**intent, "slots": added, "slotPriorities": ordered, **made_at}
-        body["intents"][new_id()] = made
-
     async def _transfer(self, scope: Scope, kind: str, id: str) -> Document:
         root = root_of(scope, "")
         return await self._store.read(lambda tx: require(tx, root, kind, id, f"The {kind}"))
@@ -309,64 +222,6 @@ class Transfers:
 
     def _sign(self, subject: str) -> str:
         return hmac.new(self._secret, subject.encode(), hashlib.sha256).hexdigest()
-
-
-def _is_number(priority: Params) -> bool:
-    value = priority.get("priority")
-    return isinstance(value, int) and 0 <= value <= 100
-
-
-def _bot_settings(exported: ExportedBot) -> dict[str, Any]:
-    idle = exported.bot.get("idleSessionTTLInSeconds")
-    is_valid = isinstance(idle, int) and 60 <= idle <= 86_400
-    settings: dict[str, Any] = {"idleSessionTTLInSeconds": idle if is_valid else 300}
-    if isinstance(description := exported.bot.get("description"), str):
-        settings["description"] = description[:2000]
-    return settings
-
-
-def _put_all(
-    tx: Transaction,
-    scope: Scope,
-    settings: Params,
-    bodies: dict[str, dict[str, Any]],
-    overwrites: bool,
-    now: float,
-) -> dict[str, str]:
-    """Make a bot, or replace the draft of the one with this name."""
-    tx.locks.scope(scope)
-    bot = find_bot_by_name(tx, scope, settings["botName"])
-    if bot is not None and not overwrites:
-        raise invalid(
-            f"There is a bot {settings['botName']} already. Use Overwrite or another name."
-        )
-    if bot is None:
-        bot = add_bot(tx, scope, settings, now)
-    for each in locales_of(tx, scope, bot.id, DRAFT):
-        tx.documents.delete(each.root, LOCALE, each.id)
-    for body in bodies.values():
-        put_locale(tx, bot, body)
-    return {"importedResourceId": bot.id, "importedResourceName": bot.body["botName"]}
-
-
-def _put_one(
-    tx: Transaction,
-    scope: Scope,
-    specification: Params,
-    bodies: dict[str, dict[str, Any]],
-    overwrites: bool,
-) -> dict[str, str]:
-    """Put the one locale of a file into a bot."""
-    bot, locale = require_bot(tx, scope, specification["botId"]), specification["localeId"]
-    tx.locks.root(bot.root)
-    if len(bodies) != 1:
-        raise invalid("The file of a locale has one locale.")
-    (body,) = bodies.values()
-    if not overwrites and tx.documents.get(bot.root, LOCALE, locale_id(DRAFT, locale)):
-        raise invalid(f"The bot has the locale {locale} already. Use Overwrite.")
-    given = {name: specification[name] for name in SETTINGS if name in specification}
-    put_locale(tx, bot, {**body, **given, "localeId": locale})
-    return {"importedResourceId": locale, "importedResourceName": locale}
 
 
 def _make_room(tx: Transaction, scope: Scope, kind: str) -> None:

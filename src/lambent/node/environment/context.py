@@ -11,7 +11,7 @@ from lambent.kit.turns import Turn, Turns
 from lambent.model.function import FunctionVersion
 from lambent.node.environment.snapshots import Snapshots
 from lambent.node.languages.launch import LaunchSpec
-from lambent.node.ports import ApiEndpoint, CredentialSource, LogSink, TakeOver
+from lambent.node.ports import ApiEndpoint, CredentialSource, LogSink, TakeOver, TraceSink
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import Box, Sandboxes, Traffic
 
@@ -38,6 +38,8 @@ class NodeContext:
     """Turns to have a box built: the launcher builds a few at a time."""
     snapshots: Snapshots
     """Of versions that were initialised when they were published."""
+    traces: TraceSink | None = None
+    """Without one, boxes have no port for traces."""
     tasks: TaskGroup
     """For what runs beside the environments, and ends by itself or with the worker finally."""
 

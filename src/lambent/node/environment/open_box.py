@@ -9,6 +9,7 @@ import dataclasses
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from lambent.kit.http.budget import Budget
 from lambent.kit.http.messages import Exchange
@@ -22,6 +23,7 @@ from lambent.node.apis.extensions_api import ExtensionsApi
 from lambent.node.apis.responses import refuse
 from lambent.node.apis.runtime_api import RESPONSE_BYTES_MAX, RuntimeApi
 from lambent.node.apis.telemetry_api import TelemetryApi
+from lambent.node.apis.trace_daemon import TraceDaemon
 from lambent.node.environment.context import NodeContext
 from lambent.node.environment.debug_port import open_debug_port
 from lambent.node.environment.templates import find_template
@@ -127,6 +129,10 @@ async def open_box(
         stack.push_async_callback(shielded, server.close)
         front = await stack.enter_async_context(host.api.serve(box.endpoint, box.admits))
         traffic = await stack.enter_async_context(host.network(box, function.key.account, front))
+        if host.traces is not None and (listener := box.trace_daemon) is not None:
+            admits = partial(box.admits_sender, listener)
+            daemon = TraceDaemon(listener, function.key.scope, host.traces, admits)
+            stack.callback(daemon.close)
         if isinstance(function, DebuggedVersion):
             ports = (function.debug_port, function.debugger_port)
             debug_port = await open_debug_port(box, *ports, host.clock)

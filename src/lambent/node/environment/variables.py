@@ -25,8 +25,8 @@ _DEFAULTS = {
     "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib"
     ":/var/task:/var/task/lib:/opt/lib",
     "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-    "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
-    "_AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129",
+    "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+    "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
     "_AWS_XRAY_DAEMON_PORT": "2000",
     "AWS_ENDPOINT_URL": ENDPOINT_URL,
 }

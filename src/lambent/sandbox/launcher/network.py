@@ -5,6 +5,7 @@ platform, whose event loop serves them from outside:
 
 - `runtime_api` 127.0.0.1:9001 and `endpoint` 127.0.0.1:9002, TCP;
 - `resolver_udp` and `resolver_tcp` 127.0.0.1:53;
+- `trace_daemon` 127.0.0.1:2000, UDP;
 - `egress` 127.0.0.1:15001, TCP: gets every outbound connection, and those to the ports 80 and 443
   of 127.0.0.1, which lead to the platform;
 - `egress_ipv6` [::1]:15001, TCP: the same for IPv6, if the host has IPv6;
@@ -96,6 +97,7 @@ def create_network(has_ipv6: Callable[[], bool] = routing.host_has_ipv6) -> Netw
                 ("resolver_udp", socket.SOCK_DGRAM, ("127.0.0.1", 53)),
                 ("resolver_tcp", socket.SOCK_STREAM, ("127.0.0.1", 53)),
                 ("egress", socket.SOCK_STREAM, ("127.0.0.1", 15001)),
+                ("trace_daemon", socket.SOCK_DGRAM, ("127.0.0.1", 2000)),
             ):
                 sockets[name] = _bound_socket(kind, address)
             if leads_ipv6:

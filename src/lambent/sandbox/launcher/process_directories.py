@@ -14,6 +14,7 @@ from pathlib import Path
 from lambent.sandbox.launcher.filesystem import TARGETS, TRUST
 
 RUNTIME_API, ENDPOINT = "127.0.0.1:9001", "127.0.0.1:9002"
+TRACE_DAEMON = "127.0.0.1:2000"
 """The addresses inside a box."""
 LAYERS_VARIABLE = "LAMBENT_LAYERS_DIR"
 ROOT_VARIABLE = "LAMBENT_ENVIRONMENT"
@@ -38,10 +39,12 @@ class ProcessDirectories:
     runtime_api: str
     """Address and port."""
     endpoint: str
+    trace_daemon: str
 
     def translate(self, text: str) -> str:
         """Replace the paths and addresses of a box in a text."""
         text = text.replace(RUNTIME_API, self.runtime_api).replace(ENDPOINT, self.endpoint)
+        text = text.replace(TRACE_DAEMON, self.trace_daemon)
         return _PATH.sub(lambda found: self.root + found[0], text)
 
     def translate_variables(self, variables: Mapping[str, str]) -> dict[str, str]:

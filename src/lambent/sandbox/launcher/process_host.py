@@ -189,7 +189,10 @@ class ProcessHost:
         box = self.boxes[name] = BoxState(name, network, None, memory_mb, user, -1, -1, -1)
         box.volume_mb = self._limits[volume]
         self._places[name] = ProcessDirectories(
-            root=str(root), runtime_api=addresses[0], endpoint=addresses[1]
+            root=str(root),
+            runtime_api=addresses[0],
+            endpoint=addresses[1],
+            trace_daemon=addresses[2],
         )
         return box
 

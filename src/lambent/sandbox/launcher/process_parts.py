@@ -64,6 +64,9 @@ def listen() -> dict[str, socket.socket]:
             for name in ("runtime_api", "endpoint"):
                 sockets[name] = socket.create_server((address, 0), backlog=256)
                 sockets[name].setblocking(False)
+            daemon = sockets["trace_daemon"] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            daemon.setblocking(False)
+            daemon.bind((address, 0))
             return sockets
         except OSError as error:
             for opened in sockets.values():

@@ -48,6 +48,10 @@ class MetricStore:
         self._slow_sources: list[Callable[[], _Work | None]] = []
         self._limiter = anyio.CapacityLimiter(1)
         self._dropped = 0
+        self.lost = 0
+        """Points that were not written, since the platform started."""
+        self.is_failing = False
+        """Whether the last write has failed."""
 
     def now(self) -> float:
         """The moment that `record` uses, in epoch seconds."""
@@ -142,19 +146,27 @@ class MetricStore:
         self._pending = {}
         if self._dropped:
             logger.warning("%d metrics were not recorded: too many at once", self._dropped)
+            self.lost += self._dropped
             self._dropped = 0
         if not points:
             return
         try:
             await self._in_thread(partial(self._database.add, points))
         except (sqlite3.Error, OSError) as error:
-            logger.error("cannot write metrics: %s", error)
+            self.lost += len(points)
+            if not self.is_failing:
+                logger.error("cannot write metrics, they are lost until it works: %s", error)
+            self.is_failing = True
+        else:
+            self.is_failing = False
 
     async def run(self) -> None:
         """Write every few seconds and delete what is old, forever."""
         while True:
             await self._clock.sleep(self._settings.metrics_every_s)
             await self.write()
+            if self.is_failing:
+                continue
             before = int(self._clock.now() // 60) - self._settings.metrics_days * 24 * 60
             bytes_max = self._settings.metrics_mb << 20
             try:

@@ -8,6 +8,7 @@ own subsegments are children of this segment.
 https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from lambent.model.invocation import FunctionFailed, Outcome, Refused, RunReport
 from lambent.telemetry.traces.documents import Document, Segment, make_segment
 
 _CAUSE_BYTES_MAX = 64 * 1024
+_SUCCEEDED = Succeeded(b"")
 _EXCEPTIONS_MAX, _FRAMES_MAX, _TEXT_MAX = 10, 100, 4096
 
 
@@ -47,7 +49,8 @@ class TracedCall(NamedTuple):
     @property
     def size(self) -> int:
         """See `Recorded`."""
-        return 2_000
+        outcome = self.outcome
+        return 2_000 if isinstance(outcome, Refused) else 2_000 + len(outcome.payload)
 
     def segments(self) -> Iterator[Segment]:
         """See `Recorded`."""
@@ -150,6 +153,15 @@ class TracedCall(NamedTuple):
             "trace_id": self.trace_id,
             "parent_id": self.segment_id,
         }
+
+
+def without_payload(outcome: Outcome) -> Outcome:
+    """The outcome without what no segment shows: it must not stay in memory."""
+    if isinstance(outcome, Succeeded):
+        return _SUCCEEDED
+    if isinstance(outcome, Refused) or len(outcome.payload) <= _CAUSE_BYTES_MAX:
+        return outcome
+    return dataclasses.replace(outcome, payload=b"")
 
 
 def event_segment_id(request_id: str) -> str:

@@ -79,13 +79,17 @@ def read_segment(text: str) -> Segment:
         trace_id = read_trace_id(document.get("trace_id"))
         for part, _ in parts_of(document):
             _check(part)
-        if document.get("type") == "subsegment":
+        if document.get("type") == "subsegment" or "parent_id" in document:
             _check_id(document, "parent_id")
     except Malformed as error:
         error.segment_id = known
         raise
     document["trace_id"] = trace_id
-    return make_segment(document, is_own=False)
+    try:
+        return make_segment(document, is_own=False)
+    except ValueError:
+        message = "A number in the document is too large."
+        raise Malformed("ParseError", message, segment_id=known) from None
 
 
 def make_segment(document: Document, *, is_own: bool) -> Segment:
@@ -98,7 +102,7 @@ def make_segment(document: Document, *, is_own: bool) -> Segment:
         float(document.get("end_time", start)),
         bool(document.get("in_progress")) and "end_time" not in document,
         is_own,
-        json.dumps(document, separators=(",", ":")),
+        json.dumps(document, separators=(",", ":"), allow_nan=False),
     )
 
 

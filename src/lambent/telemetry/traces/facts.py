@@ -110,10 +110,13 @@ def annotations_of(segment: Document) -> Iterator[tuple[str, Value]]:
     """The annotations of a segment and its subsegments."""
     for part in walk(segment):
         for key, value in (part.get("annotations") or {}).items():
-            if isinstance(value, str | bool | int | float):
-                yield key, value if isinstance(value, str | bool) else float(value)
+            if isinstance(value, str | bool):
+                yield key, value
+            elif isinstance(value, int | float) and abs(value) < _NUMBER_MAX:
+                yield key, float(value)
 
 
+_NUMBER_MAX = 1e300
 _HTTP = (
     ("request", "url", "url"),
     ("request", "method", "method"),
@@ -133,7 +136,7 @@ def http_of(part: Document) -> Mapping[str, Value]:
             found[name] = value
     response = http.get("response")
     status = response.get("status") if isinstance(response, dict) else None
-    if isinstance(status, int) and not isinstance(status, bool):
+    if isinstance(status, int) and not isinstance(status, bool) and 0 <= status < 1000:
         found["status"] = float(status)
     return found
 

@@ -1,9 +1,16 @@
-"""What functions and clients send as segments."""
+"""Segments on their way to the store: what functions and clients send, and documents of the
+platform's own."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from lambent.telemetry.traces.documents import Malformed, Segment, read_segment
+from lambent.telemetry.traces.documents import (
+    Document,
+    Malformed,
+    Segment,
+    make_segment,
+    read_segment,
+)
 
 
 class ReceivedSegment(NamedTuple):
@@ -37,3 +44,18 @@ class ReceivedText(NamedTuple):
             yield read_segment(self.text)
         except Malformed:
             return
+
+
+class OwnDocument(NamedTuple):
+    """A segment that the platform has made."""
+
+    document: Document
+
+    @property
+    def size(self) -> int:
+        """See `Recorded`."""
+        return 2_000
+
+    def segments(self) -> Iterator[Segment]:
+        """See `Recorded`."""
+        yield make_segment(self.document, is_own=True)

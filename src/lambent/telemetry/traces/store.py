@@ -37,7 +37,8 @@ _FREE_BYTES_MIN = 128 << 20
 _FORGET_EVERY = 20
 """Writes from one deletion of what is old to the next."""
 
-Written = Callable[[Sequence[tuple[Scope, Segment]]], None]
+Encode = Callable[[Sequence[tuple[Scope, Segment]]], Sequence[bytes]]
+"""Makes requests for a collector of segments. Called in a thread."""
 
 
 class Recorded(Protocol):
@@ -76,16 +77,17 @@ class TraceStore:
         self._limiter = anyio.CapacityLimiter(1)
         self._fails = False
         """Whether the last write failed: a lasting failure is said once."""
-        self._listeners: list[Written] = []
+        self._encode: Encode | None = None
+        self._send: Callable[[bytes], None] = lambda _: None
         self.sampler = Sampler(clock)
 
     def now(self) -> float:
         """Epoch seconds."""
         return self._clock.now()
 
-    def on_written(self, listener: Written) -> None:
-        """Have all segments passed to `listener`, on the event loop, when they are written."""
-        self._listeners.append(listener)
+    def export(self, encode: Encode, send: Callable[[bytes], None]) -> None:
+        """Send all segments to a collector, too, also those that the disk has no room for."""
+        self._encode, self._send = encode, send
 
     def record(self, scope: Scope, recorded: Recorded) -> bool:
         """Keep what was seen or received for an account and Region; returns whether there is room.
@@ -141,11 +143,14 @@ class TraceStore:
             self._dropped = 0
         if not waiting:
             return
-        made: list[tuple[Scope, Segment]] = []
+        requests: list[bytes] = []
 
         def run() -> None:
-            for scope, recorded in waiting:
-                made.extend((scope, segment) for segment in recorded.segments())
+            made = [
+                (scope, segment) for scope, recorded in waiting for segment in recorded.segments()
+            ]
+            if self._encode is not None:
+                requests.extend(self._encode(made))
             if self._free_bytes(self._directory) < _FREE_BYTES_MIN:
                 raise OSError(f"the disk has less than {_FREE_BYTES_MIN >> 20} MB left")
             self._database.add(made)
@@ -160,8 +165,8 @@ class TraceStore:
             if self._fails:
                 logger.warning("traces are written again")
             self._fails = False
-        for listener in self._listeners:
-            listener(made)
+        for request in requests:
+            self._send(request)
 
     async def run(self) -> None:
         """Write twice a second and delete what is old, forever."""

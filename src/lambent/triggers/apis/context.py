@@ -11,6 +11,7 @@ from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
+from lambent.telemetry.traces.store import TraceStore
 from lambent.triggers.apis.access_logs import AccessLogs
 from lambent.triggers.apis.authorizers.issuers import Issuers
 from lambent.triggers.apis.calls import FunctionCalls
@@ -30,6 +31,7 @@ class ApiContext:
     authorizer: Authorizer
     throttles: Throttles
     access_logs: AccessLogs
+    traces: TraceStore
     clock: Clock
     tasks: anyio.abc.TaskGroup
     """For requests that cannot be served at once."""

@@ -19,7 +19,7 @@ from lambent.kit.http.messages import Exchange
 from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import start_task
 from lambent.model.api_paths import EXECUTE_API_PREFIX, PATH_PREFIX, USER_REQUEST
-from lambent.model.traces import trace_id_of
+from lambent.model.traces import trace_id_of_request
 from lambent.triggers.apis.api import DomainMapping
 from lambent.triggers.apis.directory import (
     ApiDirectory,
@@ -161,7 +161,9 @@ class ApiFront:
                 target.host or f"{root.id}.execute-api.{root.region}.{self._domain}",
                 new_request_id(),
                 new_extended_id(),
-                trace_id_of(exchange.headers.get("x-amzn-trace-id")),
+                trace_id_of_request(
+                    exchange.headers.get("x-amzn-trace-id"), exchange.headers.get("traceparent")
+                ),
                 self._clock.now(),
             )
         )

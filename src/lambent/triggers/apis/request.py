@@ -1,7 +1,7 @@
 """A request for a stage, with what is known around it."""
 
 import base64
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from lambent.kit.http.messages import Exchange
 from lambent.kit.ids import random_bits
@@ -27,6 +27,18 @@ class ApiRequest(NamedTuple):
     trace_id: str
     received: float
     """Epoch seconds."""
+    trace: "RequestTrace | None" = None
+    """Of a sampled request to a stage that is traced."""
+
+
+class RequestTrace(Protocol):
+    """Records a request when it has ended."""
+
+    def end(
+        self, request: ApiRequest, resource_path: str, status: int, response_bytes: int
+    ) -> None:
+        """The request has its response; `status` is 0 if the client had gone."""
+        ...
 
 
 def new_extended_id() -> str:

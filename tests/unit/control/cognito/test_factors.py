@@ -213,6 +213,10 @@ async def test_senders_get_codes_encrypted(world: World) -> None:
     assert message[:3] == b"\x02\x04\x78"
     assert DATA_KEY not in message
     assert world.contexts[-1] == {"userpool-id": pool}
+    asked = len(world.contexts)
+    hiding = await world.client(pool, PreventUserExistenceErrors="ENABLED")
+    await world.rooms.recovery.forgot({"ClientId": hiding, "Username": "none"}, ADDRESS)
+    assert (len(world.contexts), len(world.queued)) == (asked + 1, 1), "it takes as long"
     world.uncallable.add(FUNCTION)
     code, text = await refused(world.rooms.sign_up.resend(signing_up, ADDRESS))
     assert (code, "AccessDenied" in text) == ("UnexpectedLambdaException", True)

@@ -410,6 +410,7 @@ async def test_a_session_is_for_its_user_and_challenge(world: World) -> None:
     assert "AuthenticationResult" in await answer(client, "bob")
 
 
+@pytest.mark.slow
 async def test_an_address_signs_up_so_many_users(world: World) -> None:
     """And no more; it can still sign users in."""
     pool = await world.pool()

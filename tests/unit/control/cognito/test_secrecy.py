@@ -64,6 +64,7 @@ async def test_public_values_that_would_open_every_door(world: World, public: st
     assert code == "InvalidParameterException"
 
 
+@pytest.mark.slow
 async def test_who_exists_is_not_told(world: World) -> None:
     """With PreventUserExistenceErrors, each public operation responds the same for a name
     that no user has as for a user, but to who knows the password or the code."""
@@ -154,6 +155,7 @@ async def test_guessing_passwords_is_slow(world: World) -> None:
     assert await refused(world.sign_in(client, "ann", "Wr0ng!pass")) == INCORRECT
 
 
+@pytest.mark.slow
 async def test_an_address_that_guesses_is_turned_away(world: World) -> None:
     """Whatever names it tries; others are served."""
     pool = await world.pool()

@@ -167,6 +167,7 @@ async def test_signing_out(everywhere: World) -> None:
     assert (await refused(world.refresh(client, third["RefreshToken"])))[1] == revoked
 
 
+@pytest.mark.slow
 async def test_more_revocations_than_are_kept(world: World) -> None:
     """Then all earlier sign-ins are revoked: none comes to life again."""
     pool = await world.pool()

@@ -298,6 +298,7 @@ def _with_choices(fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 _patterns = _with_choices(st.one_of(_fields, _with_choices(_fields)))
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(800))
 @given(st.lists(_patterns, max_size=6), _events)
 def test_an_index_finds_what_each_pattern_matches(patterns: list[Any], event: Any) -> None:

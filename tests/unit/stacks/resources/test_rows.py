@@ -79,6 +79,7 @@ def properties_in(template: Any) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_the_files_are_current() -> None:
     """What the rows need of AWS's models and schemas is in the package, and nothing else."""
     tool = runpy.run_path(str(Path(__file__).parents[4] / "tools" / "resource_facts.py"))

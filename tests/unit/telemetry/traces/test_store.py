@@ -205,6 +205,8 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("InvalidSubsegments", {"subsegments": [1]}),
     ("InvalidName", {"subsegments": [{"id": "0" * 16, "start_time": 1, "end_time": 2}]}),
     ("ParseError", {"metadata": DEEP}),
+    ("InvalidId", {"parent_id": ["a"]}),
+    ("InvalidId", {"parent_id": {}}),
     ("DocumentTooLarge", {"metadata": "x" * DOCUMENT_BYTES_MAX}),
 ]
 
@@ -215,6 +217,12 @@ def test_malformed_documents(code: str, change: dict[str, Any]) -> None:
     with pytest.raises(Malformed) as caught:
         read_segment(json.dumps(document(**change)))
     assert caught.value.code == code
+
+
+def test_a_number_that_no_json_has() -> None:
+    """It would become `Infinity` in the response."""
+    with pytest.raises(Malformed, match="too large"):
+        read_segment(json.dumps(document(annotations={"a": "N"})).replace('"N"', "1e999"))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", "NaN", "[" * 50_000, '{"id": NaN}'])

@@ -47,6 +47,7 @@ from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.queries import Bounds
 from lambent.telemetry.segments import LogEvent
 from lambent.telemetry.settings import TelemetrySettings
+from lambent.telemetry.traces.store import open_trace_store
 from lambent.triggers.apis.access_logs import AccessLogs
 from lambent.triggers.apis.authorizers.issuers import Fetch, Issuers
 from lambent.triggers.apis.calls import FunctionCalls
@@ -286,6 +287,7 @@ async def _serving(
         enter = stack.enter_async_context
         store = await enter(open_store(StoreSettings(synchronous="OFF"), directory, clock))
         logs = await enter(open_logs(TelemetrySettings(), directory / "logs", clock))
+        traces = await enter(open_trace_store(directory / "traces.db", TelemetrySettings(), clock))
         keyring = await open_keyring(store, clock)
         home = Scope(ACCOUNT, REGION)
         authorizer = Authorizer(keyring, policy, clock, home=home, is_strict=is_strict)
@@ -300,6 +302,7 @@ async def _serving(
             authorizer=authorizer,
             throttles=throttles or Throttles(clock),
             access_logs=AccessLogs(logs),
+            traces=traces,
             clock=clock,
             tasks=tasks,
             outbound=outbound,

@@ -87,6 +87,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DOCUMENTS)
 def test_requests(kind: str, authority: Authority) -> None:
     """Every status is one of the sender's."""
@@ -121,6 +122,7 @@ def test_requests(kind: str, authority: Authority) -> None:
     assert all(status < 500 or status == 503 for status in seen), seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["alb", "token", "alexa"])
 def test_responses(kind: str) -> None:
     """Whatever a function returns, the response is well-formed, and an error of the function's."""

@@ -77,7 +77,8 @@ function Detail({ uuid }) {
   const title = found.data ? shortArn(found.data.status?.source ?? uuid) : uuid;
   return html`<${Heading} title=${title} trail=${[["Event sources", "#/sources"]]}>
       ${found.data?.status && html`<${Badge}>${found.data.status.state}<//><${Switch} mapping=${found.data.status} reload=${found.reload} />`}
-      ${found.data && html`<${Button} kind="danger" busy=${remove.busy} onClick=${() => setAsks(true)}>Delete<//>`}
+      ${found.data && html`<${Button} kind="danger" busy=${remove.busy} disabled=${!["Enabled", "Disabled"].includes(found.data.mapping.State)}
+        onClick=${() => setAsks(true)}>Delete<//>`}
     <//>
     <${ErrorBox} error=${remove.error} />
     <${Loaded} ...${found} lines=${6}>${(data) => html`<${Progress} status=${data.status} /><${Configuration} mapping=${data.mapping} />`}<//>

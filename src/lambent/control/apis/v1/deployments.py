@@ -83,6 +83,8 @@ def _release(work: Work, params: Params, stage: Document | None, id: str) -> Non
     given: dict[str, Any] = {"deploymentId": id, "lastUpdatedDate": work.now}
     if params.get("stageDescription"):
         given["description"] = params["stageDescription"]
+    if "tracingEnabled" in params:
+        given["tracingEnabled"] = params["tracingEnabled"]
     if params.get("variables"):
         known = {} if stage is None else stage.body.get("variables") or {}
         given["variables"] = {**known, **params["variables"]}

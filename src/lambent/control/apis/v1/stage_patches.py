@@ -137,7 +137,7 @@ _TABLE = PatchTable(
         Row(
             "/variables/{}", entry("variables", "Invalid stage variable specified", adds=True), _ALL
         ),
-        Row("/tracingEnabled", refused("X-Ray tracing of APIs")),
+        Row("/tracingEnabled", flag("tracingEnabled")),
         Row("/cacheClusterEnabled", refused("cache clusters")),
         Row("/cacheClusterSize", refused("cache clusters")),
         Row("/clientCertificateId", refused("client certificates")),

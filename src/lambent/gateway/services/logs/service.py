@@ -1,4 +1,4 @@
-"""Amazon CloudWatch Logs: what functions have logged."""
+"""Amazon CloudWatch Logs: what functions and callers have logged."""
 
 from lambent.gateway.definitions import Coverage, ServiceDefinition
 from lambent.gateway.services.logs.operations import OPERATIONS
@@ -12,8 +12,18 @@ LOGS: ServiceDefinition[LogsRooms] = ServiceDefinition(
     resource_names=RESOURCE_NAMES,
     differences=DIFFERENCES,
     coverage=Coverage(
-        note="Functions write logs; the operations read them, and create, tag and delete groups."
-        " Subscription filters deliver to functions. Metric filters, streams and events of callers"
-        " are not offered."
+        note="Log groups and streams, events of functions and callers, Live Tail, CloudWatch Logs"
+        " Insights, metric filters; subscription filters deliver to functions. Log groups are of"
+        " the class STANDARD and not encrypted with KMS keys. docs/logs.md has the query language.",
+        refused={
+            "CreateLogGroup": ("kmsKeyId", "logGroupClass other than STANDARD"),
+            "ListLogGroups": ("dataSources", "fieldIndexNames"),
+            "PutMetricFilter": (
+                *("applyOnTransformedLogs", "fieldSelectionCriteria"),
+                "emitSystemFieldDimensions",
+            ),
+            "PutQueryDefinition": ("parameters", "queryLanguage other than CWLI"),
+            "StartQuery": ("queryLanguage other than CWLI",),
+        },
     ),
 )

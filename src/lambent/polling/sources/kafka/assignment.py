@@ -158,12 +158,12 @@ class Parts:
     def note_bounds(self, bounds: Mapping[int, tuple[int, int]]) -> None:
         """The first and next offsets of partitions, as of the last fetch. They say how many records
         wait."""
-        waiting = 0
+        lags: list[int] = []
         for number, (low, high) in bounds.items():
             part = self._parts.get(number)
             if part is not None:
-                waiting += max(high - (low if part.done is None else part.done), 0)
-        self._polled.status.waiting = waiting
+                lags.append(max(high - (low if part.done is None else part.done), 0))
+        self._polled.status.note_lags(lags)
 
 
 def _take_all(line: deque[_T]) -> list[_T]:

@@ -69,7 +69,7 @@ def stage_paths(properties: Properties) -> Paths:
         **texts(
             properties,
             *("CacheClusterEnabled", "CacheClusterSize", "DeploymentId", "Description"),
-            "DocumentationVersion",
+            *("DocumentationVersion", "TracingEnabled"),
         ),
         **entries(properties, "Variables"),
         **stage_details(properties),

@@ -20,6 +20,7 @@ from lambent.kit.tasks import start_task
 from lambent.model.document import Body
 from lambent.model.function_uris import expand_variables
 from lambent.model.selections import BODY_BYTES_MAX
+from lambent.model.traces import traceparent_of
 from lambent.triggers.apis.api import Stage
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.http.call import HttpCall
@@ -127,6 +128,8 @@ class ProxyIntegration:
             f"for={exchange.client_address};host={call.request.domain};proto={scheme}"
         )
         sent["x-amzn-trace-id"] = call.request.trace_id
+        if (parent := traceparent_of(call.request.trace_id)) is not None:
+            sent["traceparent"] = parent
         method = exchange.method if self._method == "ANY" else self._method
         url = f"{parts.scheme}://{parts.netloc}{path or '/'}{'?' if query else ''}{query}"
         return _Sent(method, url, sent)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lambent.identity.authorizer import Caller
 from lambent.model.document import Body
+from lambent.model.traces import traceparent_of
 from lambent.triggers.apis.parameters import (
     Parameters,
     context_value,
@@ -320,6 +321,8 @@ class RestCall:
             self.note(f"Method completed with status: {self.status}")
         if self._write_log is not None:
             self._write_log(self)
+        if (trace := self.request.trace) is not None:
+            trace.end(self.request, self.resource_path, self.status, response_bytes)
 
     def _our_headers(self) -> list[tuple[str, str]]:
         return [
@@ -354,6 +357,10 @@ def _headers(request: ApiRequest) -> dict[str, list[str]]:
         if lowered not in _DROPPED and lowered not in _FORWARDED:
             headers.setdefault(name, []).append(value)
     headers["X-Amzn-Trace-Id"] = [request.trace_id]
+    if request.trace is not None and (parent := traceparent_of(request.trace_id)) is not None:
+        for name in [name for name in headers if name.lower() == "traceparent"]:
+            del headers[name]
+        headers["traceparent"] = [parent]
     headers["X-Forwarded-For"] = [exchange.client_address]
     _, _, port = exchange.headers.get("host", "").rpartition("]")[2].partition(":")
     headers["X-Forwarded-Port"] = [port or ("443" if exchange.is_secure else "80")]

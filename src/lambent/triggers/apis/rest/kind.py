@@ -22,6 +22,7 @@ from lambent.triggers.apis.rest.execution_logs import note_authorizer, note_key,
 from lambent.triggers.apis.rest.gateway_responses import GatewayError, gateway_response
 from lambent.triggers.apis.rest.keys import KeyDirectory
 from lambent.triggers.apis.rest.methods import Method, MethodCompiler
+from lambent.triggers.apis.rest.tracing import is_traced, traced
 from lambent.triggers.apis.rest.usage import ApiKey, Member, UsagePlans, member_of
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class RestStage:
         self._responses = stage.of("gateway_response")
         self._routes = MethodCompiler(context, stage, self._variables).routes()
         self._policy, self._policy_fault = _policy_of(stage)
+        self._is_traced = is_traced(stage)
         self._canary = self._make_canary()
         self._account = context.throttles.account(stage.root.scope)
         settings = stage.body.get("accessLogSettings")
@@ -102,6 +104,8 @@ class RestStage:
             if _random.uniform(0, 100) < percent:
                 served.handle(request._replace(stage=stage))
                 return
+        if self._is_traced:
+            request = traced(self._context.traces, request)
         call = RestCall(
             request,
             variables=self._variables,

@@ -45,8 +45,6 @@ def refuse_features(body: Mapping[str, Any]) -> None:
     """Raises `BadRequestException` for what would have no effect."""
     if body.get("cacheClusterEnabled") or body.get("cacheClusterSize"):
         raise unsupported("cache clusters")
-    if body.get("tracingEnabled"):
-        raise unsupported("X-Ray tracing of APIs")
 
 
 def _check_logs(root: Root, settings: Mapping[str, Any] | None) -> None:

@@ -1,0 +1,124 @@
+"""Traces for an OpenTelemetry collector, and OpenTelemetry in functions."""
+
+import gzip
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from lambent.model.traces import read_header
+from tests.packages import package
+from tests.platforms import PYTHON, ROLE, Platform, deploy, invoke, wait_active, wait_for
+
+from .test_traces import ACTIVE, FUNCTION, header_client, new_trace
+
+OPENTELEMETRY = """
+import os
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagators.aws import AwsXRayPropagator
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter()))
+tracer = provider.get_tracer("shop")
+
+def handler(event, context):
+    header = {"X-Amzn-Trace-Id": os.environ["_X_AMZN_TRACE_ID"]}
+    parent = AwsXRayPropagator().extract(header)
+    with tracer.start_as_current_span("work", context=parent) as span:
+        span.set_attribute("order", event["order"])
+        injected = {}
+        AwsXRayPropagator().inject(injected)
+    return [header["X-Amzn-Trace-Id"], injected["X-Amzn-Trace-Id"]]
+"""
+
+
+@contextmanager
+def collector(host: str = "127.0.0.1") -> Iterator[tuple[str, list[Any]]]:
+    """A collector; the URL and the spans that it has received, each with its service."""
+    spans: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            if self.path == "/v1/traces":
+                read = ExportTraceServiceRequest.FromString(body)
+                for of_service in read.resource_spans:
+                    resource = {
+                        each.key: each.value.string_value for each in of_service.resource.attributes
+                    }
+                    for scoped in of_service.scope_spans:
+                        spans.extend((resource, span) for span in scoped.spans)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer((host, 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://{host}:{server.server_port}", spans
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_segments_are_exported(start_platform: Callable[..., Platform]) -> None:
+    """In protobuf, as OpenTelemetry's own library reads it: Lambda's segments with their
+    parents."""
+    with collector() as (url, spans):
+        platform = start_platform(environment={"LAMBENT_TELEMETRY__OTLP_ENDPOINT": url})
+        deploy(platform.client("lambda"), "exported", {"app.py": FUNCTION}, TracingConfig=ACTIVE)
+        trace = new_trace()
+        invoke(header_client(platform, f"Root={trace};Sampled=1"), "exported", {"fail": "no"})
+        names = wait_for(
+            lambda: len(spans) >= 5 and {span.name for _, span in spans}, "all spans arrive"
+        )
+        assert names == {"exported", "Initialization", "Invocation", "Overhead"}
+        assert {span.trace_id.hex() for _, span in spans} == {trace[2:].replace("-", "")}
+        (function,) = (
+            (resource, span)
+            for resource, span in spans
+            if resource.get("faas.name") == "exported" and span.name == "exported"
+        )
+        assert function[0]["cloud.region"] == "us-east-1"
+        assert function[1].status.message == "no"
+        assert function[1].events[0].name == "exception"
+
+
+def test_opentelemetry_in_a_function(platform: Platform) -> None:
+    """Its spans join the trace: the propagator of X-Ray reads and writes the function's header."""
+    client = platform.client("lambda")
+    client.create_function(
+        FunctionName="opentelemetry",
+        Runtime=PYTHON,
+        Role=ROLE,
+        Handler="app.handler",
+        Timeout=30,
+        MemorySize=512,
+        TracingConfig=ACTIVE,
+        Code={"ZipFile": package("tracing", OPENTELEMETRY)},
+        Environment={"Variables": {"OTEL_EXPORTER_OTLP_TIMEOUT": "1"}},
+    )
+    wait_active(client, "opentelemetry")
+    trace = new_trace()
+    seen, answer = invoke(
+        header_client(platform, f"Root={trace};Sampled=1"), "opentelemetry", {"order": "o-4"}
+    )
+    assert "FunctionError" not in answer, seen
+    given, injected = map(read_header, seen)
+    assert given is not None
+    assert injected is not None
+    assert (given.root, injected.root) == (trace, trace)
+    assert injected.is_sampled
+    assert injected.parent != given.parent
