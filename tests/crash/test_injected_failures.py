@@ -802,11 +802,19 @@ UNDER_SYSTEMD = {"assembly/process.py:_watch_launcher", "assembly/platform.py:ma
 """Sites that run only in a systemd service. These are loops, and restart like all loops."""
 
 SHARED = {
-    "assembly/platform.py:feed.run",
-    "assembly/platform.py:feed.listen",
-    "polling/mapping_supervisor.py:self._seek_turn",
+    "assembly/execution.py:limits.run",
+    "assembly/nodes.py:_keep_boxes",
+    "assembly/nodes.py:_spread_provisioned",
+    "assembly/nodes.py:contact.run",
+    "assembly/nodes.py:feed.listen",
+    "assembly/nodes.py:feed.run",
+    "assembly/storage.py:membership.run",
+    "assembly/storage.py:membership.take_over",
+    "asynchronous/room.py:_take_over",
+    "cluster/contact.py:ask",
+    "polling/mapping_supervisor.py:self._follow_nodes",
 }
-"""Sites that run only where platforms share a database. These are loops, too."""
+"""Sites that run only where platforms share a database. These are loops, and a part of one."""
 
 ELSEWHERE = BRIEF | UNDER_SYSTEMD | SHARED | API_REACH.keys()
 

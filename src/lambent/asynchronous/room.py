@@ -98,8 +98,9 @@ async def open_asynchronous(
     for each in dispatchers:
         await each.recover()
     start_loop(tasks, clock, group_commit.run, queue, *dispatchers)
-    for each in dispatchers:
-        start_loop(tasks, clock, each.run)
+    start_loop(tasks, clock, dispatcher.run)
+    start_loop(tasks, clock, destination_dispatcher.run)
+    start_loop(tasks, clock, event_dispatcher.run)
     if membership is not None:
         start_loop(tasks, clock, _take_over, membership, dispatchers)
     return Asynchronous(queue, destination_dispatcher, event_dispatcher, event_targets)
