@@ -72,8 +72,10 @@ def test_a_call_leads_to_its_log_and_its_trace(
     page.get_by_role("button", name="Invoke").click()
     trace = page.get_by_role("link", name="Trace", exact=True)
     expect(trace).to_have_attribute("href", re.compile(r"#/traces/1-[0-9a-f]{8}-[0-9a-f]{24}"))
+    expect(page.locator("pre").nth(1)).to_contain_text("by its request")
+    request_id = page.locator("dd code").last.inner_text()
     page.get_by_role("link", name="Logs of this request").click()
-    expect(page.get_by_text("by its request")).to_be_visible()
+    expect(page.get_by_text(f"START RequestId: {request_id}")).to_be_visible()
 
 
 def test_events_are_kept_by_the_browser(

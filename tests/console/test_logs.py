@@ -96,7 +96,8 @@ def test_new_lines_of_several_functions_appear(page: Page, workshop: Platform) -
 def test_groups_of_the_tail_are_chosen(page: Page, workshop: Platform) -> None:
     shout(workshop, {"lines": ["by shouter"]})
     shout(workshop, {"lines": ["by listener"]}, "listener")
-    open_page(page, workshop, "logs?view=tail")
+    groups = "%2Faws%2Flambda%2Fshouter,%2Faws%2Flambda%2Flistener"
+    open_page(page, workshop, f"logs?view=tail&groups={groups}")
     expect(lines(page).filter(has_text="by shouter").first).to_be_visible()
     page.locator("summary", has_text="listener").click()
     page.get_by_label("shouter", exact=True).uncheck()

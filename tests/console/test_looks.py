@@ -20,7 +20,7 @@ LOOKS = ROOT / "tests/console/js/looks.js"
 WRITES = os.environ.get("CONSOLE_IMAGES") == "1"
 """Whether the pictures are written, not compared: `make console-images`."""
 DIFFERENCE_MAX = 5.0
-PICTURE_BYTES_MAX = 90_000
+PICTURE_BYTES_MAX = 120_000
 ROUTES = {
     "": ".uplot",
     "functions": "table",

@@ -37,6 +37,13 @@ TRUST = {
         }
     ],
 }
+METRIC_FILTER = {
+    "filterName": "f",
+    "filterPattern": "x",
+    "metricTransformations": [
+        {"metricName": "m", "metricNamespace": "n", "metricValue": "1"},
+    ],
+}
 CALLS_LAMBDA = """
 import boto3, json, urllib.request, os
 def handler(event, context):
@@ -875,6 +882,39 @@ def test_cloud_control_acts_with_the_rights_of_its_caller(strict: Strict) -> Non
     about = {**type, "Identifier": "strict-group", "RoleArn": role}
     assert json.loads(lead.get_resource(**about)["ResourceDescription"]["Properties"])
     assert ended(lead, lead.delete_resource(**about))["OperationStatus"] == "SUCCESS"
+
+
+def test_logs_are_shared_group_by_group(strict: Strict) -> None:
+    """Queries, Live Tail and writing need permissions for each group that they are about."""
+    root = strict.client("logs")
+    arns = {}
+    for name in ("/mine", "/yours"):
+        root.create_log_group(logGroupName=name)
+        root.create_log_stream(logGroupName=name, logStreamName="s")
+        arns[name] = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{name}"
+    policy = {
+        "Effect": "Allow",
+        "Action": ["logs:StartQuery", "logs:StartLiveTail", "logs:PutLogEvents"],
+        "Resource": f"{arns['/mine']}:*",
+    }
+    config = Config(inject_host_prefix=False)
+    user = strict.client("logs", **strict.user("reader", policy), config=config)
+    times = {"startTime": 0, "endTime": 1, "queryString": "limit 1"}
+    event = {"logStreamName": "s", "logEvents": [{"timestamp": 1, "message": "x"}]}
+    user.start_query(logGroupName="/mine", **times)
+    user.put_log_events(logGroupName="/mine", **event)
+    user.start_live_tail(logGroupIdentifiers=[arns["/mine"]])["responseStream"].close()
+    for operation, params in (
+        ("start_query", {"logGroupNames": ["/mine", "/yours"], **times}),
+        ("start_query", {"logGroupIdentifiers": [arns["/yours"]], **times}),
+        ("start_live_tail", {"logGroupIdentifiers": [arns["/mine"], arns["/yours"]]}),
+        ("put_log_events", {"logGroupName": "/yours", **event}),
+        ("get_query_results", {"queryId": "0" * 36}),
+        ("put_metric_filter", {"logGroupName": "/mine", **METRIC_FILTER}),
+    ):
+        code, message = refusal(getattr(user, operation), **params)
+        assert code == "AccessDeniedException", operation
+        assert "is not authorized to perform: logs:" in message
 
 
 def test_a_macro_needs_the_permission_to_call_its_function(strict: Strict) -> None:

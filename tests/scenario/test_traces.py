@@ -66,7 +66,7 @@ def header_client(platform: Platform, header: str | None, service: str = "lambda
 def segments_of(xray: Any, trace: str) -> list[dict[str, Any]]:
     """The documents of a trace's segments."""
     found = xray.batch_get_traces(TraceIds=[trace])["Traces"]
-    return [json.loads(each["Document"]) for one in found for each in one["Segments"]]
+    return [json.loads(each["Document"]) for trace_ in found for each in trace_["Segments"]]
 
 
 def by_origin(segments: list[dict[str, Any]]) -> Mapping[str, dict[str, Any]]:

@@ -63,7 +63,7 @@ def trace_id_of(given: str | None) -> str:
 
 def passed_on(given: str | None) -> str:
     """The trace header for a function that is not traced: the caller's, or one that begins a trace.
-    What nobody has decided to sample is not sampled."""
+    A request without a decision is not sampled."""
     if given is None or _TRACE_ID.fullmatch(given) is None:
         digits = random_hex(40)
         return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"

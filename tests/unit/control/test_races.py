@@ -26,11 +26,12 @@ async def rooms(tmp_path: Path, postgresql: PostgreSql) -> AsyncIterator[tuple[R
     """Two rooms of one account, of whose seven concurrent executions one stays unreserved."""
     database = StoreSettings(url=postgresql.new_database(), shared=True)
     settings = ControlSettings(unreserved_concurrency_min=1)
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "blobs").symlink_to(tmp_path / "one" / "blobs")
+    one_state, other_state = (tmp_path / name / "state" for name in ("one", "other"))
+    other_state.mkdir(parents=True)
+    (other_state / "blobs").symlink_to(one_state / "blobs")
     async with (
-        open_room(tmp_path / "one", settings, database) as one,
-        open_room(tmp_path / "other", settings, database) as other,
+        open_room(one_state, settings, database) as one,
+        open_room(other_state, settings, database) as other,
     ):
         yield one, other
 

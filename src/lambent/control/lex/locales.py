@@ -1,6 +1,7 @@
 """Locales of bots: settings, builds, and what conversations run."""
 
 import dataclasses
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -32,12 +33,14 @@ from lambent.kit.computing import computed
 from lambent.model.arn import Scope
 from lambent.model.document import Body, Document
 from lambent.model.errors import ApiError
+from lambent.model.lex.conditions import faults_of
 from lambent.model.lex.locale import Locale, LocaleInvalid, compile_locale
 from lambent.store.store import Store, Transaction
 
 LOCALE_BYTES_MAX = 8 << 20
 _LOCALES_MAX = 30
 _COMPILED_MAX = 64
+_REASONS_MAX = 20
 SETTINGS = (
     *("description", "nluIntentConfidenceThreshold", "voiceSettings", "generativeAISettings"),
     *("speechDetectionSensitivity", "unifiedSpeechSettings", "audioFillerSettings"),
@@ -151,11 +154,7 @@ class Locales:
     async def build(self, scope: Scope, params: Params) -> Params:
         """BuildBotLocale: check the locale and make it what conversations run."""
         found = await self.read(scope, params)
-        try:
-            await computed(compile_locale, params["localeId"], found.body)
-            reasons: list[str] = []
-        except LocaleInvalid as error:
-            reasons = list(error.args)
+        reasons = await computed(_faults, params["localeId"], found.body)
         now = self._clock.now()
 
         def run(tx: Transaction) -> Document:
@@ -213,6 +212,15 @@ class Locales:
                 self._compiled.popitem(last=False)
         self._compiled.move_to_end(key)
         return known
+
+
+def _faults(locale: str, body: Body) -> list[str]:
+    """Why a locale cannot be built."""
+    try:
+        compile_locale(locale, body)
+    except LocaleInvalid as error:
+        return list(error.args)
+    return list(itertools.islice(faults_of(body["intents"]), _REASONS_MAX))
 
 
 def _compile(found: Document) -> Compiled:

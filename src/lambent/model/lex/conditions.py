@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/lexv2/latest/dg/paths-branching.html
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lambent.model.lex.messages import References
@@ -44,6 +44,21 @@ def compile_condition(text: str) -> Evaluate:
     if parser.rest:
         raise ConditionInvalid(f"The condition {text!r} has more than a condition.")
     return found
+
+
+def faults_of(document: Any) -> Iterator[str]:
+    """What is wrong with the conditions anywhere in a definition."""
+    if isinstance(document, Mapping):
+        condition = document.get("expressionString")
+        if isinstance(condition, str):
+            try:
+                compile_condition(condition)
+            except ConditionInvalid as error:
+                yield str(error)
+        document = list(document.values())
+    if isinstance(document, list):
+        for each in document:
+            yield from faults_of(each)
 
 
 def _tokens(text: str) -> list[_Token]:

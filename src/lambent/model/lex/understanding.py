@@ -9,7 +9,6 @@ slot's type knows. Words of free text count half.
 """
 
 import dataclasses
-import functools
 import itertools
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,6 +89,8 @@ class Matcher:
             for utterance in intent.utterances
             if (template := self._template(intent, utterance)) is not None
         ]
+        self._longer = list(_parts(self._whole))
+        """Each utterance as a part of a text."""
         self._of_slots: dict[tuple[str, str], list[_Template]] = {}
         for intent in locale.intents.values():
             for slot in intent.slots.values():
@@ -101,10 +102,9 @@ class Matcher:
     ) -> list[Understood]:
         """The intents that a text may ask for, the best first. `contexts` are active."""
         active = frozenset(contexts)
-        usable = [each for each in self._whole if each.intent.contexts <= active]
-        found = self._match(text, usable, context)
+        found = self._match(text, _usable(self._whole, active), context)
         if not any(each.score == 1.0 for _, each in found):
-            found += self._match(text, [*_parts(usable)], context)
+            found += self._match(text, _usable(self._longer, active), context)
         best: dict[str, tuple[int, Understood]] = {}
         for literals, each in found:
             known = best.get(each.intent)
@@ -196,6 +196,11 @@ def _read(
     return Understood(template.intent.name, score, slots, is_whole)
 
 
+def _usable(templates: Sequence[_Template], active: frozenset[str]) -> Sequence[_Template]:
+    """Those of intents whose contexts are active."""
+    return [each for each in templates if each.intent.contexts <= active]
+
+
 def _shared(
     slots: Sequence[Slot], words: Sequence[str], context: Context
 ) -> list[tuple[str, str, dict[str, Any]]]:
@@ -227,9 +232,4 @@ def _parts(templates: Sequence[_Template]) -> Iterator[_Template]:
             (f"{sentence} {after}", (*literals, None)),
             (f"{before} {sentence} {after}", (None, *literals, None)),
         ):
-            yield dataclasses.replace(template, literals=around, data=_data(extended))
-
-
-@functools.lru_cache(maxsize=100_000)
-def _data(sentence: str) -> IntentData:
-    return IntentData([sentence])
+            yield dataclasses.replace(template, literals=around, data=IntentData([extended]))

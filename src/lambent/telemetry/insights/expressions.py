@@ -5,7 +5,7 @@ more strongly than the ones before.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -81,16 +81,16 @@ class Expressions:
     def any(self) -> Compute:
         """An expression."""
         with self._deeper():
-            found = self._conjunction()
+            every = [self._conjunction()]
             while self._take_word("or"):
-                found = _either(found, self._conjunction())
-            return found
+                every.append(self._conjunction())
+            return _some(every) if len(every) > 1 else every[0]
 
     def _conjunction(self) -> Compute:
-        found = self._negation()
+        every = [self._negation()]
         while self._take_word("and"):
-            found = _both(found, self._negation())
-        return found
+            every.append(self._negation())
+        return _all(every) if len(every) > 1 else every[0]
 
     def _negation(self) -> Compute:
         if not self._take_word("not"):
@@ -318,12 +318,12 @@ def _literal(token: Token) -> Value:
     return int(token.text) if token.text.isdecimal() and len(token.text) < 19 else float(token.text)
 
 
-def _either(left: Compute, right: Compute) -> Compute:
-    return lambda record: is_true(left(record)) or is_true(right(record))
+def _some(every: Sequence[Compute]) -> Compute:
+    return lambda record: any(is_true(compute(record)) for compute in every)
 
 
-def _both(left: Compute, right: Compute) -> Compute:
-    return lambda record: is_true(left(record)) and is_true(right(record))
+def _all(every: Sequence[Compute]) -> Compute:
+    return lambda record: all(is_true(compute(record)) for compute in every)
 
 
 def _not(inner: Compute) -> Compute:

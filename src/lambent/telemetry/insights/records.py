@@ -137,7 +137,12 @@ def pointer_of(source: Source, event: LogEvent) -> str:
 
 def parse_pointer(pointer: str) -> tuple[str, str, int]:
     """Group, stream and position of an event. Raises `ValueError`."""
-    found = json.loads(base64.urlsafe_b64decode(pointer.encode()))
+    try:
+        found = json.loads(base64.urlsafe_b64decode(pointer.encode()))
+    except RecursionError as error:
+        raise ValueError("not a pointer") from error
+    if not isinstance(found, list) or len(found) != 3:
+        raise ValueError("not a pointer")
     group, stream, position = found
     if not (isinstance(group, str) and isinstance(stream, str) and isinstance(position, int)):
         raise ValueError("not a pointer")

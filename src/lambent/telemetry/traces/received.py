@@ -12,6 +12,9 @@ from lambent.telemetry.traces.documents import (
     read_segment,
 )
 
+_SPANS, _SPANS_NOT_SAMPLED = "T1S", "T1U"
+"""How a text begins that has spans of OpenTelemetry in the place of a document."""
+
 
 class ReceivedSegment(NamedTuple):
     """A segment that was checked."""
@@ -41,7 +44,13 @@ class ReceivedText(NamedTuple):
     def segments(self) -> Iterator[Segment]:
         """See `Recorded`."""
         try:
-            yield read_segment(self.text)
+            if self.text.startswith(_SPANS):
+                # Only then: protobuf takes a few MB.
+                from lambent.telemetry.traces.received_spans import read_spans
+
+                yield from read_spans(self.text)
+            elif not self.text.startswith(_SPANS_NOT_SAMPLED):
+                yield read_segment(self.text)
         except Malformed:
             return
 

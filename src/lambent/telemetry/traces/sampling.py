@@ -1,5 +1,5 @@
-"""Which requests are traced if nobody has decided yet: the first of each second, and 5 % of the
-others. https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+"""Which requests are traced if no service before has decided: the first of each second, and 5 % of
+the others. https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
 """
 
 import random

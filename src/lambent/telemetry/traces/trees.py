@@ -94,13 +94,13 @@ def visits(segments: Sequence[Document]) -> list[Visit]:
         found.append(Visit(node, caller, segment["id"], segment, is_inferred=False))
         for part, _ in parts_of(segment):
             is_call = part is not segment and part.get("namespace") in ("aws", "remote")
-            if is_call and not _is_answered(part, parents):
+            if is_call and not _has_segment(part, parents):
                 inferred = Node(part["name"], _inferred_type(part))
                 found.append(Visit(inferred, segment["id"], part["id"], part, is_inferred=True))
     return found
 
 
-def _is_answered(part: Document, parents: "set[str | None]") -> bool:
+def _has_segment(part: Document, parents: "set[str | None]") -> bool:
     return any(inner["id"] in parents for inner, _ in parts_of(part))
 
 

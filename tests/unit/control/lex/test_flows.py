@@ -280,6 +280,18 @@ async def test_prompts_vary(world: World) -> None:
     assert await world.hears("what") == ["I rent boats."]
 
 
+async def test_conditions_must_be_conditions(world: World) -> None:
+    """A build names the one that is none."""
+    branch = {
+        **{"name": "B", "condition": {"expressionString": "{Hours} is many"}},
+        "nextStep": goes_to("EndConversation"),
+    }
+    conditional = {"active": True, "conditionalBranches": [branch], "defaultBranch": {}}
+    go = intent("Go", ("go",), initialResponseSetting={"conditional": conditional})
+    with pytest.raises(AssertionError, match="has more than a condition"):
+        await world.import_bot(one((go, ())))
+
+
 async def test_types_of_the_bot_are_needed(world: World) -> None:
     """What cannot be built says why, and does not run."""
     files = files_of((rent_boat(), SLOTS), types=(BOAT_TYPES,))

@@ -1,5 +1,6 @@
 """Queries of CloudWatch Logs Insights, over a few events."""
 
+import base64
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.telemetry.insights.query import compile_query
+from lambent.telemetry.insights.records import parse_pointer
 from lambent.telemetry.insights.scanner import QueryError
 
 from .running import run
@@ -312,6 +314,25 @@ WORDS = (
     "fields filter stats parse sort limit dedup display by as and or not in like count bin pct"
     " concat jsonparse @message level 'text' 5m 1 1.5 /a+/ ( ) [ ] | , = != < + - * / % ^ ` \" #"
 )
+
+
+def test_long_conditions_are_not_deep() -> None:
+    """Hundreds of alternatives."""
+    condition = " or ".join(f"code = {number}" for number in range(400))
+    assert values(f"fields code | filter {condition} or not (code < 500)", JSON, "code") == [
+        *("201", "500", "200"),
+    ]
+
+
+@given(st.binary(max_size=60) | st.just(b"[" * 100_000))
+def test_pointers_are_checked(content: bytes) -> None:
+    """What is no pointer is refused."""
+    for text in (base64.urlsafe_b64encode(content).decode(), content.decode("latin-1")):
+        try:
+            group, stream, position = parse_pointer(text)
+        except ValueError:
+            continue
+        assert (type(group), type(stream), type(position)) == (str, str, int)
 
 
 @given(st.lists(st.sampled_from(WORDS.split()), max_size=25).map(" ".join))

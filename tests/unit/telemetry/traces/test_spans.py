@@ -1,6 +1,7 @@
 """Traces for a collector: what is sent is read with OpenTelemetry's own protobuf; and whatever
 functions send, it is summarized, drawn and encoded without an error."""
 
+import base64
 import json
 from typing import Any
 
@@ -16,6 +17,7 @@ from lambent.telemetry.traces.documents import Malformed, read_segment
 from lambent.telemetry.traces.facts import read_trace
 from lambent.telemetry.traces.filters import read_filter
 from lambent.telemetry.traces.graphs import make_graph
+from lambent.telemetry.traces.received import ReceivedText
 from lambent.telemetry.traces.spans import encode_spans
 
 from .test_trees import TRACE, documents
@@ -97,3 +99,42 @@ def test_no_document_breaks_a_reader(parts: list[dict[str, Any]]) -> None:
     read_filter('service("a") { fault OR annotation.a = 1 AND http.status > 3 } AND user')(trace)
     for row in rows_of(TRACE, trace.segments):
         assert styled(row).plain.isprintable()
+
+
+def sent_spans(spans: list[Span]) -> str:
+    """As AWS's distribution of OpenTelemetry sends them."""
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.extend(spans)
+    return "T1S" + base64.b64encode(request.SerializeToString()).decode()
+
+
+def test_spans_become_subsegments() -> None:
+    """Those of calls of AWS services are named as the service."""
+    span = Span(
+        trace_id=bytes.fromhex(TRACE[2:].replace("-", "")),
+        span_id=b"\1" * 8, parent_span_id=b"\2" * 8,
+        name="S3.GetObject", kind=Span.SPAN_KIND_CLIENT,
+        start_time_unix_nano=10**18, end_time_unix_nano=2 * 10**18,
+    )  # fmt: skip
+    span.attributes.add(key="rpc.system").value.string_value = "aws-api"
+    span.attributes.add(key="rpc.service").value.string_value = "S3"
+    span.attributes.add(key="http.status_code").value.int_value = 404
+    (read,) = ReceivedText(sent_spans([span])).segments()
+    document = json.loads(read.text)
+    assert (document["name"], document["namespace"], document["type"]) == (
+        "S3",
+        "aws",
+        "subsegment",
+    )
+    assert document["http"] == {"response": {"status": 404}}
+    assert document["annotations"]["rpc_system"] == "aws-api"
+    assert read.trace_id == TRACE
+    assert not list(ReceivedText("T1U" + sent_spans([span])[3:]).segments())
+
+
+@given(st.binary(max_size=200))
+def test_hostile_spans_are_dropped(data: bytes) -> None:
+    """No bytes raise."""
+    for text in ("T1S" + base64.b64encode(data).decode(), "T1S" + data.decode("latin-1")):
+        for segment in ReceivedText(text).segments():
+            assert segment.text.isascii()

@@ -22,7 +22,7 @@ APIGATEWAY: ServiceDefinition[RestApiRooms] = ServiceDefinition(
     resource_names=RESOURCE_NAMES,
     coverage=Coverage(
         note="REST APIs, API keys and usage plans. What is not enforced is refused when it is"
-        " configured: caches, client certificates, VPC links, private APIs, web ACLs, X-Ray,"
+        " configured: caches, client certificates, VPC links, private APIs, web ACLs,"
         " metrics, compression. SDKs are not made, documentation is only stored."
     ),
 )

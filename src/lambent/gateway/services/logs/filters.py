@@ -10,6 +10,9 @@ from lambent.gateway.services.logs.tokens import page_of, with_token
 from lambent.kit.computing import computed
 from lambent.telemetry.patterns import compile_extraction
 
+_TRIED_MAX = 256 * 1024
+"""Characters that TestMetricFilter looks at."""
+
 
 async def put_subscription_filter(rooms: LogsRooms, call: Call) -> Members:
     """PutSubscriptionFilter."""
@@ -74,6 +77,8 @@ async def check_metric_filter(rooms: LogsRooms, call: Call) -> Members:
     """TestMetricFilter."""
     extract = compile_extraction(call.params["filterPattern"])
     messages = call.params["logEventMessages"]
+    if sum(map(len, messages)) > _TRIED_MAX:
+        raise invalid(f"The messages have more than {_TRIED_MAX} characters.")
     found = await computed(lambda: [extract(message) for message in messages])
     return {
         "matches": [

@@ -144,7 +144,7 @@ async def get_log_record(rooms: LogsRooms, call: Call) -> Members:
     """GetLogRecord: all fields of an event, by its `@ptr`."""
     try:
         group, stream, position = parse_pointer(call.params["logRecordPointer"])
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise invalid("The specified logRecordPointer is invalid.") from error
     bounds = Bounds(start_ms=0, end_ms=1 << 62, events_max=1, bytes_max=1)
     page = await rooms.logs.stream_page(
