@@ -22,6 +22,7 @@ from prometheus_client.samples import Exemplar
 
 from lambent.model.arn import AccountId
 from lambent.model.function import FunctionKey
+from lambent.telemetry.series.distribution import Distribution
 
 BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000)
 """Upper bounds of the buckets of durations; one more has no bound."""
@@ -52,11 +53,11 @@ class Durations:
     sum_ms: float = 0.0
     last: Call | None = None
 
-    def add(self, durations_ms: Iterable[float]) -> None:
-        """Count durations."""
-        for duration_ms in durations_ms:
-            self.counts[bisect.bisect_left(BOUNDS_MS, duration_ms)] += 1
-            self.sum_ms += duration_ms
+    def add(self, durations_ms: Distribution) -> None:
+        """Count durations; one that is within 1 % of a bound may be in the next bucket."""
+        for duration_ms, count in durations_ms.spread() or ():
+            self.counts[bisect.bisect_left(BOUNDS_MS, duration_ms)] += int(count)
+        self.sum_ms += durations_ms.sum
 
 
 class Sums(NamedTuple):

@@ -42,7 +42,6 @@ class _Totals:
 
     __slots__ = (
         "duration",
-        "durations_ms",
         "errors",
         "invocations",
         "last",
@@ -58,7 +57,6 @@ class _Totals:
         """Calls of a version with provisioned concurrency: on it, and beyond it."""
         self.duration = Distribution()
         """In milliseconds."""
-        self.durations_ms: list[float] = []
         self.last: InvocationEnded | None = None
         self.peak = Concurrency()
 
@@ -69,9 +67,7 @@ class _Totals:
         if len(ran) < len(ended):
             self.throttles += sum(call.outcome is OutcomeKind.THROTTLED for call in ended)
         self.errors += len([None for call in ran if call.outcome in _FAILED])
-        durations_ms = [call.duration_s * 1000 for call in ran]
-        self.duration.add_all(durations_ms)
-        self.durations_ms += durations_ms
+        self.duration.add_all([call.duration_s * 1000 for call in ran])
         self.last = ran[-1] if ran else self.last
         for now in {call.concurrency for call in ran}:
             self.peak = Concurrency(*map(max, now, self.peak))
@@ -123,10 +119,10 @@ class InvocationMetrics:
         for name, attribute in _COUNTED.items():
             number = getattr(totals, attribute)
             self._metrics.add_up(name, key, number, count=number)
-        if totals.durations_ms:
+        if totals.duration.count:
             last = totals.last
             call = None if last is None else _exemplar(last)
-            self._metrics.add_durations(key, totals.durations_ms, call)
+            self._metrics.add_durations(key, totals.duration, call)
 
 
 def _exemplar(ended: InvocationEnded) -> Call:

@@ -104,7 +104,7 @@ class Metrics:
         metrics[name] = known_count + count, known_sum + value
 
     def add_durations(
-        self, key: FunctionKey, durations_ms: Sequence[float], last: Call | None
+        self, key: FunctionKey, durations_ms: Distribution, last: Call | None
     ) -> None:
         """Add to the durations of a function's calls since the platform started."""
         durations = self._durations.get(key)

@@ -234,9 +234,9 @@ def test_filters(queue: Queue, new_function: NewFunction) -> None:
     queue.wait_empty()
     bodies = {record["body"] for event in function.events() for record in event["Records"]}
     assert bodies == {"plain too", '{"kind": "wanted", "n": 1}'}
-    of = f'{{region="us-east-1",function="{function.name}",mapping="{uuid}"}}'
+    of = f'{{function="{function.name}",mapping="{uuid}",region="us-east-1"}}'
     for name, number in (("polled", 4), ("filtered_out", 2), ("invoked", 2), ("deleted", 2)):
-        line = f"lambent_{name}_event_count_sum{of} {number}\n"
+        line = f"lambent_{name}_events_total{of} {number}.0\n"
         # The queue is empty before the platform has heard that it deleted the last message.
         wait_for(lambda line=line: line in function.metrics(), line)
 
@@ -456,7 +456,7 @@ def test_functions_that_feed_their_own_queue(
     assert function.wait_events(1)[0]["Records"][0]["body"] == "3 times"
     wait_for(
         lambda: (
-            f'recursive_invocations_dropped_sum{{region="us-east-1",function="{function.name}"}}'
+            f'recursive_invocations_dropped_total{{function="{function.name}",region="us-east-1"}}'
             in function.metrics()
         ),
         "the loop is counted",

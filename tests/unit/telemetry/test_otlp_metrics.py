@@ -13,6 +13,7 @@ from lambent.model.arn import AccountId, Region
 from lambent.model.function import FunctionKey
 from lambent.telemetry.metrics import Metrics
 from lambent.telemetry.otlp_metrics import OtlpMetrics
+from lambent.telemetry.series.distribution import Distribution
 
 from .test_otlp import collecting, until
 
@@ -30,7 +31,9 @@ async def test_a_collector_gets_all_metrics() -> None:
         metrics = Metrics()
         metrics.add_up("Invocations", KEY, 3, count=3)
         metrics.add_up("AsyncEventAge", KEY, 2500, count=2)
-        metrics.add_durations(KEY, [4.0, 40.0, 400_000.0], None)
+        durations = Distribution()
+        durations.add_all([4.0, 40.0, 400_000.0])
+        metrics.add_durations(KEY, durations, None)
         exporter = OtlpMetrics(sender, metrics, health, clock, every_s=60, version="1")
         clock.advance(60)
         await exporter.send()
@@ -46,12 +49,12 @@ async def test_a_collector_gets_all_metrics() -> None:
     assert calls.time_unix_nano - calls.start_time_unix_nano == 60 * 10**9
     attributes = {pair.key: pair.value.string_value for pair in calls.attributes}
     assert attributes == {"region": "us-east-1", "function": "f", "account": "111111111111"}
-    (durations,) = found["lambent_duration_seconds"].histogram.data_points
-    assert durations.count == 3
-    assert durations.sum == pytest.approx(400.044)
-    assert sum(durations.bucket_counts) == 3
-    assert len(durations.bucket_counts) == len(durations.explicit_bounds) + 1
-    assert durations.bucket_counts[0] == durations.bucket_counts[-1] == 1
+    (histogram,) = found["lambent_duration_seconds"].histogram.data_points
+    assert histogram.count == 3
+    assert histogram.sum == pytest.approx(400.044)
+    assert sum(histogram.bucket_counts) == 3
+    assert len(histogram.bucket_counts) == len(histogram.explicit_bounds) + 1
+    assert histogram.bucket_counts[0] == histogram.bucket_counts[-1] == 1
     (ages,) = found["lambent_async_event_age_seconds"].summary.data_points
     assert (ages.count, ages.sum) == (2, 2.5)
     (queued,) = found["lambent_queued_events"].gauge.data_points
