@@ -57,9 +57,9 @@ async def serve_until_stopped(
                     f"lambent serves TLS at {front.tls_url}; trust {data.ca_certificate}",
                     flush=True,
                 )
+            print(f"lambent is ready at {front.url}", flush=True)
             if settings.has_console:
                 print(f"lambent's console is at {front.url}{CONSOLE_PAGE}", flush=True)
-            print(f"lambent is ready at {front.url}", flush=True)
             manager.tell_ready(f"Listening on {front.url}")
             await stop.wait()
             print("lambent is stopping", file=sys.stderr, flush=True)
