@@ -114,7 +114,8 @@ def test_a_region_without_anything_says_what_to_do(browser: Browser, workshop: P
     with browser.new_context(viewport={**WIDE}) as context:
         page = context.new_page()
         open_page(page, workshop)
-        page.get_by_label("Region").select_option("eu-north-1")
+        with page.expect_navigation():
+            page.get_by_label("Region").select_option("eu-north-1")
         page.wait_for_selector("main h1")
         for route in ("logs", "asynchronous", "sources", "schedules", "apis", "stacks", "traces"):
             open_page(page, workshop, route)

@@ -26,6 +26,7 @@ import anyio
 
 from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
+from lambent.kit.strict_json import parse_loosely
 from lambent.kit.tasks import start_part
 from lambent.model.nodes import Node
 from lambent.store.membership import Membership
@@ -38,7 +39,7 @@ _AWAY_S = 1.0
 """A node that has been without the database for so long counts as without it."""
 _RESPONSE_S = 1.0
 _BYTES_MAX = 4096
-_NOT_A_RESPONSE = (ValueError, KeyError, TypeError, RecursionError)
+_NOT_A_RESPONSE = (ValueError, KeyError, TypeError)
 _OF_EACH_MACHINE = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"})
 _QUERY = re.compile(r"node=([0-9]{1,18})&nonce=([0-9a-f]{32})")
 
@@ -113,7 +114,7 @@ class Contact:
                 # The proof says who responds, whatever the certificate says.
                 url = f"{node.url}{PATH}?node={self._membership.number}&nonce={nonce}"
                 async with self._session.get(url, ssl=False, allow_redirects=False) as response:
-                    said = json.loads(await response.content.read(_BYTES_MAX))
+                    said = parse_loosely(await response.content.read(_BYTES_MAX))
             away_s = float(said["away_s"])
             expected = self._prove(nonce, node.number, away_s, said["knows"])
             is_true = hmac.compare_digest(expected, str(said["proof"]))

@@ -47,7 +47,7 @@ function Queue({ name, queue, reload }) {
   const [purged, setPurged] = useState(null);
   const waiting = queue.due + queue.later;
   return html`<dl class="tiles">
-      <div class="tile"><dt>Due now</dt><dd>${number(queue.due)}<div class="note">start when there is capacity</div></dd></div>
+      <div class="tile"><dt>Due now</dt><dd>${number(queue.due)}<div class="note">waiting</div></dd></div>
       <div class="tile"><dt>Due later</dt><dd>${number(queue.later)}<div class="note">retries</div></dd></div>
       <div class="tile"><dt>In progress</dt><dd>${number(queue.in_flight)}<div class="note">running, or next</div></dd></div>
       <div class="tile"><dt>Oldest</dt><dd>${queue.oldest_age_s === null ? "–" : seconds(queue.oldest_age_s)}<div class="note">since it was accepted</div></dd></div>
@@ -71,7 +71,7 @@ function DeadLetters({ name, target, reload }) {
   const actions = given === null && html`<${Button} kind="small" onClick=${() => setGiven(target ?? "")}>Edit<//>`;
   return html`<${Card} title="Dead-letter queue" actions=${actions}>
     <${ErrorBox} error=${save.error} />
-    ${given === null ? html`<${Facts} items=${[["Target", target ? html`<span title=${target}>${shortArn(target)}</span>` : "none: events that fail are dropped unless there is a destination"]]} />`
+    ${given === null ? html`<${Facts} items=${[["Target", target ? html`<span title=${target}>${shortArn(target)}</span>` : "none: events that fail are dropped unless there is a destination", true]]} />`
       : html`<form class="log-bar" onSubmit=${(event) => { event.preventDefault(); save.run(); }}>
         <input type="search" class="mono" aria-label="ARN of a queue or topic" placeholder="ARN of an SQS queue or SNS topic; empty for none" value=${given}
           spellcheck=${false} onInput=${(event) => setGiven(event.target.value)} />

@@ -32,7 +32,7 @@ export function Viewer({ groups, streams = [], pattern = "", onPattern, range: g
     ${found.isSampled && html`<${Notice} kind="warn">More is logged than a live tail shows: some lines are missing here. Narrow the filter, or choose the range again to load all.<//>`}
     ${found.lines.hasMore && html`<${Notice} kind="warn">There are more lines than a browser holds: these are the oldest. Choose a shorter range, or a filter.<//>`}
     <div class=${selected ? "log-split open" : "log-split"}>
-      <${LineList} lines=${found.lines} version=${found.version} hasGroups=${groups.length > 1} selected=${selected} onSelect=${setSelected} sticks=${follows || !found.isDone} />
+      <${LineList} lines=${found.lines} version=${found.version} hasGroups=${groups.length > 1} selected=${selected} onSelect=${setSelected} sticks=${!selected && (follows || !found.isDone)} />
       ${!found.lines.items.length && html`<div class="lines-empty">${found.isDone && !found.error && (empty ?? html`<${Nothing} follows=${follows} pattern=${pattern} range=${range} />`)}</div>`}
       ${selected && html`<${LineDetail} key=${selected.key} line=${selected} onClose=${() => setSelected(null)} onPattern=${searchable ? onPattern : null} />`}
     </div>

@@ -54,7 +54,7 @@ function Overview({ stack }) {
       ["Description", stack.Description || "–"], ["Created", html`<${Time} at=${stack.CreationTime} />`],
       ["Changed", html`<${Time} at=${stack.LastUpdatedTime} />`], ["Capabilities", stack.Capabilities?.join(", ")],
       ["Termination protection", stack.EnableTerminationProtection ? "on" : "off"], ["Role", stack.RoleARN],
-      ["Tags", stack.Tags?.map((tag) => `${tag.Key}=${tag.Value}`).join(", ") || "–"], ["ID", html`<code>${stack.StackId}</code>`],
+      ["Tags", stack.Tags?.map((tag) => `${tag.Key}=${tag.Value}`).join(", ") || "–"], ["ID", html`<code>${stack.StackId}</code>`, true],
     ]} /><//>
     ${stack.Outputs?.length > 0 && html`<${Card} title="Outputs" flush><${Table} label="Outputs" columns=${outputs} rows=${stack.Outputs} keyOf=${(row) => row.OutputKey} /><//>`}
     ${stack.Parameters?.length > 0 && html`<${Card} title="Parameters" flush><${Table} label="Parameters" columns=${parameters} rows=${stack.Parameters} keyOf=${(row) => row.ParameterKey} /><//>`}`;

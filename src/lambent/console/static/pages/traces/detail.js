@@ -22,8 +22,8 @@ function Timeline({ id, trace }) {
   const selected = rows.find((row) => row.id === chosen);
   const requests = [...new Set(rows.map((row) => row.part.aws?.request_id).filter(Boolean))];
   return html`<${Card} title="Trace"><${Facts} items=${[
-      ["ID", html`<code>${id}</code>`], ["Start", html`<${Time} at=${start} />`], ["Duration", milliseconds(length * 1000)], ["Segments", number(rows.length)],
-      requests.length > 0 && ["Logs", requests.slice(0, 5).map((request) => html`<a key=${request} class="block" href=${link(["logs"], { view: "request", id: request })}><code>${request}</code></a>`)],
+      ["ID", html`<code>${id}</code>`, true], ["Start", html`<${Time} at=${start} />`], ["Duration", milliseconds(length * 1000)], ["Segments", number(rows.length)],
+      requests.length > 0 && ["Logs", requests.slice(0, 5).map((request) => html`<a key=${request} class="block" href=${link(["logs"], { view: "request", id: request })}><code>${request}</code></a>`), true],
     ]} /><//>
     <${Card} title="Timeline" actions=${html`<span class="muted small-text">0 to ${milliseconds(length * 1000)}</span>`}>
       <ol class="timeline">${rows.map((row) => html`<${Row} key=${row.id} row=${row} length=${length} isSelected=${row.id === chosen}
