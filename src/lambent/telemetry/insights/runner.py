@@ -212,7 +212,7 @@ async def _receive(process: anyio.abc.Process, query: LogQuery) -> None:
         while done is None and b"\n" in received:
             line, _, rest = received.partition(b"\n")
             received = bytearray(rest)
-            document = parse_loosely(line)
+            document = parse_loosely(bytes(line))
             done = document if "done" in document else None
             query.statistics = document if done is None else done["done"]
         if len(received) > (_LINE_BYTES_MAX if done is None else 2 * ROWS_BYTES_MAX):
