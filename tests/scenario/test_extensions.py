@@ -5,6 +5,7 @@ One case of each kind. tests/unit/node/test_playbook_extensions.py has the failu
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from tests.platforms import (
     publish_layer,
     wait_for,
 )
+
+from .test_cloudwatch import statistics
 
 SOURCES = Path(__file__).parent / "extensions"
 FOLLOWER = (SOURCES / "follower.py").read_text()
@@ -113,7 +116,8 @@ def test_a_shell_is_enough(
 def test_an_invocation_lasts_until_the_extensions_wait(
     platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
-    """The caller gets the response when the function has returned; the report comes later."""
+    """The caller gets the response when the function has returned; the report comes later, and a
+    metric has the time between."""
     deploy_with("lasts", {"follower": FOLLOWER}, variables={"EXTENSION_BEHAVIOUR": "INVOKE:sleep1"})
     assert invoke(lambda_client, "lasts")[0] == 1
     assert not any(line.startswith("REPORT") for line in log_lines(platform, "lasts"))
@@ -121,7 +125,12 @@ def test_an_invocation_lasts_until_the_extensions_wait(
         lambda: [line for line in log_lines(platform, "lasts") if line.startswith("REPORT")],
         "a report",
     )[0]
-    assert float(report.split("Duration: ")[1].split(" ")[0]) >= 1000
+    duration_ms = float(report.split("Duration: ")[1].split(" ")[0])
+    assert duration_ms >= 1000
+    time_of = partial(statistics, platform.client("cloudwatch"), FunctionName="lasts")
+    after = time_of("PostRuntimeExtensionsDuration", "Maximum", "SampleCount")
+    assert 990 <= after["Maximum"] < duration_ms
+    assert after["SampleCount"] == 1
 
 
 def test_why_it_ends(

@@ -68,6 +68,7 @@ from lambent.gateway.services.sts.service import STS
 from lambent.gateway.services.xray.rooms import XRayRooms
 from lambent.gateway.services.xray.service import XRAY
 from lambent.settings import Settings
+from lambent.telemetry.metrics import Metrics
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,8 @@ class ControlPorts:
     prepare: Prepare
     observe_provisioned: ObserveProvisioned = nothing_provisioned
     check_source: CheckSource | None = None
+    metrics: Metrics = dataclasses.field(default_factory=Metrics)
+    """Of functions."""
     trials: Trials | None = None
     events: PutEvents | None = None
     test_function: TestFunction | None = None
@@ -111,6 +114,7 @@ async def open_control_plane(
                 observe_provisioned=ports.observe_provisioned,
                 clock=storage.clock,
                 roles=api.roles,
+                metrics=ports.metrics,
                 check_source=ports.check_source,
             )
         )

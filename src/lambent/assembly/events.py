@@ -72,7 +72,7 @@ async def open_events(
             )
             stack.callback(local_services.close)
         aws = aws_clients(settings.aws, local_services.url if local_services is not None else None)
-        metrics = Metrics(storage.metrics)
+        metrics = execution.metrics
         of_calls = InvocationMetrics(metrics)
         storage.metrics.add_source(of_calls.take)
         execution.invoker.on_ended(of_calls.note)

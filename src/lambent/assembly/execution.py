@@ -23,6 +23,7 @@ from lambent.node.pools.memory import SystemMemory
 from lambent.sandbox.client import Launcher, open_sandboxes
 from lambent.sandbox.network_services import NetworkServices
 from lambent.settings import Settings
+from lambent.telemetry.metrics import Metrics
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class Execution:
     shared_limits: SharedLimits | None
     """This node's shares of limits; None if the platform has its database for itself."""
     invoker: Invoker
+    metrics: Metrics
+    """Of functions."""
 
     def note_spread(self, everything: Changes) -> None:
         """Provisioned environments are spread over other nodes than before."""
@@ -51,6 +54,7 @@ async def open_execution(
     store, tasks, clock = storage.store, storage.tasks, storage.clock
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
+        metrics = Metrics(storage.metrics)
         sandboxes = await enter(open_sandboxes(privileged.launcher, settings.sandbox))
         node = await enter(
             open_node(
@@ -66,6 +70,7 @@ async def open_execution(
                 roles=api.roles,
                 api=api.gateway,
                 logs=storage.logs,
+                metrics=metrics,
                 traces=storage.traces,
                 tenant_environments_max=settings.invocation.tenant_environments_max,
             )
@@ -94,4 +99,5 @@ async def open_execution(
                 *(admission, catalog, node, clock, Tracer(storage.traces, clock)),
                 wait_for_share=None if limits is None else limits.wait,
             ),
+            metrics=metrics,
         )

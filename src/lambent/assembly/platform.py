@@ -85,6 +85,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
             prepare=execution.node.prepare,
             observe_provisioned=execution.provisioning.observe,
             check_source=events.source_checks.check,
+            metrics=events.metrics,
             trials=apis.trials,
             events=events.buses,
             alarm_actions=events.alarm_actions,

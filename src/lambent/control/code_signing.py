@@ -31,6 +31,7 @@ from lambent.model.resources import CodeSigningKey, parse_code_signing_arn
 from lambent.model.times import iso_seconds
 from lambent.store.function_settings import Kind, SettingRow
 from lambent.store.store import Store, Transaction
+from lambent.telemetry.metrics import Metrics
 
 Params = Mapping[str, Any]
 
@@ -41,10 +42,13 @@ _LETTERS = string.ascii_lowercase + string.digits
 class CodeSigning:
     """Use cases of code signing configurations."""
 
-    def __init__(self, store: Store, clock: Clock, roots: Sequence[x509.Certificate]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, roots: Sequence[x509.Certificate], metrics: Metrics
+    ) -> None:
         self._store = store
         self._clock = clock
         self._roots = roots
+        self._metrics = metrics
 
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateCodeSigningConfig."""
@@ -190,6 +194,14 @@ class CodeSigning:
             )
         _log.warning("deploying a package under %s that is not trusted: %s", arn, problem)
         return None
+
+    def note_deployed(
+        self, key: FunctionKey, config_arn: str | None, signature: CodeSignature | None
+    ) -> None:
+        """A package of a function was deployed, which `check` has trusted if there is a signature.
+        Counts those under a configuration that are not trusted."""
+        if config_arn and signature is None:
+            self._metrics.add("SignatureValidationErrors", key)
 
     def _changed(self, document: Params, params: Params) -> Params:
         changed = {**document, "LastModified": iso_seconds(self._clock.now())}

@@ -97,7 +97,9 @@ class Functions:
                 bind_code_signing(tx, key, signing)
             return self._publish(tx, latest) if params.get("Publish") else latest
 
-        return await self._packages.deploy(content.data, run)
+        created = await self._packages.deploy(content.data, run)
+        self._code_signing.note_deployed(key, signing, signature)
+        return created
 
     async def get(self, scope: Scope, params: Params) -> FunctionDetails:
         """GetFunction and GetFunctionConfiguration."""
@@ -216,6 +218,8 @@ class Functions:
 
         answer = await self._packages.deploy(content.data, run)
         await self._packages.discard_unused(maybe_unused)
+        if not params.get("DryRun"):
+            self._code_signing.note_deployed(key, signing, signature)
         return answer
 
     async def delete(self, scope: Scope, params: Params) -> None:

@@ -32,6 +32,7 @@ from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store
+from lambent.telemetry.metrics import Metrics
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,7 @@ async def open_control(
     observe_provisioned: ObserveProvisioned = nothing_provisioned,
     clock: Clock,
     roles: ExecutionRoles,
+    metrics: Metrics,
     check_source: CheckSource | None = None,
 ) -> AsyncIterator[Control]:
     """Open the control plane.
@@ -77,13 +79,13 @@ async def open_control(
     `runtimes` are the runtime identifiers of the service model, `concurrent_executions` is the
     account's limit, which invocation enforces and GetAccountSettings shows. `roles` checks
     execution roles, `check_source` event sources; `observe_provisioned` returns the state of
-    provisioned concurrency.
+    provisioned concurrency. `metrics` are those of functions.
     """
     packages = Packages(store, blobs, objects, clock)
     await packages.sweep()
     code_size_max = settings.total_code_size_bytes
     roots = load_roots(settings.signing_roots) if settings.signing_roots else []
-    code_signing = CodeSigning(store, clock, roots)
+    code_signing = CodeSigning(store, clock, roots, metrics)
     contents = Contents(store, packages, bytes_max=settings.buckets_bytes_max)
     async with anyio.create_task_group() as tasks:
         activation = Activation(

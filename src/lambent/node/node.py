@@ -37,7 +37,14 @@ from lambent.node.languages.runtimes import RuntimeMissing, Runtimes
 from lambent.node.pools.memory import HostMemory
 from lambent.node.pools.scheduler import Scheduler
 from lambent.node.pools.settings import SchedulingSettings
-from lambent.node.ports import ApiEndpoint, CredentialSource, LogSink, PackageStore, TraceSink
+from lambent.node.ports import (
+    ApiEndpoint,
+    CredentialSource,
+    LogSink,
+    MetricSink,
+    PackageStore,
+    TraceSink,
+)
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import Sandboxes
 
@@ -205,6 +212,7 @@ async def open_node(
     roles: CredentialSource,
     api: ApiEndpoint,
     logs: LogSink,
+    metrics: MetricSink,
     traces: TraceSink | None = None,
     tenant_environments_max: int,
 ) -> AsyncIterator[LocalNode]:
@@ -220,6 +228,7 @@ async def open_node(
             settings=settings,
             sandboxes=sandboxes,
             logs=logs,
+            metrics=metrics,
             clock=clock,
             launch=partial(_launch, code, runtimes),
             api=api,

@@ -1,7 +1,7 @@
 """What a node needs from the rest of the platform.
 
 A node knows no database and no other room of the platform; it reaches the rest only through these
-five ports.
+six ports.
 """
 
 import socket
@@ -11,7 +11,7 @@ from typing import Protocol
 
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.credentials import Credentials
-from lambent.model.function import FunctionVersion
+from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.telemetry.traces.store import Recorded
 
 
@@ -57,6 +57,14 @@ class TraceSink(Protocol):
 
     def record(self, scope: Scope, recorded: Recorded) -> bool:
         """Keep it for an account and Region; returns whether there is room. Never waits."""
+        ...
+
+
+class MetricSink(Protocol):
+    """The metrics of functions."""
+
+    def add(self, name: str, key: FunctionKey, value: float) -> None:
+        """Add a value of a metric of `AWS/Lambda`. Never waits."""
         ...
 
 

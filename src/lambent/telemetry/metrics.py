@@ -20,7 +20,15 @@ _FUNCTIONS_MAX = 10_000
 NAMESPACE = "AWS/Lambda"
 _NOTED_MAX = 500
 """Values that wait to be counted."""
-_MILLISECONDS = frozenset({"Duration", "IteratorAge", "AsyncEventAge", "UrlRequestLatency"})
+_MILLISECONDS = frozenset(
+    {
+        "AsyncEventAge",
+        "Duration",
+        "IteratorAge",
+        "PostRuntimeExtensionsDuration",
+        "UrlRequestLatency",
+    }
+)
 
 
 _Noted = tuple[str, FunctionKey, str, int]

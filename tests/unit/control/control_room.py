@@ -22,6 +22,7 @@ from lambent.store.blobs import Blobs
 from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
+from lambent.telemetry.metrics import Metrics
 from tests.authorizers import unchecked_roles
 
 HERE = Scope("111111111111", "us-east-1")
@@ -64,6 +65,7 @@ class Room:
         """What is observed of provisioned concurrency, by qualifier."""
         self.objects = MemoryObjects()
         self.clock = ManualClock()
+        self.metrics = Metrics()
 
     async def create(self, name: str = "f", **members: Any) -> FunctionVersion:
         """CreateFunction with sensible members, without waiting."""
@@ -167,7 +169,7 @@ async def open_room(
     """A room on the data in this directory; opening it again continues where it was."""
     gate, objects, clock = Gate(), MemoryObjects(), ManualClock()
     provisioned: dict[str, ProvisionedState] = {}
-    blobs = DirectoryBlobs(data / "blobs")
+    blobs, metrics = DirectoryBlobs(data / "blobs"), Metrics()
     async with (
         open_store(database or StoreSettings(synchronous="OFF"), data) as store,
         open_control(
@@ -183,8 +185,10 @@ async def open_room(
             ),
             clock=clock,
             roles=unchecked_roles(),
+            metrics=metrics,
         ) as control,
     ):
         room = Room(control, store, blobs, gate)
         room.objects, room.provisioned, room.clock = objects, provisioned, clock
+        room.metrics = metrics
         yield room

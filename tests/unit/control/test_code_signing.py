@@ -83,6 +83,31 @@ async def test_what_is_not_trusted_is_refused_only_if_enforced(
             f"w{number}", Code={"ZipFile": data}, CodeSigningConfigArn=warned
         )
         assert "SigningJobArn" not in made.other
+        assert untrusted(signing, f"w{number}") == 1
+        assert untrusted(signing, f"e{number}") == 0
+
+
+async def test_packages_that_are_not_trusted_are_counted(signing: Room, signer: Signer) -> None:
+    """Those that are deployed by creations and updates, and no others."""
+    arn = await configure(signing, "Warn")
+    await signing.create("free")
+    await signing.create(Code={"ZipFile": signer.sign(package())}, CodeSigningConfigArn=arn)
+    await signing.settled()
+    assert untrusted(signing) == 0
+    await signing.update_code(ZipFile=package("x = 2"), DryRun=True)
+    assert untrusted(signing) == 0
+    await signing.update_code(ZipFile=package("x = 2"))
+    assert untrusted(signing) == 1
+    assert untrusted(signing, "free") == 0
+
+
+def untrusted(room: Room, name: str = "f") -> float:
+    """The sum of the metric of a function."""
+    return sum(
+        sums.values.get("SignatureValidationErrors", (0, 0.0))[1]
+        for sums in room.metrics.sums()
+        if sums.key.name == name
+    )
 
 
 def changed(data: bytes, name: str = "app.py", content: bytes = b"evil = 1") -> bytes:

@@ -49,6 +49,7 @@ from lambent.node.languages.launch import LaunchSpec
 from lambent.node.ports import TakeOver
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import ExitStatus, Traffic
+from lambent.telemetry.metrics import Metrics
 from tests.factories import function_version
 from tests.unit.node.scripted_box import (
     RUNTIME_ARGV,
@@ -269,6 +270,7 @@ class Play:
         """How many use the function's code."""
         self.function = dataclasses.replace(FUNCTION, **function)
         self._is_provisioned = is_provisioned
+        self.metrics = Metrics()
         self.heard: list[str] = []
         """Notifications of the environment's pool: `free`, `responded`, `gone`."""
         self.states: list[EnvironmentState] = []
@@ -288,6 +290,7 @@ class Play:
                 settings=self.settings,
                 sandboxes=self.sandboxes,
                 logs=self.logs,
+                metrics=self.metrics,
                 clock=self.clock,
                 launch=self._launch,
                 api=self,

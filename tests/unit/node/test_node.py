@@ -61,6 +61,7 @@ class NodePlay(Play):
             roles=self,
             api=self,
             logs=self.logs,
+            metrics=self.metrics,
             tenant_environments_max=10,
         ) as self._node:
             await self._closes.wait()

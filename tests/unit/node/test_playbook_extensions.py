@@ -351,6 +351,37 @@ def test_an_invocation_lasts_until_the_extensions_wait(playbook: Playbook) -> No
     assert play.report(call)["Duration"] == "1250.00 ms"
 
 
+def test_how_long_extensions_work_after_the_response(playbook: Playbook) -> None:
+    """Is a metric, also when the function's time is over before they have finished. There is none
+    of functions without extensions that follow invocations."""
+    play = playbook(extensions=("agent",), timeout_s=3)
+    agent = start(play)
+    play.invoke()
+    play.passes(0.25)
+    play.runtime.responds()
+    play.runtime.asks()
+    play.passes(0.05)
+    agent.asks()
+    assert extension_times(play) == (1, pytest.approx(50))
+    play.invoke()
+    play.passes(1.0)
+    play.runtime.responds()
+    play.passes(2.0)
+    assert extension_times(play) == (2, pytest.approx(2050))
+    follows_none = playbook(extensions=("agent",))
+    start(follows_none, "SHUTDOWN")
+    follows_none.invoke()
+    follows_none.runtime.responds()
+    follows_none.runtime.asks()
+    assert extension_times(follows_none) is None
+
+
+def extension_times(play: Play) -> tuple[int, float] | None:
+    """Count and sum, in milliseconds."""
+    sums = {name: value for each in play.metrics.sums() for name, value in each.values.items()}
+    return sums.get("PostRuntimeExtensionsDuration")
+
+
 def test_the_runtime_may_be_the_last_one(playbook: Playbook) -> None:
     """The extension already polls when the response arrives; the runtime must poll, too."""
     play = playbook(extensions=("agent",))

@@ -11,7 +11,14 @@ from lambent.kit.turns import Turn, Turns
 from lambent.model.function import FunctionVersion
 from lambent.node.environment.snapshots import Snapshots
 from lambent.node.languages.launch import LaunchSpec
-from lambent.node.ports import ApiEndpoint, CredentialSource, LogSink, TakeOver, TraceSink
+from lambent.node.ports import (
+    ApiEndpoint,
+    CredentialSource,
+    LogSink,
+    MetricSink,
+    TakeOver,
+    TraceSink,
+)
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import Box, Sandboxes, Traffic
 
@@ -27,6 +34,7 @@ class NodeContext:
     settings: WorkerSettings
     sandboxes: Sandboxes
     logs: LogSink
+    metrics: MetricSink
     clock: Clock
     launch: Callable[[FunctionVersion], AbstractAsyncContextManager[LaunchSpec]]
     """Lays out code and runtime of a function, for as long as the context lasts. Raises `ApiError`

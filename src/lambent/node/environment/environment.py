@@ -287,6 +287,9 @@ class Environment:
         self.idle_since = run.ended_at
         if finish is not None:
             self._log.stream.when_written(finish)
+        else:
+            metrics, key = self._context.metrics, self.function.key
+            metrics.add("PostRuntimeExtensionsDuration", key, run.extensions_ms)
         if self._retired:
             self._wake.set()
         elif self._state is not EnvironmentState.STOPPING:

@@ -125,6 +125,11 @@ class Run:
         """Settle the caller's outcome while extensions still work."""
         return self._settle(outcome, self._responded_s, start)
 
+    @property
+    def extensions_ms(self) -> float:
+        """Milliseconds from the runtime's response to the end, which extensions took."""
+        return max(self.ended_at - self._began - self._responded_s, 0.0) * 1000
+
     # -- the end ---------------------------------------------------------------------------
 
     def end(
