@@ -57,6 +57,8 @@ class MappingOptions:
     """Requests that wait for messages of a queue even when none come."""
     counts_events: bool
     """Whether the mapping has metrics of its own: numbers of records."""
+    counts_errors: bool
+    """Whether it has metrics of its own of what fails."""
     shows_lag: bool
     """Whether it has metrics of how many records wait."""
 
@@ -102,6 +104,7 @@ class MappingOptions:
             ),
             pollers_min=pollers.get("MinimumPollers", 2) if pollers else 1,
             counts_events="EventCount" in groups,
+            counts_errors="ErrorCount" in groups,
             shows_lag="KafkaMetrics" in groups,
         )
 

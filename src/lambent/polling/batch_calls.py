@@ -7,6 +7,7 @@ from lambent.invocation.call import CallResult
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.item_failures import ReadFailures, failed_items, read_failures
 from lambent.polling.ports import Record
+from lambent.polling.status import INVOKE_ERROR
 
 
 class BatchCalls:
@@ -27,7 +28,10 @@ class BatchCalls:
             called = await self._calls.call(event, trace_header)
         finally:
             status.in_flight -= 1
-        status.note_call(has_failed=not called.outcome.has_succeeded)
+        has_failed = not called.outcome.has_succeeded
+        status.note_call(has_failed=has_failed)
+        if has_failed:
+            status.count_error(INVOKE_ERROR)
         if called.outcome.has_run or called.is_loop:
             status.count("InvokedEventCount", count)
         return called

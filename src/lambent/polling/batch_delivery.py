@@ -12,6 +12,7 @@ from lambent.polling.on_failure import OnFailure, Tell
 from lambent.polling.ports import EVENT_BYTES_MAX, Part, PartLost, Record, SourceError
 from lambent.polling.progress import Progress
 from lambent.polling.retries import BatchAttempts, BatchDone, BatchFailed, Discard
+from lambent.polling.status import COMMIT_ERROR
 from lambent.polling.stop import Stop
 
 
@@ -187,7 +188,7 @@ async def commit(
         except PartLost:
             return
         except SourceError as error:
-            polled.status.note_problem(error)
+            polled.status.note_problem(error, COMMIT_ERROR)
             if polled.stop.is_set:
                 return
             with polled.stop.interrupts():

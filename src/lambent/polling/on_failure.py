@@ -11,6 +11,7 @@ from lambent.polling.backoff import Backoff
 from lambent.polling.failure_records import make_failure_record
 from lambent.polling.ports import DATABASE_AWAY, Part, SourceError
 from lambent.polling.retries import EXPIRED, Discard
+from lambent.polling.status import DELIVERY_ERROR
 from lambent.polling.stop import Stop
 from lambent.store.problems import StoreUnavailable
 
@@ -71,7 +72,7 @@ class OnFailure:
             try:
                 await self._tell(body, "" if called is None else called.trace_id)
             except SourceError as error:
-                polled.status.note_problem(error)
+                polled.status.note_problem(error, DELIVERY_ERROR)
                 if self._stop.is_set:
                     return False
                 with self._stop.interrupts():

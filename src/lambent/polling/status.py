@@ -10,6 +10,9 @@ from lambent.telemetry.metrics import Metrics
 
 OK = "OK"
 CALL_FAILED = "PROBLEM: Function call failed"
+POLLING_ERROR, INVOKE_ERROR = "PollingErrorCount", "InvokeErrorCount"
+COMMIT_ERROR, DELIVERY_ERROR = "CommitErrorCount", "OnFailureDestinationDeliveryErrorCount"
+"""The metrics of the group `ErrorCount`."""
 _RATE_OVER_S = 60.0
 
 
@@ -73,13 +76,20 @@ class Status:
             self._metrics.add("MaxOffsetLag", key, max(lags), mapping=self._mapping.uuid)
             self._metrics.add("SumOffsetLag", key, self.waiting, mapping=self._mapping.uuid)
 
+    def count_error(self, name: str) -> None:
+        """Count something that has failed, under the name of AWS's metric."""
+        if self._mapping.options.counts_errors:
+            self._metrics.add(name, self._mapping.function_key, mapping=self._mapping.uuid)
+
     def note_call(self, *, has_failed: bool) -> None:
         """A call of the function has ended."""
         self.result = CALL_FAILED if has_failed else OK
         self.reason = ""
 
-    def note_problem(self, error: SourceError) -> None:
-        """The source cannot be read."""
+    def note_problem(self, error: SourceError, counted_as: str = POLLING_ERROR) -> None:
+        """The source cannot be read; or another request has failed, whose metric is
+        `counted_as`."""
+        self.count_error(counted_as)
         self.result = error.result
         self.reason = error.reason
 

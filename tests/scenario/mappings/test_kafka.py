@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from lambent.polling.sources.kafka.cluster import ClientLog
+from tests.scenario.test_cloudwatch import statistics
 from tests.scenario.test_readme import run_page
 from tests.servers.kafka import MockKafka, SecuredKafka, Tansu
 from tests.servers.ministack import Ministack
@@ -133,7 +135,8 @@ def test_partitions_do_not_wait_for_each_other(tansu: Tansu, new_function: NewFu
     for partition, number in enumerate((12_000, 500, 500, 500)):
         topic.send(*range(number), partition=partition)
     function = new_function(SLOW_ZERO)
-    uuid = function.map(None, **topic.mapping(BatchSize=1000))
+    groups = {"Metrics": ["EventCount", "ErrorCount", "KafkaMetrics"]}
+    uuid = function.map(None, **topic.mapping(BatchSize=1000, MetricsConfig=groups))
     for partition in (1, 2, 3):
         topic.wait_committed(uuid, 500, partition)
     assert topic.committed(uuid) < 12_000
@@ -145,6 +148,16 @@ def test_partitions_do_not_wait_for_each_other(tansu: Tansu, new_function: NewFu
     topic.wait_committed(uuid, 12_000)
     wait_for(lambda: function.shown(uuid)["waiting"] == 0, "nothing waits")
     assert function.shown(uuid)["counts"]["InvokedEventCount"] == 13_500
+    read = partial(statistics, function.platform.client("cloudwatch"), FunctionName=function.name)
+    lag = read("OffsetLag", "Maximum")["Maximum"]
+    assert 0 < lag <= 12_000
+    assert read("MaxOffsetLag", "Maximum", EventSourceMappingUUID=uuid) == {"Maximum": lag}
+    both = read("SumOffsetLag", "Minimum", "Maximum", EventSourceMappingUUID=uuid)
+    assert both["Minimum"] == 0
+    assert lag <= both["Maximum"] <= 13_500
+    counted = read("InvokedEventCount", "Sum", EventSourceMappingUUID=uuid)
+    assert counted == {"Sum": 13_500}
+    assert read("InvokeErrorCount", "Sum", EventSourceMappingUUID=uuid) == {"Sum": 0}
 
 
 def test_batches_and_filters(topic: Topic, new_function: NewFunction) -> None:
@@ -183,10 +196,15 @@ def test_a_failed_batch_is_retried(topic: Topic, new_function: NewFunction) -> N
     """As a whole, and no later record before it."""
     topic.send(*range(5))
     function = new_function(FAILS_TWICE)
-    uuid = function.map(None, **topic.mapping(BatchSize=3))
+    groups = {"Metrics": ["ErrorCount"]}
+    uuid = function.map(None, **topic.mapping(BatchSize=3, MetricsConfig=groups))
     events = function.wait_events(4)
     assert [values([event]) for event in events] == [[0, 1, 2]] * 3 + [[3, 4]]
     topic.wait_committed(uuid, 5)
+    cloudwatch = function.platform.client("cloudwatch")
+    of_mapping = {"FunctionName": function.name, "EventSourceMappingUUID": uuid}
+    assert statistics(cloudwatch, "InvokeErrorCount", "Sum", **of_mapping) == {"Sum": 2}
+    assert statistics(cloudwatch, "InvokedEventCount", "Sum", **of_mapping) == {"Sum": 0}
 
 
 REPORTS = """
@@ -428,8 +446,12 @@ def test_no_broker_responds(new_function: NewFunction) -> None:
     """Disappearing again is not a problem either."""
     topic = Topic({"bootstrap.servers": f"127.0.0.1:{free_port()}"}, "nowhere", partitions=0)
     function = new_function()
-    uuid = function.map(None, **topic.mapping())
+    groups = {"Metrics": ["ErrorCount"]}
+    uuid = function.map(None, **topic.mapping(MetricsConfig=groups))
     function.wait_result(uuid, "PROBLEM: Connection error")
+    cloudwatch = function.platform.client("cloudwatch")
+    of_mapping = {"FunctionName": function.name, "EventSourceMappingUUID": uuid}
+    assert statistics(cloudwatch, "PollingErrorCount", "Sum", **of_mapping)["Sum"] >= 1
     function.client.delete_event_source_mapping(UUID=uuid)
     function.wait_gone(uuid)
 

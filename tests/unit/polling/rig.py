@@ -115,6 +115,13 @@ class Rig:
     function: Function
     store: Positions
     deliveries: list[Delivery]
+    metrics: Metrics
+
+    def sum_of(self, name: str) -> float:
+        """A metric of the mapping, since it began."""
+        uuid = self.polled.mapping.uuid
+        found = [sums for sums in self.metrics.sums() if sums.mapping == uuid]
+        return sum(sums.values[name][1] for sums in found if name in sums.values)
 
     async def advance(self, seconds: float, steps: int = 1) -> None:
         """Let time pass, and run everything that becomes due."""
@@ -153,6 +160,7 @@ def make_rig(
         },
     )
     function, store, deliveries = Function(act), Positions(positions), list[Delivery]()
+    metrics = Metrics()
 
     async def keep(some: list[Delivery]) -> None:
         deliveries.extend(some)
@@ -160,7 +168,7 @@ def make_rig(
     polled = ActiveMapping(
         mapping=mapping,
         stop=Stop(),
-        status=Status(mapping, Metrics(), clock),
+        status=Status(mapping, metrics, clock),
         clock=clock,
         aws=cast(RoleClient, calls or Calls(lambda *_: {})),
         calls=cast(FunctionCalls, function),
@@ -169,7 +177,7 @@ def make_rig(
         open_shards=OpenShards(),
         settings=PollingSettings(**(settings or {})),
     )
-    return Rig(polled, clock, function, store, deliveries)
+    return Rig(polled, clock, function, store, deliveries, metrics)
 
 
 def record(number: int | str, arrived_at: float = 0.0, key: str = "", size: int = 0) -> Record:

@@ -1,13 +1,15 @@
 """Records on their way to a function, in a time of the test's own."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
 
+from lambent.polling.on_failure import Tell
+from lambent.polling.ports import Record, SourceError
 from lambent.polling.reader import Reader
 from tests.unit.polling.parts import FakePart
 from tests.unit.polling.rig import FAILED, THROTTLED, Rig, make_rig, record
@@ -18,12 +20,12 @@ QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
 
 
 @asynccontextmanager
-async def reading(rig: Rig, part: FakePart) -> AsyncIterator[list[bool]]:
+async def reading(rig: Rig, part: FakePart, tell: Tell | None = None) -> AsyncIterator[list[bool]]:
     """While a part is served; returns how that ended, once it did."""
     ended: list[bool] = []
 
     async def serve() -> None:
-        ended.append(await Reader(rig.polled).serve(part))
+        ended.append(await Reader(rig.polled, tell).serve(part))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(serve)
@@ -55,6 +57,59 @@ async def test_finished_records_are_committed_before_the_rest_is_retried() -> No
         part.end()
         await rig.advance(0)
         assert ended == [True]
+
+
+class Broken(FakePart):
+    """Each kind of request fails as often as `left` says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = {"read": 2, "commit": 3}
+
+    def _fail(self, request: str) -> None:
+        if self.left[request]:
+            self.left[request] -= 1
+            raise SourceError("PROBLEM: no broker responds")
+
+    async def read(self) -> Sequence[Record]:
+        """As `ports.Part`."""
+        self._fail("read")
+        return await super().read()
+
+    async def commit(self, record: Record, state: bytes | None = None) -> None:
+        """As `ports.Part`."""
+        self._fail("commit")
+        await super().commit(record, state)
+
+
+@pytest.mark.parametrize("groups", [["ErrorCount"], ["EventCount"]])
+async def test_what_fails_is_counted(groups: list[str]) -> None:
+    """Requests to the source, calls of the function (throttled ones, too) and records for the
+    destination; of mappings that ask for it."""
+    outcomes = [FAILED, THROTTLED, FAILED]
+    refusals = [SourceError("PROBLEM: the topic refuses it")] * 4
+
+    async def tell(body: bytes, trace_id: str) -> None:
+        if refusals:
+            raise refusals.pop()
+
+    rig = make_rig(
+        lambda _: outcomes.pop() if outcomes else None,
+        MaximumRetryAttempts=1,
+        DestinationConfig={"OnFailure": {"Destination": "kafka://letters"}},
+        MetricsConfig={"Metrics": groups},
+    )
+    part = Broken()
+    async with reading(rig, part, tell):
+        part.put(record("1"))
+        await rig.advance(200, 200)
+        part.put(record("2"))
+        await rig.advance(50, 50)
+        assert part.committed == ["1", "2"]
+    names = ("Polling", "Invoke", "OnFailureDestinationDelivery", "Commit")
+    counts = [rig.sum_of(f"{name}ErrorCount") for name in names]
+    assert counts == ([2, 3, 4, 3] if groups == ["ErrorCount"] else [0] * 4)
+    assert rig.sum_of("FailedInvokeEventCount") == (2 if groups == ["EventCount"] else 0)
 
 
 async def test_old_records_are_given_up_untried() -> None:

@@ -75,7 +75,7 @@ def test_members() -> None:
     assert (found.concurrency_max, found.pollers_min) == (30, 2)
     assert found.filters == ("{}", "null")
     assert found.reports_failures
-    assert found.counts_events
+    assert (found.counts_events, found.counts_errors, found.shows_lag) == (True, False, False)
     assert options(SQS, ScalingConfig={"MaximumConcurrency": 7}).concurrency_max == 7
     found = options(
         MSK,

@@ -11,6 +11,7 @@ from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
 from lambent.polling.ports import Record, SourceError
 from lambent.polling.sources.sqs.queue import AT_ONCE_MAX, Queue
+from lambent.polling.status import COMMIT_ERROR
 
 _DELETES_MAX = 8
 """Concurrent requests that delete messages of one batch."""
@@ -88,7 +89,7 @@ class ReceivedMessages:
             try:
                 left = await self._queue.delete(left)
             except SourceError as error:
-                polled.status.note_problem(error)
+                polled.status.note_problem(error, COMMIT_ERROR)
             if not left or polled.clock.monotonic() > give_up_at:
                 # Messages that are left are received, and processed, again.
                 return len(chunk) - len(left)
