@@ -1,9 +1,10 @@
-"""Frameworks that people have, unmodified: FastAPI behind a function URL, Powertools inside a
-function. `apis/test_frameworks.py` has more of them, behind APIs."""
+"""Frameworks that people have, unmodified: FastAPI behind a function URL, Powertools and
+aws-embedded-metrics inside a function. `apis/test_frameworks.py` has more of them, behind APIs."""
 
 import json
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import requests
 
 from tests.packages import package
 
-from .conftest import PYTHON, ROLE, Platform, wait_active, wait_for
+from .conftest import PYTHON, ROLE, Platform, invoke, wait_active, wait_for
 
 FASTAPI = """
 import hashlib
@@ -78,22 +79,40 @@ def handler(event, context):
     return app.resolve(event, context)
 """
 
+EMBEDDED = """
+from aws_embedded_metrics import metric_scope
+
+@metric_scope
+def handler(event, context, metrics):
+    metrics.set_namespace("till")
+    metrics.put_dimensions({"branch": "north"})
+    metrics.put_metric("items", event["items"], "Count")
+    metrics.put_metric("took", 10, "Milliseconds")
+    metrics.put_metric("took", 5, "Milliseconds")
+    metrics.set_property("request", context.aws_request_id)
+"""
+
+
+def create(client: Any, name: str, code: bytes) -> None:
+    """Create a function that has room for libraries."""
+    client.create_function(
+        FunctionName=name,
+        Runtime=PYTHON,
+        Role=ROLE,
+        Handler="app.handler",
+        Timeout=30,
+        MemorySize=1024,
+        Code={"ZipFile": code},
+    )
+    wait_active(client, name)
+
 
 @pytest.fixture
 def deploy_url(lambda_client: Any) -> Callable[[str, str, str], str]:
     """Deploys a framework's app and returns its URL, without the last slash."""
 
     def deploy(name: str, group: str, source: str) -> str:
-        lambda_client.create_function(
-            FunctionName=name,
-            Runtime=PYTHON,
-            Role=ROLE,
-            Handler="app.handler",
-            Timeout=30,
-            MemorySize=1024,
-            Code={"ZipFile": package(group, source)},
-        )
-        wait_active(lambda_client, name)
+        create(lambda_client, name, package(group, source))
         config = lambda_client.create_function_url_config(FunctionName=name, AuthType="NONE")
         address: str = config["FunctionUrl"]
         return address.rstrip("/")
@@ -127,7 +146,7 @@ def test_powertools(
     deploy_url: Callable[..., str],
     browser: requests.Session,
 ) -> None:
-    """Its resolver answers, its logger and metrics write what CloudWatch would read."""
+    """Its resolver answers, its logger writes JSON, and its metrics are in CloudWatch."""
     url = deploy_url("powertools", "powertools", POWERTOOLS)
     answer = browser.get(f"{url}/orders/7?q=x", timeout=60)
     assert answer.json() == {"number": "7", "q": "x"}
@@ -148,3 +167,41 @@ def test_powertools(
     assert request["cold_start"] is True
     metrics = [line for line in lines if "_aws" in line]
     assert {"asked", "ColdStart"} <= {name for line in metrics for name in line}
+    of_service = {"service": "orders"}
+    assert total(platform, "shop", "asked", of_service) == (1, "Count")
+    of_start = {"function_name": "powertools", **of_service}
+    assert total(platform, "shop", "ColdStart", of_start) == (1, "Count")
+
+
+def test_embedded_metrics(platform: Platform, lambda_client: Any) -> None:
+    """AWS's library for metrics in log lines, with the dimensions that it adds by itself."""
+    create(lambda_client, "embedded", package("metrics", EMBEDDED))
+    for items in (2, 3):
+        payload, answer = invoke(lambda_client, "embedded", {"items": items})
+        assert "FunctionError" not in answer, payload
+    own = {
+        "ServiceName": "embedded",
+        "ServiceType": "AWS::Lambda::Function",
+        "LogGroup": "embedded",
+        "branch": "north",
+    }
+    assert total(platform, "till", "items", own) == (5, "Count")
+    assert total(platform, "till", "took", own) == (30, "Milliseconds")
+
+
+def total(
+    platform: Platform, namespace: str, name: str, dimensions: Mapping[str, str]
+) -> tuple[float, str]:
+    """The sum of a metric's values of the last minutes, and their unit."""
+    now = time.time()
+    points = platform.client("cloudwatch").get_metric_statistics(
+        Namespace=namespace,
+        MetricName=name,
+        Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+        StartTime=now - 600,
+        EndTime=now + 60,
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    (unit,) = {point["Unit"] for point in points}
+    return sum(point["Sum"] for point in points), unit
