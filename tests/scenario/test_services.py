@@ -29,6 +29,7 @@ from tests import forking
 from .conftest import ACCOUNT, Platform, deploy, invoke, wait_for
 from .edge.distributions import behavior, config_of, distribute, listed
 from .functions_api import refusal
+from .test_alarms import alarm_on, put_values
 from .test_up import alive, seen
 
 AWS_CLI = str(Path(sys.executable).with_name("aws"))
@@ -236,13 +237,50 @@ def test_a_topic_tells_a_function(platform: Platform) -> None:
     assert {"SigningCertUrl", "UnsubscribeUrl", "MessageId", "Timestamp"} <= set(record["Sns"])
 
 
+def topic_and_queue(platform: Platform, name: str) -> tuple[str, str]:
+    """The ARN of a topic, and the URL of a queue that gets its notifications."""
+    sqs, sns = platform.client("sqs"), platform.client("sns")
+    queue = sqs.create_queue(QueueName=f"heard-of-{name}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    topic: str = sns.create_topic(Name=name)["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
+    return topic, queue
+
+
+def test_an_alarm_notifies_a_topic(platform: Platform) -> None:
+    """Of both changes: when the values are too high, and when a user sets the state."""
+    topic, queue = topic_and_queue(platform, "alarms")
+    cloudwatch = platform.client("cloudwatch")
+    put_values(cloudwatch, "Notified", 7.0)
+    actions = {"AlarmActions": [topic], "OKActions": [topic]}
+    cloudwatch.put_metric_alarm(**alarm_on("Notified", AlarmDescription="errors", **actions))
+
+    def next_notification() -> tuple[str, dict[str, Any]]:
+        sqs = platform.client("sqs")
+        body = json.loads(wait_for(lambda: receive(sqs, queue), "it", deadline_s=30)["Body"])
+        assert body["TopicArn"] == topic
+        return body["Subject"], json.loads(body["Message"])
+
+    subject, message = next_notification()
+    assert subject == 'ALARM: "Notified" in us-east-1'
+    states = (message["OldStateValue"], message["NewStateValue"])
+    assert states == ("INSUFFICIENT_DATA", "ALARM")
+    assert message["AlarmArn"] == f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:Notified"
+    assert message["AlarmDescription"] == "errors"
+    trigger = message["Trigger"]
+    assert (trigger["MetricName"], trigger["Namespace"]) == ("Errors", "Notified")
+    assert (trigger["Threshold"], trigger["EvaluationPeriods"]) == (3.0, 2)
+    cloudwatch.set_alarm_state(AlarmName="Notified", StateValue="OK", StateReason="repaired")
+    subject, message = next_notification()
+    assert subject == 'OK: "Notified" in us-east-1'
+    assert (message["OldStateValue"], message["NewStateReason"]) == ("ALARM", "repaired")
+    cloudwatch.delete_alarms(AlarmNames=["Notified"])
+
+
 def test_events_of_a_stack_reach_a_topic(platform: Platform) -> None:
     """Each of them, in its order and in AWS's form."""
-    sqs, sns = platform.client("sqs"), platform.client("sns")
-    queue = sqs.create_queue(QueueName="heard-of-stacks")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-    topic = sns.create_topic(Name="stacks")["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
+    sqs = platform.client("sqs")
+    topic, queue = topic_and_queue(platform, "stacks")
     resource = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "v"}}
     client = platform.client("cloudformation")
     made = client.create_stack(

@@ -1,12 +1,16 @@
-"""Traces for an OpenTelemetry collector, and OpenTelemetry in functions."""
+"""Traces and metrics for an OpenTelemetry collector, and OpenTelemetry in functions."""
 
 import gzip
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from lambent.model.traces import read_header
@@ -52,24 +56,43 @@ def handler(event, context):
 """
 
 
+class Received:
+    """What a collector has received."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+        """Each with its service."""
+        self.metrics: list[Any] = []
+        self.headers: list[Message] = []
+        """Of each request."""
+
+    def take(self, path: str, body: bytes) -> None:
+        """Read the body of a request."""
+        if path == "/v1/traces":
+            for of_service in ExportTraceServiceRequest.FromString(body).resource_spans:
+                resource = {
+                    each.key: each.value.string_value for each in of_service.resource.attributes
+                }
+                for scoped in of_service.scope_spans:
+                    self.spans.extend((resource, span) for span in scoped.spans)
+        elif path == "/v1/metrics":
+            for of_platform in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+                for scoped in of_platform.scope_metrics:
+                    self.metrics.extend(scoped.metrics)
+
+
 @contextmanager
-def collector(host: str = "127.0.0.1") -> Iterator[tuple[str, list[Any]]]:
-    """A collector; the URL and the spans that it has received, each with its service."""
-    spans: list[Any] = []
+def collector(host: str = "127.0.0.1") -> Iterator[tuple[str, Received]]:
+    """A collector: its URL, and what it has received."""
+    received = Received()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            if self.path == "/v1/traces":
-                read = ExportTraceServiceRequest.FromString(body)
-                for of_service in read.resource_spans:
-                    resource = {
-                        each.key: each.value.string_value for each in of_service.resource.attributes
-                    }
-                    for scoped in of_service.scope_spans:
-                        spans.extend((resource, span) for span in scoped.spans)
+            received.headers.append(self.headers)
+            received.take(self.path, body)
             self.send_response(200)
             self.end_headers()
 
@@ -80,18 +103,34 @@ def collector(host: str = "127.0.0.1") -> Iterator[tuple[str, list[Any]]]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://{host}:{server.server_port}", spans
+        yield f"http://{host}:{server.server_port}", received
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
 
 
-def test_segments_are_exported(start_platform: Callable[..., Platform]) -> None:
+def values_of(received: Received, name: str, function: str) -> list[float]:
+    """The values of a metric of a function, as they came."""
+    return [
+        point.as_double if metric.HasField("sum") else float(point.count)
+        for metric in list(received.metrics)
+        if metric.name == name
+        for point in (metric.sum.data_points or metric.histogram.data_points)
+        if {each.key: each.value.string_value for each in point.attributes}["function"] == function
+    ]
+
+
+def test_traces_and_metrics_are_exported(start_platform: Callable[..., Platform]) -> None:
     """In protobuf, as OpenTelemetry's own library reads it: Lambda's segments with their
-    parents."""
-    with collector() as (url, spans):
-        platform = start_platform(environment={"LAMBENT_TELEMETRY__OTLP_ENDPOINT": url})
+    parents, and metrics as Prometheus gets them."""
+    with collector() as (url, received):
+        environment = {
+            "LAMBENT_TELEMETRY__OTLP_ENDPOINT": url,
+            "LAMBENT_TELEMETRY__OTLP_METRICS_EVERY_S": "1",
+            "LAMBENT_TELEMETRY__OTLP_HEADERS": "x-tenant=shop",
+        }
+        platform, spans = start_platform(environment=environment), received.spans
         deploy(platform.client("lambda"), "exported", {"app.py": FUNCTION}, TracingConfig=ACTIVE)
         trace = new_trace()
         invoke(header_client(platform, f"Root={trace};Sampled=1"), "exported", {"fail": "no"})
@@ -108,6 +147,12 @@ def test_segments_are_exported(start_platform: Callable[..., Platform]) -> None:
         assert function[0]["cloud.region"] == "us-east-1"
         assert function[1].status.message == "no"
         assert function[1].events[0].name == "exception"
+        series = ("lambent_invocations", "lambent_errors", "lambent_duration_seconds")
+        wait_for(
+            lambda: all(1 in values_of(received, name, "exported") for name in series),
+            "the metrics arrive",
+        )
+        assert {headers["x-tenant"] for headers in received.headers} == {"shop"}
 
 
 def test_opentelemetry_in_a_function(platform: Platform) -> None:
