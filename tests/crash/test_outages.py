@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambent.cli import running
 from tests.crash.streams import new_stream
 from tests.databases import PostgreSql
 from tests.platforms import (
@@ -347,7 +349,11 @@ def test_a_disk_that_is_full(start_platform: Callable[..., Platform], tmp_path: 
     data = tmp_path / "data"
     data.mkdir(mode=0o711)
     with _small_disk(data, megabytes=200):
-        platform = start_platform(data, environment={"LAMBENT_ASYNCHRONOUS__BACKOFF_S": "0.1"})
+        environment = {
+            "LAMBENT_ASYNCHRONOUS__BACKOFF_S": "0.1",
+            "LAMBENT_TELEMETRY__METRICS_EVERY_S": "1",
+        }
+        platform = start_platform(data, environment=environment)
         client = prepare(platform)
         load = Load(platform)
         with load.running():
@@ -361,8 +367,11 @@ def test_a_disk_that_is_full(start_platform: Callable[..., Platform], tmp_path: 
                     ZipFile=zip_of({"app.py": OTHER, "x": os.urandom(1 << 20)}))  # fmt: skip
             calls = load.calls
             wait_for(lambda: load.calls > calls + 20, "functions in memory go on")
+            for lost in ("logs", "metrics"):
+                wait_for(partial(_status_says_lost, data, lost), f"{lost} are lost")
             ballast.unlink()
             wait_for(lambda: not _is_refused(client), "changes are made again")
+            wait_for(lambda: not _status_says_lost(data, ""), "nothing is lost")
             before = len(load.accepted)
             wait_for(lambda: len(load.accepted) > before + 20, "events are accepted again")
             works(client)
@@ -372,6 +381,14 @@ def test_a_disk_that_is_full(start_platform: Callable[..., Platform], tmp_path: 
     said = platform.output
     assert "takes no changes" in said, said
     assert "Traceback" not in said, said
+
+
+def _status_says_lost(data: Path, what: str) -> bool:
+    """Whether `lambent status` says that something is lost, such as `logs`."""
+    said = {row["what"]: row[""] for row in running.rows(running.status(data))}
+    problem = str(said.get("problem", ""))
+    assert not problem or "make room on the disk" in problem
+    return bool(problem) and what in problem
 
 
 def _done(platform: Platform, load: Load) -> set[str]:

@@ -185,9 +185,8 @@ async def open_operator_commands(
         privileged.front.url,
         privileged.launcher.tier,
         execution.sandboxes,
-        storage.store,
         execution.node,
-        storage.metrics,
+        storage,
     )
 
     async def observe_without_names() -> Mapping[str, Any]:

@@ -8,13 +8,12 @@ from typing import Any
 
 import anyio.to_thread
 
+from lambent.assembly.storage import Storage
 from lambent.instance.data_directory import DataDirectory
 from lambent.invocation.ports import Node
 from lambent.sandbox.client import Launcher
 from lambent.settings import Settings
 from lambent.store.database import file_of, name_of, url_of
-from lambent.store.store import Store
-from lambent.telemetry.series.store import MetricStore
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -25,13 +24,12 @@ async def observe_status(
     url: str,
     tier: str,
     sandboxes: Launcher,
-    store: Store,
     node: Node,
-    metrics: MetricStore,
+    storage: Storage,
 ) -> dict[str, Any]:
     """A document with stable names. Memory is in MB."""
     began = time.monotonic()
-    functions, queued = await store.read(
+    functions, queued = await storage.store.read(
         lambda tx: (tx.functions.count_everywhere(), tx.async_events.count())
     )
     database_ms = (time.monotonic() - began) * 1000
@@ -51,7 +49,12 @@ async def observe_status(
             "starting_or_ending": load.changing,
         },
         "queued_events": queued,
-        "metrics": {"can_be_written": not metrics.is_failing, "lost_points": metrics.lost},
+        "logs": {"can_be_written": not storage.logs.is_failing},
+        "metrics": {
+            "can_be_written": not storage.metrics.is_failing,
+            "lost_points": storage.metrics.lost,
+        },
+        "traces": {"can_be_written": not storage.traces.is_failing},
         "memory_mb": {
             "platform": await anyio.to_thread.run_sync(_own_memory_mb),
             "available": load.memory_available_mb,

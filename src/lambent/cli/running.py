@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,19 @@ def rows(found: dict[str, Any]) -> list[dict[str, Any]]:
         database = shown["database"]
         size = "" if database["bytes"] is None else f", {database['bytes']:,} B"
         shown["database"] = f"{database['name']}{size}, answers in {database['answers_in_ms']} ms"
-    if shown.pop("can_run_functions", True) is False:
-        shown["problem"] = "the launcher has ended: nothing can be run until it is restarted"
+    if problems := list(_problems(shown)):
+        shown["problem"] = "; ".join(problems)
     return [{"what": name.replace("_", " "), "": value} for name, value in shown.items()]
+
+
+def _problems(shown: dict[str, Any]) -> Iterator[str]:
+    """What is wrong, in words. Removes what they are made of."""
+    if shown.pop("can_run_functions", True) is False:
+        yield "the launcher has ended: nothing can be run until it is restarted"
+    stores = {name: shown.pop(name, {}) for name in ("logs", "metrics", "traces")}
+    lost = [name for name, store in stores.items() if store.get("can_be_written") is False]
+    if lost:
+        yield f"{' and '.join(lost)} cannot be written and are lost: make room on the disk"
 
 
 def _duration(seconds: float) -> str:

@@ -81,7 +81,8 @@ class LogStore:
         """Reads for how many days groups are kept."""
         self._flushing = anyio.Lock()
         self._scanning = anyio.CapacityLimiter(1)
-        self._is_failing = False
+        self.is_failing = False
+        """Whether events were lost, and none have been written since."""
         self._bytes_since_trim = 0
         self._streams_since_trim = 0
         self._bell = anyio.Event()
@@ -147,7 +148,7 @@ class LogStore:
     def note_write(self, size: int) -> None:
         """Something was written on the event loop."""
         self._bytes_since_trim += size
-        self._is_failing = False
+        self.is_failing = False
         self.disk.note_end()
 
     async def run(self) -> None:
@@ -178,13 +179,13 @@ class LogStore:
         if failure is not None:
             self.note_failure(failure)
         else:
-            self._is_failing = False
+            self.is_failing = False
 
     def note_failure(self, failure: OSError) -> None:
         """Events could not be written. It is logged once, until some are."""
-        if not self._is_failing:
+        if not self.is_failing:
             _logger.warning("cannot write function logs, events are lost: %s", failure)
-        self._is_failing = True
+        self.is_failing = True
 
     # -- queries ---------------------------------------------------------------------------
 

@@ -75,8 +75,8 @@ class TraceStore:
         self._waiting_bytes = 0
         self._dropped = 0
         self._limiter = anyio.CapacityLimiter(1)
-        self._fails = False
-        """Whether the last write failed: a lasting failure is said once."""
+        self.is_failing = False
+        """Whether the last write has failed. A lasting failure is logged once."""
         self._encode: Encode | None = None
         self._send: Callable[[bytes], None] = lambda _: None
         self.sampler = Sampler(clock)
@@ -158,13 +158,13 @@ class TraceStore:
         try:
             await self._in_thread(run)
         except (sqlite3.Error, OSError) as error:
-            if not self._fails:
+            if not self.is_failing:
                 logger.error("cannot write traces, they are dropped: %s", error)
-            self._fails = True
+            self.is_failing = True
         else:
-            if self._fails:
+            if self.is_failing:
                 logger.warning("traces are written again")
-            self._fails = False
+            self.is_failing = False
         for request in requests:
             self._send(request)
 

@@ -72,7 +72,10 @@ def _space(there: Path) -> Check:
         found += f", {numbers.f_favail:,} inodes left"
         return Check(name="disk space", state="missing", found=found, fix=fix)
     if free_mb < _FREE_MB_MIN:
-        fix = "make room: every environment may write 512 MB and more to its /tmp"
+        fix = (
+            "make room: every environment may write 512 MB and more to its /tmp, and a full disk"
+            " loses logs, metrics and traces"
+        )
         return Check(name="disk space", state="missing", found=found, fix=fix)
     return Check(name="disk space", found=found)
 
