@@ -358,6 +358,15 @@ def handler(event, context):
     client.delete_function(FunctionName="intruder")
 
 
+def test_a_browser_keeps_its_caller(strict: Platform) -> None:
+    """What a session asks for as it is, is done as its user and in the Region of the page."""
+    browser = {**signed_in(strict), "User-Agent": "Mozilla/5.0", "X-Lambent-Region": "eu-west-1"}
+    answer = ask(strict, f"{CONSOLE}/raw/lambda/2015-03-31/functions/nothing", headers=browser)
+    assert answer.status == 404
+    assert "arn:aws:lambda:eu-west-1:" in json.loads(answer.body)["Message"]
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox ")
+
+
 def test_secrets_are_not_in_the_log(strict: Platform) -> None:
     signed_in(strict)
     _, secret = root_key(strict)
