@@ -334,8 +334,9 @@ def test_a_user_may_do_what_policies_allow(strict: Platform) -> None:
     )
     denied = ask(strict, f"{CONSOLE}/api/lambda/GetAccountSettings", "POST", b"{}", session)
     assert (denied.status, denied.code) == (403, "AccessDeniedException")
-    denied = ask(strict, f"{CONSOLE}/raw/lambda/_lambent/metrics", headers=session)
-    assert (denied.status, denied.code) == (403, "AccessDeniedException")
+    for name in ("metrics", "schedules"):
+        denied = ask(strict, f"{CONSOLE}/raw/lambda/_lambent/{name}", headers=session)
+        assert (denied.status, denied.code) == (403, "AccessDeniedException")
     iam.delete_access_key(UserName="reader", AccessKeyId=key["AccessKeyId"])
     assert ask(strict, LIST, "POST", b"{}", session).status == 401
 
