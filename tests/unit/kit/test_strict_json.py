@@ -85,6 +85,7 @@ _OURS = {
     *("services/local_services_rotations.py", "services/local_services_program.py"),
     "services/local_services_streams.py",
     *("telemetry/series/database.py", "telemetry/series/distribution.py"),
+    "triggers/lex/understanding.py",
 }
 """Files that read what the platform wrote itself, or run as separate processes."""
 

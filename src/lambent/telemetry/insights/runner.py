@@ -17,6 +17,7 @@ import anyio
 import anyio.abc
 
 from lambent.kit.clock import Clock
+from lambent.kit.strict_json import parse_loosely
 from lambent.kit.tasks import start_part, start_task
 from lambent.model.arn import Scope
 from lambent.telemetry.insights.program import ROWS_BYTES_MAX, Request
@@ -211,7 +212,7 @@ async def _receive(process: anyio.abc.Process, query: LogQuery) -> None:
         while done is None and b"\n" in received:
             line, _, rest = received.partition(b"\n")
             received = bytearray(rest)
-            document = json.loads(line)
+            document = parse_loosely(bytes(line))
             done = document if "done" in document else None
             query.statistics = document if done is None else done["done"]
         if len(received) > (_LINE_BYTES_MAX if done is None else 2 * ROWS_BYTES_MAX):

@@ -4,13 +4,13 @@ The file is not part of the platform's database: it may be deleted, and a node's
 Every method blocks; `TraceStore` calls them in one thread.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from lambent.kit.strict_json import parse_loosely
 from lambent.model.arn import Scope
 from lambent.telemetry.traces.documents import Document, Segment
 
@@ -121,7 +121,7 @@ class TraceDatabase:
         rows = self._connection.execute(
             f"SELECT document FROM segments WHERE {_ID} ORDER BY own DESC, id", (*scope, trace_id)
         )
-        return [json.loads(text) for (text,) in rows]
+        return [parse_loosely(text) for (text,) in rows]
 
     def forget(self, before: float, bytes_max: int) -> None:
         """Delete traces that began before a moment; if the file is larger than `bytes_max`, the

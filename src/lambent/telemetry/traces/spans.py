@@ -5,7 +5,6 @@ progress is sent when it is complete.
 https://opentelemetry.io/docs/specs/otlp/
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
+from lambent.kit.strict_json import parse_loosely
 from lambent.model.arn import Scope
 from lambent.telemetry.traces.documents import Document, Segment
 
@@ -44,7 +44,7 @@ def encode_spans(segments: Sequence[tuple[Scope, Segment]]) -> list[bytes]:
     for scope, segment in segments:
         if segment.is_in_progress:
             continue
-        document = json.loads(segment.text)
+        document = parse_loosely(segment.text)
         key = scope, document["name"], str(document.get("origin") or "")
         found = list(_spans(document, segment.trace_id, document.get("parent_id")))
         groups.setdefault(key, []).extend(found)
