@@ -334,8 +334,9 @@ def test_a_user_may_do_what_policies_allow(strict: Platform) -> None:
     )
     denied = ask(strict, f"{CONSOLE}/api/lambda/GetAccountSettings", "POST", b"{}", session)
     assert (denied.status, denied.code) == (403, "AccessDeniedException")
-    denied = ask(strict, f"{CONSOLE}/raw/lambda/_lambent/metrics", headers=session)
-    assert (denied.status, denied.code) == (403, "AccessDeniedException")
+    for name in ("metrics", "schedules"):
+        denied = ask(strict, f"{CONSOLE}/raw/lambda/_lambent/{name}", headers=session)
+        assert (denied.status, denied.code) == (403, "AccessDeniedException")
     iam.delete_access_key(UserName="reader", AccessKeyId=key["AccessKeyId"])
     assert ask(strict, LIST, "POST", b"{}", session).status == 401
 
@@ -356,6 +357,15 @@ def handler(event, context):
     deploy(client, "intruder", {"app.py": source})
     assert json.loads(client.invoke(FunctionName="intruder")["Payload"].read()) == 403
     client.delete_function(FunctionName="intruder")
+
+
+def test_a_browser_keeps_its_caller(strict: Platform) -> None:
+    """What a session asks for as it is, is done as its user and in the Region of the page."""
+    browser = {**signed_in(strict), "User-Agent": "Mozilla/5.0", "X-Lambent-Region": "eu-west-1"}
+    answer = ask(strict, f"{CONSOLE}/raw/lambda/2015-03-31/functions/nothing", headers=browser)
+    assert answer.status == 404
+    assert "arn:aws:lambda:eu-west-1:" in json.loads(answer.body)["Message"]
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox ")
 
 
 def test_secrets_are_not_in_the_log(strict: Platform) -> None:

@@ -2,7 +2,7 @@
 sideways, and with nothing to show."""
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.platforms import ACCOUNT, ROLE, Platform
 from tests.servers.ministack import Ministack, aws_client
@@ -119,4 +119,4 @@ def test_a_region_without_anything_says_what_to_do(browser: Browser, workshop: P
         page.wait_for_selector("main h1")
         for route in ("logs", "asynchronous", "sources", "schedules", "apis", "stacks", "traces"):
             open_page(page, workshop, route)
-            assert page.locator("main .empty pre").inner_text().strip(), route
+            expect(page.locator("main .empty pre"), route).to_be_visible()

@@ -86,7 +86,10 @@ def register_admin_api(
         MetricsPage(api.authorizer, events.metrics, health, api.home.account),
         {name: runtimes.hint(name) for name in runtime_identifiers()},
         DebugPage(api.authorizer, calls, control.layers.get_by_arn),
-        EnvironmentsPage(api.authorizer, execution.node, privileged.launcher.tier),
+        EnvironmentsPage(
+            *(api.authorizer, execution.node, privileged.launcher.tier),
+            number=storage.store.starts if storage.store.is_shared else None,
+        ),
         NodesPage(api.authorizer, storage.membership),
         SchedulesPage(api.authorizer, UpcomingTimes(storage.store)),
         storage.tasks,

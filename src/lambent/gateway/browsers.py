@@ -12,6 +12,7 @@ https://www.w3.org/TR/CSP3/#directive-sandbox
 from collections.abc import Iterable, Sequence
 
 from lambent.gateway.recognition import is_public
+from lambent.identity.authorizer import KnownExchange
 from lambent.kit.http.messages import Exchange
 from lambent.kit.http.passed import PassedExchange
 
@@ -68,6 +69,15 @@ def is_from_browser(exchange: Exchange) -> bool:
     keep a response to a script, and show it as a page later."""
     headers = exchange.headers
     return "sec-fetch-dest" in headers or headers.get("user-agent", "").startswith("Mozilla/")
+
+
+def sandboxed(exchange: Exchange) -> Exchange:
+    """The exchange of a page that gets an origin of its own. The console's requests keep their
+    caller."""
+    if isinstance(exchange, KnownExchange):
+        exchange.passed = Sandboxed(exchange.passed)
+        return exchange
+    return Sandboxed(exchange)
 
 
 class Sandboxed(PassedExchange):

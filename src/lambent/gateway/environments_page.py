@@ -13,9 +13,13 @@ PATH = "/_lambent/environments"
 class EnvironmentsPage:
     """See the module. Callers need `lambent:ListEnvironments`."""
 
-    def __init__(self, authorizer: Authorizer, node: Node, tier: str) -> None:
-        """`tier` is how this platform isolates functions: `root`, `rootless` or `process`."""
+    def __init__(
+        self, authorizer: Authorizer, node: Node, tier: str, *, number: int | None = None
+    ) -> None:
+        """`tier` is how this platform isolates functions: `root`, `rootless` or `process`;
+        `number` is its own among nodes that share a database."""
         self._authorizer = authorizer
+        self._of_node = {} if number is None else {"node": number}
         self._node = node
         self._tier = tier
 
@@ -34,6 +38,7 @@ class EnvironmentsPage:
         function = view.function
         return {
             "id": view.id,
+            **self._of_node,
             "function": function.key.name,
             "version": function.version,
             "runtime": function.runtime,

@@ -19,7 +19,7 @@ import anyio
 import anyio.abc
 
 from lambent.gateway.authorization import Authorization
-from lambent.gateway.browsers import Sandboxed, is_from_browser, preflight
+from lambent.gateway.browsers import is_from_browser, preflight, sandboxed
 from lambent.gateway.call import OperationHandler
 from lambent.gateway.debug_page import PATH as DEBUG_PATH
 from lambent.gateway.definitions import AnyService
@@ -239,7 +239,7 @@ class Gateway:
                 self._names.check(exchange)
             is_guarded = self._guarded is not None and front is not self._guarded
             if is_guarded and is_from_browser(exchange) and self._is_guarded(exchange):
-                exchange = Sandboxed(exchange)
+                exchange = sandboxed(exchange)
             if front is not None:
                 front.handle(exchange)
                 return

@@ -126,3 +126,10 @@ def test_the_page_of_mappings(start_platform: Callable[..., Platform]) -> None:
     # The page of environments has a permission of its own.
     assert status("GET", "environments", **reader) == 403
     assert status("GET", "environments", **strict.root) == 200
+    # So have the pages of nodes; this platform has none.
+    for method, page in (("GET", "nodes"), ("POST", "nodes/1/drain"), ("POST", "nodes/1/resume")):
+        assert status(method, page, **reader) == 403
+    assert status("GET", "nodes", **strict.root) == 200
+    for page in ("nodes/1/drain", "nodes/0/drain", "nodes/1/other", f"nodes/{'1' * 40}/drain"):
+        assert status("POST", page, **strict.root) == 404
+    assert status("DELETE", "nodes", **strict.root) == 405

@@ -47,6 +47,7 @@ MANAGED = f"arn:aws:iam::{HERE}:policy/admins/m"
 IMAGES = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/i"
 BUCKET = "arn:aws:s3:::prod-b"
 PARAMETER = f"arn:aws:ssm:us-east-1:{HERE}:parameter/team/p"
+SAMPLING_RULE = f"arn:aws:xray:us-east-1:{HERE}:sampling-rule/r"
 SIREN = f"arn:aws:cloudwatch:us-east-1:{HERE}:alarm:siren"
 SECRET = f"arn:aws:secretsmanager:us-east-1:{HERE}:secret:team/s-AbCdEf"
 BOSS = f"arn:aws:iam::{HERE}:user/admins/boss"
@@ -621,6 +622,23 @@ CASES: Mapping[str, Sequence[Case]] = {
             f"cloudwatch:{name}" for name in ("TagResource", "UntagResource", "ListTagsForResource")
         ),
         (Case((SIREN,), [{"ResourceARN": SIREN}]),),
+    ),
+    **dict.fromkeys(
+        (
+            *("PutTraceSegments", "PutTelemetryRecords", "GetTraceSummaries", "BatchGetTraces"),
+            *("GetTraceGraph", "GetServiceGraph", "GetSamplingRules", "GetSamplingTargets"),
+        ),
+        (NEITHER,),
+    ),
+    "CreateSamplingRule": (Case((SAMPLING_RULE,), [{"SamplingRule": {"RuleName": "r"}}]),),
+    "UpdateSamplingRule": (
+        Case(
+            (SAMPLING_RULE,),
+            all_of(SamplingRuleUpdate=[{"RuleName": "r"}, {"RuleARN": SAMPLING_RULE}]),
+        ),
+    ),
+    "DeleteSamplingRule": (
+        Case((SAMPLING_RULE,), [{"RuleName": "r"}, {"RuleARN": SAMPLING_RULE}]),
     ),
     "CreateSecret": (Case((f"{SECRET[:-6]}??????",), [{"Name": "team/s"}]),),
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lambent.model.arn import Scope
+from lambent.telemetry.own_file import open_own_file, transaction
 from lambent.telemetry.series.distribution import Distribution
 from lambent.telemetry.series.keys import MetricKey
 
@@ -41,32 +42,7 @@ class MetricDatabase:
 
     def __init__(self, file: Path) -> None:
         """Opens or creates the file. One that is damaged or of another version is set aside."""
-        self._file = file
-        try:
-            self._connection = self._open()
-        except sqlite3.DatabaseError:
-            if not file.exists():
-                raise
-            for suffix in ("-wal", "-shm"):
-                file.with_name(file.name + suffix).unlink(missing_ok=True)
-            file.replace(file.with_name(f"{file.name}.damaged"))
-            self._connection = self._open()
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._file, check_same_thread=False, isolation_level=None)
-        try:
-            # What a crash loses here is seconds of metrics, never what the platform accepted.
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = OFF")
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version not in (0, _VERSION):
-                raise sqlite3.DatabaseError(f"metrics of version {version}")
-            connection.executescript(_SCHEMA)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        self._connection = open_own_file(file, _SCHEMA, _VERSION)
 
     def close(self) -> None:
         """Close the file."""
@@ -74,15 +50,9 @@ class MetricDatabase:
 
     def add(self, points: Iterable[tuple[Point, Distribution]]) -> None:
         """Add values to what minutes have."""
-        with closing(self._connection.cursor()) as cursor:
-            cursor.execute("BEGIN")
-            try:
-                for (key, minute), values in points:
-                    self._add(cursor, key, minute, values)
-                cursor.execute("COMMIT")
-            except BaseException:
-                cursor.execute("ROLLBACK")
-                raise
+        with transaction(self._connection) as cursor:
+            for (key, minute), values in points:
+                self._add(cursor, key, minute, values)
 
     def _add(
         self, cursor: sqlite3.Cursor, key: MetricKey, minute: int, values: Distribution

@@ -6,12 +6,12 @@ Every method blocks; `TraceStore` calls them in one thread.
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 from lambent.kit.strict_json import parse_loosely
 from lambent.model.arn import Scope
+from lambent.telemetry.own_file import open_own_file, transaction
 from lambent.telemetry.traces.documents import Document, Segment
 
 _SCHEMA = """
@@ -48,32 +48,7 @@ class TraceDatabase:
 
     def __init__(self, file: Path) -> None:
         """Opens or creates the file. One that is damaged or of another version is set aside."""
-        self._file = file
-        try:
-            self._connection = self._open()
-        except sqlite3.DatabaseError:
-            if not file.exists():
-                raise
-            for suffix in ("-wal", "-shm"):
-                file.with_name(file.name + suffix).unlink(missing_ok=True)
-            file.replace(file.with_name(f"{file.name}.damaged"))
-            self._connection = self._open()
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._file, check_same_thread=False, isolation_level=None)
-        try:
-            # What a crash loses here is seconds of traces, never what the platform accepted.
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = OFF")
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version not in (0, _VERSION):
-                raise sqlite3.DatabaseError(f"traces of version {version}")
-            connection.executescript(_SCHEMA)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        self._connection = open_own_file(file, _SCHEMA, _VERSION)
 
     def close(self) -> None:
         """Close the file."""
@@ -82,15 +57,9 @@ class TraceDatabase:
     def add(self, segments: Iterable[tuple[Scope, Segment]]) -> int:
         """Store segments; returns how many were dropped because their traces are too large."""
         dropped = 0
-        with closing(self._connection.cursor()) as cursor:
-            cursor.execute("BEGIN")
-            try:
-                for scope, segment in segments:
-                    dropped += not _add(cursor, scope, segment)
-                cursor.execute("COMMIT")
-            except BaseException:
-                cursor.execute("ROLLBACK")
-                raise
+        with transaction(self._connection) as cursor:
+            for scope, segment in segments:
+                dropped += not _add(cursor, scope, segment)
         return dropped
 
     def list(

@@ -104,7 +104,7 @@ function tableOf(results) {
     }
     return values;
   });
-  const columns = names.map((name) => ({ title: name, field: name, mono: true, cell: (row) => html`<${Cell} name=${name} value=${row[`:${name}`]} />` }));
+  const columns = names.map((name) => ({ title: name, field: name, cell: (row) => html`<${Cell} name=${name} value=${row[`:${name}`]} />` }));
   return { rows, columns };
 }
 
