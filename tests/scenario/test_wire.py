@@ -56,7 +56,7 @@ def test_services_share_names_but_not_operations(platform: Platform, lambda_clie
     tags = [{"Key": "a", "Value": "b"}]
     with pytest.raises(ClientError) as refused:
         platform.client("cloudwatch").tag_resource(ResourceARN="arn:aws:cloudwatch:x", Tags=tags)
-    assert "does not offer the operation TagResource" in refused.value.response["Error"]["Message"]
+    assert refused.value.response["Error"]["Message"] == "ResourceARN is not the ARN of an alarm."
 
 
 def test_unknown_paths_and_services_get_a_clear_answer(platform: Platform) -> None:
