@@ -12,6 +12,7 @@ import aio_pika
 import anyio
 import pytest
 
+from tests.platforms import wait_active
 from tests.servers.ministack import Ministack
 from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitMq
@@ -264,9 +265,9 @@ def test_messages_no_event_has_room_for(
 ) -> None:
     """They are dropped; their neighbors are processed, in events that are not too large."""
     function = new_function("def act(event): pass", name="large-messages")
-    function.platform.client("lambda").update_function_configuration(
-        FunctionName=function.name, Handler="app.act"
-    )
+    client = function.platform.client("lambda")
+    client.update_function_configuration(FunctionName=function.name, Handler="app.act")
+    wait_active(client, function.name)  # Until then calls find no handler, and are made again.
     queue.send(b"x" * 5_000_000)
     queue.send(b"y" * 2_500_000, b"z" * 2_500_000)
     uuid = map_queue(function, "rabbit", queue.name, secret)
