@@ -671,7 +671,6 @@ def _transform(world: World) -> None:
 
 REACH: dict[str, Reach] = {
     "assembly/events.py:alarms.run": _runs(),
-    "triggers/alarms/ticker.py:sleep": _runs(),
     "assembly/events.py:ticker.run": _runs(World.ticks),
     "assembly/logs.py:recorder.run": _runs(_record_metric),
     "assembly/stacks.py:run": _signal,
@@ -761,7 +760,6 @@ REACH: dict[str, Reach] = {
     "triggers/edge/front.py:self._enter_slowly": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/cloudfront/{new_id('E')}/", 403
     ),
-    "triggers/events/ticker.py:sleep": _runs(World.ticks),
     "triggers/hooks/front.py:self._serve": _pages(
         lambda suite: f"{suite.platform.endpoint}/_lambent/hook/{uuid.uuid4().hex}", 404
     ),

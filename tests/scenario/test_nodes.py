@@ -161,7 +161,7 @@ def test_nodes_are_one_platform(start_node: Callable[[str], Platform], kinesis: 
     numbers = {node["url"]: node["node"] for node in json.loads(shown)}
     lambent("node", "drain", str(numbers[one.endpoint]), "--endpoint-url", two.endpoint)
     wait_states(two, "draining", "live")
-    wait_for(lambda: health(one) == 503, "load balancers are told")
+    wait_for(lambda: health(one) == 503, "load balancers see it")
     before = len(read_by(two))
     put(kinesis, streams, range(10, 20))
     wait_for(lambda: len(read_by(two)) >= before + 60, "the other node reads all")

@@ -7,7 +7,6 @@ own. Every method blocks; `MetricStore` calls them in one thread.
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +134,7 @@ class MetricDatabase:
     def _merge_into_hours(self, before: int) -> None:
         """Merge the values of minutes before one into those of their hours, the oldest first and
         some at a time. An hour's values are those of its first minute."""
-        with closing(self._connection.cursor()) as cursor:
+        with transaction(self._connection) as cursor:
             rows = cursor.execute(
                 "SELECT metric, minute, count, sum, min, max, buckets FROM points"
                 " WHERE minute < ? AND minute % 60 != 0 ORDER BY minute LIMIT ?",
@@ -145,18 +144,12 @@ class MetricDatabase:
             for metric, minute, *values in rows:
                 hour = (metric, minute - minute % 60)
                 merged.setdefault(hour, Distribution()).merge(Distribution.load(*values))
-            cursor.execute("BEGIN")
-            try:
-                cursor.executemany(
-                    "DELETE FROM points WHERE metric = ? AND minute = ?",
-                    [(metric, minute) for metric, minute, *_ in rows],
-                )
-                for (metric, hour_), summed in merged.items():
-                    _add_values(cursor, metric, hour_, summed)
-                cursor.execute("COMMIT")
-            except BaseException:
-                cursor.execute("ROLLBACK")
-                raise
+            cursor.executemany(
+                "DELETE FROM points WHERE metric = ? AND minute = ?",
+                [(metric, minute) for metric, minute, *_ in rows],
+            )
+            for (metric, hour_), summed in merged.items():
+                _add_values(cursor, metric, hour_, summed)
 
     def _delete(self, before: int) -> None:
         self._connection.execute("DELETE FROM points WHERE minute < ?", (before,))

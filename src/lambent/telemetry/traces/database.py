@@ -109,19 +109,13 @@ class TraceDatabase:
                 self._delete("began <= ?", row[0])
 
     def _delete(self, where: str, moment: float) -> None:
-        cursor = self._connection
-        cursor.execute("BEGIN")
-        try:
+        with transaction(self._connection) as cursor:
             cursor.execute(
                 "DELETE FROM segments WHERE (account, region, trace) IN"
                 f" (SELECT account, region, trace FROM traces WHERE {where})",
                 (moment,),
             )
             cursor.execute(f"DELETE FROM traces WHERE {where}", (moment,))
-            cursor.execute("COMMIT")
-        except BaseException:
-            cursor.execute("ROLLBACK")
-            raise
 
 
 def _add(cursor: sqlite3.Cursor, scope: Scope, segment: Segment) -> bool:

@@ -21,7 +21,7 @@ from lambent.control.alarms.states import (
     reason_data,
 )
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import start_part
+from lambent.kit.waiting import wait_at_most
 from lambent.model.alarms.evaluation import ALARM, EXTRA_PERIODS, MISSING, OK, Threshold, judge
 from lambent.model.alarms.messages import State, alarm_arn
 from lambent.model.alarms.rules import parse_rule
@@ -75,7 +75,7 @@ class AlarmTicker:
             await self.tick(is_due=now >= due)
             if now >= due:
                 due = now - now % self._every_s + self._every_s
-            await self._sleep_until_bell(max(due - self._clock.now(), 0.0))
+            await wait_at_most(self._clock, self._bell, max(due - self._clock.now(), 0.0))
 
     async def tick(self, *, is_due: bool = True) -> None:
         """Evaluate all alarms, or only new ones and those that follow others. So a state that a
@@ -174,17 +174,6 @@ class AlarmTicker:
             return False
         self._actions.dispatcher.note_new(deliveries)
         return True
-
-    async def _sleep_until_bell(self, delay_s: float) -> None:
-        async with anyio.create_task_group() as tasks:
-
-            async def sleep() -> None:
-                await self._clock.sleep(delay_s)
-                tasks.cancel_scope.cancel()
-
-            start_part(tasks, sleep)
-            await self._bell.wait()
-            tasks.cancel_scope.cancel()
 
 
 def _queries(given: Mapping[str, Any]) -> tuple[Sequence[Query], int]:

@@ -21,7 +21,7 @@ from lambent.control.events.rules import TARGETS
 from lambent.control.schedules.groups import SCHEDULE
 from lambent.control.schedules.schedules import schedule_arn
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import start_part
+from lambent.kit.waiting import wait_at_most
 from lambent.model.changes import Changes
 from lambent.model.document import Document
 from lambent.model.events.delivery import AGE_S_MAX, EventDelivery
@@ -93,7 +93,7 @@ class Ticker:
             wait_s = _LOOK_S
             if ticked.next_due is not None:
                 wait_s = min(ticked.next_due - self._clock.now(), _LOOK_S)
-            await self._sleep_until_bell(max(wait_s, _PAUSE_S))
+            await wait_at_most(self._clock, self._bell, max(wait_s, _PAUSE_S))
 
     async def tick(self) -> _Ticked:
         """Send what is due now. Raises `StoreUnavailable`; then all or nothing was sent."""
@@ -130,17 +130,6 @@ class Ticker:
         numbered = self._dispatcher.numbered(deliveries)
         tx.event_deliveries.add(numbered)
         return _Ticked(numbered, rules, late, len(due) == _AT_ONCE_MAX, tx.ticks.next_due())
-
-    async def _sleep_until_bell(self, delay_s: float) -> None:
-        async with anyio.create_task_group() as tasks:
-
-            async def sleep() -> None:
-                await self._clock.sleep(delay_s)
-                tasks.cancel_scope.cancel()
-
-            start_part(tasks, sleep)
-            await self._bell.wait()
-            tasks.cancel_scope.cancel()
 
 
 def _latest(tick: Tick, document: Document, now: float) -> Tick:
