@@ -5,26 +5,20 @@ recorded once for a minute that has lines of which none matches.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/MonitoringLogData.html
 """
 
-import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import anyio
-
 from lambent.kit.clock import Clock
 from lambent.kit.computing import computed
-from lambent.model.changes import Changes
 from lambent.model.resources import LogGroupKey
+from lambent.telemetry.followed_groups import FollowedGroups
 from lambent.telemetry.logs import LogStore
 from lambent.telemetry.patterns import Matches, ValueOf, compile_pattern, compile_value
 from lambent.telemetry.series.keys import Dimensions, MetricKey, dimensions_of
 from lambent.telemetry.series.store import MetricStore
-from lambent.telemetry.taps import Line, Tap
+from lambent.telemetry.taps import Line
 
-logger = logging.getLogger(__name__)
-
-_COLLECT_S = 1.0
 _SECONDS_MAX = 2.0
 """How long the lines of one second are searched; the rest is dropped."""
 _COMBINATIONS_MAX = 1000
@@ -127,64 +121,30 @@ LoadFilters = Callable[[], Awaitable[Sequence[MetricFilter]]]
 """Returns the metric filters of all accounts."""
 
 
-class MetricRecorder:
+class MetricRecorder(FollowedGroups[MetricFilter]):
     """Applies metric filters. It follows the store, because they change."""
 
     def __init__(
         self, load: LoadFilters, logs: LogStore, metrics: MetricStore, clock: Clock
     ) -> None:
-        self._load = load
-        self._logs = logs
+        super().__init__(load, logs, clock)
         self._metrics = metrics
-        self._clock = clock
-        self._bell = anyio.Event()
-        self._is_stale = True
-        self._taps: dict[LogGroupKey, Tap] = {}
-        self._applied: dict[LogGroupKey, list[_Applied]] = {}
-
-    def note_changes(self, changes: Changes) -> None:
-        """See `ChangeListener`."""
-        if changes.is_everything or any(root.service == "logs" for root in changes.documents):
-            self._is_stale = True
-            self._bell.set()
-
-    async def run(self) -> None:
-        """Record values as lines are logged, forever."""
-        while True:
-            if self._is_stale:
-                await self.refresh()
-            await self._bell.wait()
-            self._bell = anyio.Event()
-            if not self._is_stale:
-                await self._clock.sleep(_COLLECT_S)
-                await self.record()
+        self._applied: dict[MetricFilter, _Applied] = {}
 
     async def refresh(self) -> None:
-        """Read the filters again."""
-        self._is_stale = False
-        try:
-            found = await self._load()
-        except BaseException:
-            self._is_stale = True
-            raise
-        known = {each.filter: each for applied in self._applied.values() for each in applied}
-        self._applied = {}
-        for each in found:
-            self._applied.setdefault(each.group, []).append(known.get(each) or _Applied(each))
-        self._taps = {group: self._taps.get(group) or Tap(self._ring) for group in self._applied}
-        self._logs.set_taps(
-            self, {(*group.scope, group.name): tap for group, tap in self._taps.items()}
-        )
+        """See `FollowedGroups`. Filters that stay keep what they know."""
+        await super().refresh()
+        self._applied = {
+            metric_filter: self._applied.get(metric_filter) or _Applied(metric_filter)
+            for filters in self._followers.values()
+            for metric_filter in filters
+        }
 
-    async def record(self) -> None:
-        """Record the values of the lines that were collected."""
-        for group, tap in list(self._taps.items()):
-            if tap.dropped:
-                logger.warning(
-                    "%d lines of %s are not counted: too many at once", tap.dropped, group.name
-                )
-            lines = tap.take()
-            for applied in self._applied.get(group, ()) if lines else ():
+    async def handle(self) -> None:
+        """See `FollowedGroups`: record the values of the lines that were collected."""
+        for filters, lines in self.take("not counted"):
+            for metric_filter in filters:
+                applied = self._applied[metric_filter]
                 found = await computed(self._find, applied, lines)
                 self._record(applied, lines, found)
 
@@ -212,9 +172,6 @@ class MetricRecorder:
                 applied.reported_minute = minute
                 key = _key(metric_filter, ())
                 self._metrics.record(key, metric_filter.default, at=minute * 60.0)
-
-    def _ring(self) -> None:
-        self._bell.set()
 
 
 def _key(metric_filter: MetricFilter, dimensions: Dimensions) -> MetricKey:

@@ -13,8 +13,6 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-import anyio
-
 from lambent.asynchronous.queue import AsyncQueue
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.kit.clock import Clock
@@ -27,13 +25,13 @@ from lambent.model.names import FunctionReference, parse_function_name
 from lambent.model.principal import service
 from lambent.model.resources import LogGroupKey
 from lambent.model.traces import trace_id_of
+from lambent.telemetry.followed_groups import FollowedGroups
 from lambent.telemetry.logs import LogStore
 from lambent.telemetry.patterns import compile_pattern
-from lambent.telemetry.taps import Line, Tap
+from lambent.telemetry.taps import Line
 
 logger = logging.getLogger(__name__)
 
-_COLLECT_S = 1.0
 _EVENT_BYTES_MAX = 512 * 1024
 """Bytes of messages in one event, so that it can be queued even if it cannot be compressed."""
 
@@ -41,7 +39,7 @@ LoadSubscriptions = Callable[[], Awaitable[Sequence[LogSubscription]]]
 """Returns all subscriptions of all accounts that do not lead a function's log to itself."""
 
 
-class LogSubscriptions:
+class LogSubscriptions(FollowedGroups[LogSubscription]):
     """Delivers lines. It follows the store, because subscriptions and functions change."""
 
     def __init__(
@@ -52,44 +50,18 @@ class LogSubscriptions:
         authorizer: Authorizer,
         clock: Clock,
     ) -> None:
-        self._load = load
-        self._logs = logs
+        super().__init__(load, logs, clock)
         self._queue = queue
         self._authorizer = authorizer
-        self._clock = clock
-        self._bell = anyio.Event()
-        self._is_stale = True
-        self._taps: dict[LogGroupKey, Tap] = {}
-        self._subscriptions: dict[LogGroupKey, list[LogSubscription]] = {}
 
-    def note_changes(self, changes: Changes) -> None:
-        """See `ChangeListener`."""
-        is_ours = any(root.service == "logs" for root in changes.documents)
-        is_of_functions = changes.functions and self._subscriptions
-        if changes.is_everything or is_ours or is_of_functions:
-            self._is_stale = True
-            self._ring()
+    def concerns(self, changes: Changes) -> bool:
+        """See `FollowedGroups`: functions have policies."""
+        return super().concerns(changes) or bool(changes.functions and self._followers)
 
-    async def run(self) -> None:
-        """Deliver lines as they are logged, forever."""
-        while True:
-            if self._is_stale:
-                await self.refresh()
-            await self._bell.wait()
-            self._bell = anyio.Event()
-            if not self._is_stale:
-                await self._clock.sleep(_COLLECT_S)
-                await self.deliver()
-
-    async def deliver(self) -> None:
-        """Deliver the lines that were collected."""
-        for group, tap in list(self._taps.items()):
-            if tap.dropped:
-                logger.warning(
-                    "%d lines of %s are not delivered: too many at once", tap.dropped, group.name
-                )
-            lines = tap.take()
-            for subscription in self._subscriptions.get(group, ()) if lines else ():
+    async def handle(self) -> None:
+        """See `FollowedGroups`."""
+        for subscriptions, lines in self.take("not delivered"):
+            for subscription in subscriptions:
                 for payload in await computed(payloads_of, subscription, lines):
                     await self._send(subscription, payload)
 
@@ -106,24 +78,6 @@ class LogSubscriptions:
                 "Could not execute the lambda function. Make sure you have given CloudWatch Logs"
                 " permission to execute your function.",
             ) from error
-
-    async def refresh(self) -> None:
-        """Read the subscriptions again."""
-        self._is_stale = False
-        try:
-            found = await self._load()
-        except BaseException:
-            self._is_stale = True
-            raise
-        self._subscriptions = {}
-        for subscription in found:
-            self._subscriptions.setdefault(subscription.group, []).append(subscription)
-        self._taps = {
-            group: self._taps.get(group) or Tap(self._ring) for group in self._subscriptions
-        }
-        self._logs.set_taps(
-            self, {(*group.scope, group.name): tap for group, tap in self._taps.items()}
-        )
 
     async def _send(self, subscription: LogSubscription, payload: bytes) -> None:
         reference = _reference(subscription.function_arn)
@@ -150,9 +104,6 @@ class LogSubscriptions:
         principal = service("logs.amazonaws.com")
         caller = Caller(principal=principal, scope=group.scope, service=None, access_key_id=None)
         await self._authorizer.check(caller, access)
-
-    def _ring(self) -> None:
-        self._bell.set()
 
 
 def payloads_of(subscription: LogSubscription, lines: Sequence[Line]) -> list[bytes]:

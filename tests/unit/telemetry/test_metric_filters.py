@@ -49,7 +49,7 @@ class World:
         writer = self.logs.open_stream(*SCOPE, GROUP.name, "s")
         for line in lines:
             writer.append(0, line.encode())
-        await self.recorder.record()
+        await self.recorder.handle()
 
     async def values(self, *dimensions: tuple[str, str]) -> tuple[float, float]:
         """Number and sum of values."""

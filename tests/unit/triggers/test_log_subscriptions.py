@@ -69,7 +69,7 @@ async def test_lines_are_delivered(tmp_path: Path) -> None:
             writer = logs.open_stream(*HERE, group, "s")
             writer.append(0, b"ERROR one")
             writer.append(0, b"fine")
-        await subscriptions.deliver()
+        await subscriptions.handle()
         (content,) = queue.kept
         assert messages_of([content]) == ["ERROR one"]
         assert (content["logGroup"], content["logStream"]) == ("/app", "s")
