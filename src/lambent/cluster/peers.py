@@ -1,8 +1,9 @@
 """Questions between nodes, over HTTP.
 
 `POST /_lambent/peer` has a query that says who asks what, and a body that only a node of the same
-database can make; so has the response (`messages.py`). A node answers only nodes that it knows. Bodies are
-bounded, and so are the questions that are answered at once and the time that each may take.
+database can make; so has the response (`messages.py`). A node answers only nodes that it knows.
+Bodies are bounded, and so are the questions that are answered at once and the time that each may
+take.
 """
 
 import itertools
@@ -90,9 +91,7 @@ class HttpPeers:
     def numbers(self) -> Sequence[int]:
         """See `Peers`: those that serve, or end what they have."""
         own = self._membership.number
-        return [
-            node.number for node in self._membership.nodes if node.number != own and node.url
-        ]
+        return [node.number for node in self._membership.nodes if node.number != own and node.url]
 
     def place_of(self, number: int) -> int:
         """See `Peers`."""
@@ -146,16 +145,12 @@ class HttpPeers:
 
     # -- asking ----------------------------------------------------------------------------
 
-    async def ask(
-        self, question: str, value: Any = None, *, within_s: float = WITHIN_S
-    ) -> Answers:
+    async def ask(self, question: str, value: Any = None, *, within_s: float = WITHIN_S) -> Answers:
         """See `Peers`."""
         numbers = self.numbers()
         if not numbers:
             return Answers({})
-        return await self.ask_each(
-            question, dict.fromkeys(numbers, value), within_s=within_s
-        )
+        return await self.ask_each(question, dict.fromkeys(numbers, value), within_s=within_s)
 
     async def ask_each(
         self, question: str, values: Mapping[int, Any], *, within_s: float = WITHIN_S
@@ -216,8 +211,7 @@ class HttpPeers:
     ) -> Any:
         count = next(self._asked)
         query = (
-            f"question={question}&from={self.number}&count={count}"
-            f"&within={round(within_s * 1000)}"
+            f"question={question}&from={self.number}&count={count}&within={round(within_s * 1000)}"
         )
         content = json.dumps(value).encode()
         message = await self._worked(seal, f"{query}&to={node.number}", content)
@@ -276,7 +270,9 @@ class HttpPeers:
         finally:
             self._under_way -= 1
 
-    async def _worked(self, work: Callable[[bytes, str, bytes], bytes], purpose: str, data: bytes) -> bytes:
+    async def _worked(
+        self, work: Callable[[bytes, str, bytes], bytes], purpose: str, data: bytes
+    ) -> bytes:
         if len(data) > LOOP_BYTES_MAX:
             return await computed(work, self._secret, purpose, data)
         return work(self._secret, purpose, data)
