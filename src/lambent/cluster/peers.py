@@ -2,8 +2,7 @@
 
 `POST /_lambent/peer` has a query that says who asks what, and a body that only a node of the same
 database can make; so has the response (`messages.py`). A node answers only nodes that it knows.
-Bodies are bounded, and so are the questions that are answered at once and the time that each may
-take.
+Bodies are bounded, and so are the number of questions at once and the time that each may take.
 """
 
 import itertools
@@ -38,7 +37,7 @@ QUESTION_BYTES_MAX = 1 << 20
 ANSWER_BYTES_MAX = 32 << 20
 _WITHIN_S_MAX = 60.0
 _AT_ONCE_MAX = 256
-"""Questions that are being answered."""
+"""Questions to this node."""
 _CONNECTIONS_MAX = 32
 """To one node."""
 _LOST_S = 86_400.0
