@@ -99,9 +99,8 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         await register_hooks(storage, api, events, apis)
         await open_edge(settings, privileged, storage, api, names, execution, apis, urls, runs)
         dispatcher = api.gateway.dispatcher
-        await enter(open_websocket_apis(
-                *(settings.gateway, storage.store, storage.peers, dispatcher, apis)
-            )
+        await enter(
+            open_websocket_apis(*(settings.gateway, storage.store, storage.peers, dispatcher, apis))
         )
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         url = privileged.front.url
