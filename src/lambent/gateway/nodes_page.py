@@ -5,7 +5,7 @@
 | `GET /_lambent/nodes` | list | `lambent:ListNodes` |
 | `POST /_lambent/nodes/NUMBER/drain` | have a node take on no more | `lambent:DrainNode` |
 | `POST /_lambent/nodes/NUMBER/resume` | have it take on work again | `lambent:DrainNode` |
-| `POST /_lambent/nodes/NUMBER/remove` | have others take over from a lost node | `lambent:RemoveNode` |
+| `POST /_lambent/nodes/NUMBER/remove` | have others take its work | `lambent:RemoveNode` |
 """
 
 import re
