@@ -71,6 +71,8 @@ class Verdicts(NamedTuple):
     """They are to be marked as suspects."""
     lost: Sequence[Node]
     """They are to be removed."""
+    missing: Sequence[Node]
+    """All that have been silent for long enough, whether other nodes have noticed or not."""
 
 
 class NodeWatch:
@@ -113,7 +115,7 @@ class NodeWatch:
                 silent.append(node)
         self._note_marks(nodes)
         lost = [node for node in silent if node.is_suspect and self._is_known(node, nodes)]
-        return Verdicts([node for node in silent if not node.is_suspect], lost)
+        return Verdicts([node for node in silent if not node.is_suspect], lost, silent)
 
     def _note_marks(self, nodes: Collection[Node]) -> None:
         known, self._beats_at_mark = self._beats_at_mark, {}
