@@ -161,7 +161,7 @@ async def _delete_locale(call: Call, place: Mapping[str, Any]) -> None:
 
 
 async def _make_locale(call: Call, bot: str, id: str, locale: Mapping[str, Any]) -> None:
-    """Make a locale anew, with all that belongs to it. Raises `ApiError`."""
+    """Make a locale from nothing, with all that belongs to it. Raises `ApiError`."""
     place = {"botId": bot, "botVersion": _DRAFT, "localeId": id}
 
     async def make(operation: str, given: Mapping[str, Any], **more: Any) -> Mapping[str, Any]:
