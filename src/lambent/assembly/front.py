@@ -208,5 +208,6 @@ async def open_operator_commands(
         "collect_garbage": garbage.collect,
         "console_link": console_link,
     }
-    async with open_operator_socket(privileged.data.state, operations, storage.tasks):
+    sockets = privileged.front.sockets
+    async with open_operator_socket(privileged.data.state, operations, sockets, storage.tasks):
         yield

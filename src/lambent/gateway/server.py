@@ -102,7 +102,8 @@ class Gateway:
         self._guarded: Front | None = None
         self._is_guarded: Callable[[Exchange], bool] = lambda _: False
         self.is_closing = False
-        """Whether the front door closes: responses without an end should end."""
+        """Whether the front door closes: responses without an end should end, and load balancers
+        send requests elsewhere."""
         self._anyone = Caller(
             principal=ANONYMOUS,
             scope=settings.scope,
@@ -376,7 +377,7 @@ class Gateway:
         send(exchange, dialect.render_error(error, request_id), request_id)
 
     def _show_health(self, exchange: Exchange) -> None:
-        status, word = (503, "draining") if self._is_draining() else (200, "ok")
+        status, word = (503, "draining") if self.is_closing or self._is_draining() else (200, "ok")
         body = json.dumps({"status": word}).encode()
         exchange.respond(status, [("Content-Type", "application/json")], body)
 
