@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from lambent.assembly.api import Api
 from lambent.assembly.execution import Execution
+from lambent.assembly.placement import serve_links
 from lambent.assembly.storage import Storage
 from lambent.cluster.contact import PATH, SECRET, open_contact
 from lambent.gateway.fronts import Front
@@ -36,8 +37,9 @@ async def open_node(
     begun."""
     store, clock, tasks = storage.store, storage.clock, storage.tasks
     secret = await store.transact(lambda tx: tx.identities.platform_secret(SECRET))
-    limits = execution.shared_limits
+    limits, calls = execution.shared_limits, execution.calls_between_nodes
     assert limits is not None
+    assert calls is not None
     feed = Feed(store, clock, membership.ring, limits.note_asked)
     await store.catch_up()
     start_loop(tasks, clock, feed.run)
@@ -51,6 +53,7 @@ async def open_node(
         membership.has_ended = contact.has_ended
         api.gateway.fronts.add_path(PATH, Front(handle=contact.handle, is_open=True))
         start_loop(tasks, clock, contact.run)
+        serve_links(calls, storage, api, execution.invoker)
         try:
             yield
         finally:

@@ -22,6 +22,7 @@ from lambent.invocation.admission import Admission, RunningCounter, Shortage
 from lambent.invocation.call import Call, CallResult
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.checks import state_error, tenant_error
+from lambent.invocation.placement import Placement
 from lambent.invocation.ports import Node
 from lambent.invocation.tracing import Tracer
 from lambent.kit.clock import Clock
@@ -40,6 +41,7 @@ from lambent.model.invocation import (
     WholeReply,
 )
 from lambent.model.invocation_ended import Concurrency, InvocationEnded, Listener
+from lambent.model.placement import NODE_LOST
 from lambent.model.recursion import recursive
 from lambent.model.traces import LOOPS_MAX, extend_lineage, passed_on
 
@@ -51,7 +53,7 @@ MakeReply = Callable[[InvocationRequest], Reply]
 """Makes the reply of a call, given the request as it goes down."""
 WaitForShare = Callable[[Shortage, Callable[[], None]], None]
 """Calls the function once, when there is more or certainly none."""
-_End = Callable[[InvocationRequest, Reply, RunningCounter, Outcome, RunReport], None]
+_End = Callable[[InvocationRequest, Reply, RunningCounter | None, Outcome, RunReport], None]
 
 
 class Invoker:
@@ -66,10 +68,12 @@ class Invoker:
         tracer: Tracer | None = None,
         *,
         wait_for_share: WaitForShare | None = None,
+        placement: Placement | None = None,
     ) -> None:
         """Without a tracer no call is traced. `wait_for_share` is needed if admission has shares of
-        limits."""
+        limits, and `placement` if other nodes may run calls."""
         self._wait_for_share = wait_for_share
+        self._placement = placement
         self._admission = admission
         self._catalog = catalog
         self._node = node
@@ -164,31 +168,56 @@ class Invoker:
         refused = None
         if loops >= LOOPS_MAX and not route.may_loop:
             refused = Refused(recursive(call.key), Refusal.LOOP)
-        admitted = refused or self._admit(request)
+        if refused is not None:
+            self._end(request, reply, None, refused, NOT_RUN)
+            return
+        if self._placement is not None:
+            other = self._placement.choose(request)
+            if other is not None:
+                other.call(request, _SentReply(self, request, reply))
+                return
+        self.run_here(request, reply, self._end)
+
+    def run_sent(self, request: InvocationRequest, reply: Reply) -> None:
+        """Run a call that another node has sent."""
+        self.run_here(request, reply, self._end_sent)
+
+    def run_here(self, request: InvocationRequest, reply: Reply, end: "_End | None" = None) -> None:
+        """Run a call on this node, whichever node would be chosen."""
+        end = end or self._end
+        admitted = self._admit(request)
         if isinstance(admitted, Shortage):
             assert self._wait_for_share is not None
-            self._wait_for_share(admitted, partial(self._run_again, request, reply, admitted))
+            again = partial(self._run_again, request, reply, end, admitted)
+            self._wait_for_share(admitted, again)
             return
-        self._submit(request, reply, admitted)
+        self._submit(request, reply, end, admitted)
 
-    def _run_again(self, request: InvocationRequest, reply: Reply, short: Shortage) -> None:
+    def _run_again(
+        self, request: InvocationRequest, reply: Reply, end: "_End", short: Shortage
+    ) -> None:
         """Run a call that has waited for this node's share of a limit to be raised."""
         admitted = self._admit(request)
         if isinstance(admitted, Shortage):
             if admitted.purse != short.purse and self._wait_for_share is not None:
                 # The limits have changed meanwhile.
-                self._wait_for_share(admitted, partial(self._run_again, request, reply, admitted))
+                again = partial(self._run_again, request, reply, end, admitted)
+                self._wait_for_share(admitted, again)
                 return
             admitted = admitted.refused
-        self._submit(request, reply, admitted)
+        self._submit(request, reply, end, admitted)
 
     def _submit(
-        self, request: InvocationRequest, reply: Reply, admitted: RunningCounter | Refused
+        self,
+        request: InvocationRequest,
+        reply: Reply,
+        end: "_End",
+        admitted: RunningCounter | Refused,
     ) -> None:
         if isinstance(admitted, Refused):
-            self._end(request, reply, None, admitted, NOT_RUN)
+            end(request, reply, None, admitted, NOT_RUN)
             return
-        counted = _CountedReply(request, reply, admitted, self._end)
+        counted = _CountedReply(request, reply, admitted, end)
         try:
             self._node.submit(request, counted)
         except BaseException:
@@ -222,6 +251,27 @@ class Invoker:
             logger.exception("the outcome of %s cannot be delivered", request.request_id)
         if fact is not None:
             self._emit(fact)
+
+    def _end_sent(
+        self,
+        request: InvocationRequest,
+        reply: Reply,
+        counter: RunningCounter | None,
+        outcome: Outcome,
+        report: RunReport,
+    ) -> None:
+        """A call that another node has sent ends here. If there is no room, that node goes on with
+        it, and reports it."""
+        if not is_without_room(outcome):
+            self._end(request, reply, counter, outcome, report)
+            return
+        if counter is not None:
+            self._admission.release(counter)
+        reply.finish(outcome, report)
+
+    def end_unknown(self, request: InvocationRequest, reply: Reply, outcome: Outcome) -> None:
+        """A call ends whose node was lost, so that no other node reports it."""
+        self._end(request, reply, None, outcome, NOT_RUN)
 
     def _describe(
         self,
@@ -290,3 +340,36 @@ class _CountedReply:
     def finish(self, outcome: Outcome, report: RunReport) -> None:
         """See `Reply`."""
         self._end(self._request, self._reply, self._counter, outcome, report)
+
+
+class _SentReply:
+    """The reply of a call that another node runs, and reports."""
+
+    __slots__ = ("_invoker", "_reply", "_request")
+
+    def __init__(self, invoker: Invoker, request: InvocationRequest, reply: Reply) -> None:
+        self._invoker = invoker
+        self._request = request
+        self._reply = reply
+
+    def begin(self, content_type: str, resume: Callable[[], None]) -> None:
+        """See `Reply`."""
+        self._reply.begin(content_type, resume)
+
+    def write(self, data: bytes) -> bool:
+        """See `Reply`."""
+        return self._reply.write(data)
+
+    def finish(self, outcome: Outcome, report: RunReport) -> None:
+        """See `Reply`."""
+        if is_without_room(outcome):
+            self._invoker.run_here(self._request, self._reply)
+        elif outcome is NODE_LOST:
+            self._invoker.end_unknown(self._request, self._reply, outcome)
+        else:
+            self._reply.finish(outcome, report)
+
+
+def is_without_room(outcome: Outcome) -> bool:
+    """Whether a node has refused a call that another one may have room for."""
+    return isinstance(outcome, Refused) and outcome.reason is Refusal.NO_CAPACITY
