@@ -97,17 +97,20 @@ async def open_execution(
         await store.follow(admission, provisioning, catalog, retirement)
         start_loop(tasks, clock, catalog.follow_changes)
         start_loop(tasks, clock, retirement.follow_changes)
+        invoker = Invoker(
+            *(admission, catalog, node, clock, Tracer(storage.traces, clock)),
+            wait_for_share=None if limits is None else limits.wait,
+            placement=None if calls is None else calls.placement,
+        )
+        if calls is not None:
+            calls.server.run = invoker.run_sent
         yield Execution(
             sandboxes=sandboxes,
             node=node,
             provisioning=provisioning,
             admission=admission,
             shared_limits=limits,
-            invoker=Invoker(
-                *(admission, catalog, node, clock, Tracer(storage.traces, clock)),
-                wait_for_share=None if limits is None else limits.wait,
-                placement=None if calls is None else calls.placement,
-            ),
+            invoker=invoker,
             calls_between_nodes=calls,
             metrics=metrics,
         )

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from lambent.assembly.api import Api
 from lambent.assembly.execution import Execution
-from lambent.assembly.placement import serve_links
 from lambent.assembly.storage import Storage
 from lambent.cluster.contact import PATH, SECRET, open_contact
 from lambent.gateway.fronts import Front
@@ -53,7 +52,7 @@ async def open_node(
         membership.has_ended = contact.has_ended
         api.gateway.fronts.add_path(PATH, Front(handle=contact.handle, is_open=True))
         start_loop(tasks, clock, contact.run)
-        serve_links(calls, storage, api, execution.invoker)
+        calls.serve(api)
         try:
             yield
         finally:

@@ -18,12 +18,13 @@ class LinkServer:
     """See the module."""
 
     def __init__(
-        self, number: int, secret: bytes, run: Run, load: Callable[[], NodeLoad], clock: Clock
+        self, number: int, secret: bytes, load: Callable[[], NodeLoad], clock: Clock
     ) -> None:
-        """`run` runs a call on this node, which is `number`; `load` says how busy it is."""
+        """This node is `number`; `load` says how busy it is."""
         self._number = number
         self._secret = secret
-        self._run = run
+        self.run: Run | None = None
+        """Runs a call on this node; None if it takes none yet."""
         self._load = load
         self._clock = clock
         self._links: set[ServedLink] = set()
@@ -37,8 +38,9 @@ class LinkServer:
 
     def handle(self, exchange: Exchange) -> None:
         """Serve a request for `PATH`."""
+        run = self.run
         unproven = sum(not link.is_proven for link in self._links)
-        if unproven >= _UNPROVEN_MAX:
+        if run is None or unproven >= _UNPROVEN_MAX:
             exchange.respond(503)
             return
         secured = read_request(exchange.query, self._number, exchange.tls_binding)
@@ -47,14 +49,14 @@ class LinkServer:
             return
 
         def open_stream(stream: ByteStream) -> ByteReceiver:
-            link = ServedLink(*(stream, secured, self._secret, self._run, self._clock, self._end))
+            link = ServedLink(*(stream, secured, self._secret, run, self._clock, self._end))
             self._links.add(link)
             return link
 
         header = response_header(secured, self._secret)
         exchange.upgrade(PROTOCOL, open_stream, [header], idle_deadline_s=_IDLE_S)
 
-    async def run(self) -> None:
+    async def tell_load(self) -> None:
         """Tell callers how busy this node is, until cancelled."""
         while True:
             await self._clock.sleep(LOAD_S)

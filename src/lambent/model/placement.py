@@ -24,7 +24,7 @@ HOMES = 2
 COPY_CALLS = 5
 COPY_S = 10.0
 """A function that was sent away `COPY_CALLS` times in so many seconds gets an environment."""
-_BUSIER, _BUSIER_BY = 1.25, 0.25
+_BUSIER, _BUSIER_BY = 1.5, 0.5
 """A home is passed over if it has so many times the invocations per processor of the other, and
 so many more: loads are a tenth of a second old, and calls that stay with one home find it warm."""
 _COUNTED_MAX = 65_536
@@ -51,7 +51,7 @@ def choose(homes: Sequence[int], own: int, load_of: Callable[[int], float | None
     """The node that runs a call for which `own` has no free environment. `load_of` returns the
     invocations per processor of a node, None if it takes no calls; without any home it is `own`."""
     chosen, least = own, None
-    for number in sorted(homes, key=lambda home: home != own):
+    for number in homes:
         load = load_of(number)
         if load is not None and (least is None or load * _BUSIER + _BUSIER_BY < least):
             chosen, least = number, load
