@@ -49,10 +49,11 @@ NOT_SENT = no_capacity()
 class _Sent:
     """A call that has no outcome yet."""
 
-    __slots__ = ("chunks", "has_begun", "is_held", "reply", "size", "untold")
+    __slots__ = ("chunks", "has_begun", "is_held", "reply", "size", "untold", "wants_stream")
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, *, wants_stream: bool) -> None:
         self.reply = reply
+        self.wants_stream = wants_stream
         self.chunks: list[bytes] = []
         """Of a large result."""
         self.size = 0
@@ -122,10 +123,11 @@ class CallingLink(asyncio.Protocol):
         `NOT_SENT` or `NODE_LOST` if the link breaks."""
         slot = self._slot_of(request.function)
         number = self._numbers = (self._numbers + 1) % _CALLS_MAX
-        self._pending[number] = _Sent(reply)
+        frame = encode_call(number, slot, request, _WINDOW)
+        self._pending[number] = _Sent(reply, wants_stream=request.wants_stream)
         self.sent += 1
         self.sent_since += 1
-        self._outbox.send(encode_call(number, slot, request, _WINDOW))
+        self._outbox.send(frame)
         if not is_small(request.event):
             self._outbox.send_large(number, request.event)
 
@@ -189,6 +191,10 @@ class CallingLink(asyncio.Protocol):
         except (FrameError, HandshakeError) as error:
             self.error = error
             self._transport.abort()
+        except Exception as error:
+            logger.exception("the link to node %d fails", self.callee)
+            self.error = error
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
@@ -225,10 +231,11 @@ class CallingLink(asyncio.Protocol):
     def _take(self, frame: Frame) -> None:
         kind, number, payload = frame
         if kind == Kind.OUTCOME:
-            sent = self._pending.pop(number, None)
+            sent = self._pending.get(number)
             if sent is None:
                 raise FrameError(f"there is no call {number} that an outcome belongs to")
             outcome, report = decode_outcome(payload, sent.chunks)
+            del self._pending[number]
             self._finish(sent, outcome, report)
         elif kind in (Kind.DATA, Kind.BEGIN):
             sent = self._pending.get(number)
@@ -245,8 +252,8 @@ class CallingLink(asyncio.Protocol):
             self._is_closing = True
 
     def _begin(self, number: int, sent: _Sent, content_type: str) -> None:
-        if sent.has_begun:
-            raise FrameError(f"the response of call {number} begins twice")
+        if sent.has_begun or not sent.wants_stream:
+            raise FrameError(f"the response of call {number} begins twice, or is not streamed")
 
         def resume() -> None:
             sent.is_held = False
