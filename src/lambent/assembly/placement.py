@@ -14,6 +14,7 @@ from lambent.invocation.admission import Admission
 from lambent.invocation.placement import Placement
 from lambent.invocation.ports import Node
 from lambent.invocation.provisioning import Provisioning
+from lambent.invocation.settings import InvocationSettings
 from lambent.kit.tasks import start_loop
 from lambent.store.membership import Membership
 
@@ -32,6 +33,7 @@ class CallsBetweenNodes:
         node: Node,
         admission: Admission,
         provisioning: Provisioning,
+        settings: InvocationSettings,
     ) -> None:
         clock, number = storage.clock, membership.number
         self._storage = storage
@@ -40,6 +42,7 @@ class CallsBetweenNodes:
         self.links = Links(membership, secret, clock)
         self.placement = Placement(
             *(node, self.links.find, clock, number),
+            copy_after_calls=settings.copy_after_calls,
             load=lambda: admission.running / _PROCESSORS,
             provisioned=provisioning.wanted,
         )
@@ -75,9 +78,10 @@ async def open_calls_between_nodes(
     node: Node,
     admission: Admission,
     provisioning: Provisioning,
+    settings: InvocationSettings,
 ) -> CallsBetweenNodes:
     """Prepare them."""
     secret = await storage.store.transact(lambda tx: tx.identities.platform_secret(SECRET))
-    calls = CallsBetweenNodes(storage, membership, secret, node, admission, provisioning)
+    calls = CallsBetweenNodes(storage, membership, secret, node, admission, provisioning, settings)
     await storage.store.follow(calls.placement)
     return calls

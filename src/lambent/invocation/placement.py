@@ -27,12 +27,14 @@ class Placement:
         clock: Clock,
         number: int,
         *,
+        copy_after_calls: int,
         load: Callable[[], float],
         provisioned: Callable[[FunctionVersion], int],
     ) -> None:
         """`find` returns another node by its number, None if it takes no calls. `number` is this
         node's; `load` returns the invocations per processor that run on it, and
-        `provisioned` how many environments of a version are kept on all nodes."""
+        `provisioned` how many environments of a version are kept on all nodes.
+        `copy_after_calls` is the setting."""
         self._node = node
         self._find = find
         self._clock = clock
@@ -42,7 +44,7 @@ class Placement:
         self._live: Sequence[int] = ()
         self._homes: dict[tuple[str, str], Sequence[int]] = {}
         """Of versions and tenants that were called."""
-        self._copies = Copies()
+        self._copies = Copies(copy_after_calls)
 
     def note_nodes(self, live: Sequence[int]) -> None:
         """These nodes take on work, from now on."""

@@ -21,9 +21,8 @@ NODE_LOST = Refused(
 )
 """The outcome of a call that may have run on another node."""
 HOMES = 2
-COPY_CALLS = 5
 COPY_S = 10.0
-"""A function that was sent away `COPY_CALLS` times in so many seconds gets an environment."""
+"""A function that was sent away some times in so many seconds gets an environment."""
 _BUSIER, _BUSIER_BY = 1.5, 0.5
 """A home is passed over if it has so many times the invocations per processor of the other, and
 so many more: loads are a tenth of a second old, and calls that stay with one home find it warm."""
@@ -61,7 +60,9 @@ def choose(homes: Sequence[int], own: int, load_of: Callable[[int], float | None
 class Copies:
     """Counts calls that are sent away."""
 
-    def __init__(self) -> None:
+    def __init__(self, calls: int) -> None:
+        """After so many of a function it gets an environment; 0 means never."""
+        self._calls = calls
         self._counts: dict[object, tuple[float, int]] = {}
         """When counting began, and the count."""
 
@@ -71,7 +72,7 @@ class Copies:
         began, count = self._counts.get(thing, (now, 0))
         if now - began > COPY_S:
             began, count = now, 0
-        if count + 1 >= COPY_CALLS:
+        if count + 1 == self._calls:
             self._counts.pop(thing, None)
             return True
         if len(self._counts) >= _COUNTED_MAX:

@@ -13,12 +13,14 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
+from lambent.invocation.settings import InvocationSettings
 from lambent.model.placement import Copies, choose, find_homes
 
 KEPT_S = 600.0
 COLD_S = 0.3
 LOADS_S = 0.1
 PROCESSORS = 8
+COPY_AFTER = InvocationSettings.copy_after_calls
 Rule = Callable[[Sequence[int], int, Callable[[int], float | None]], int]
 
 
@@ -83,7 +85,7 @@ class World:
         self._busy: Counter[int] = Counter()
         self._told: Counter[int] = Counter()
         """What nodes know of each other's load."""
-        self._copies = {node: Copies() for node in self._nodes}
+        self._copies = {node: Copies(COPY_AFTER) for node in self._nodes}
         self.found = Found(ran=Counter(dict.fromkeys(self._nodes, 0)))
 
     def run(self, seconds: float) -> Found:

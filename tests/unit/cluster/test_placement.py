@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.model.placement import COPY_CALLS, COPY_S, Copies, choose, find_homes
+from lambent.model.placement import COPY_S, Copies, choose, find_homes
 from tests.lengths import IS_LONG
 from tests.unit.cluster.placement_simulation import Found, Rules, World
 
@@ -112,10 +112,12 @@ def test_the_second_home_is_for_a_busy_first(loads: tuple[float, float], chosen:
 
 
 def test_a_function_that_is_often_sent_away_gets_a_copy() -> None:
-    copies = Copies()
-    times = [0.0] * (COPY_CALLS - 1)
+    copies = Copies(5)
+    times = [0.0] * 4
     assert not any(copies.note("f", now) for now in times)
     assert copies.note("f", COPY_S)
     # Counting begins again, and rare calls are forgotten.
     assert not any(copies.note("f", COPY_S + 6 * n) for n in range(20))
     assert not copies.note("another", 0.0)
+    never = Copies(0)
+    assert not any(never.note("f", 0.0) for _ in range(100))
