@@ -24,6 +24,7 @@ from lambent.invocation.catalog import Catalog
 from lambent.invocation.checks import state_error, tenant_error
 from lambent.invocation.placement import Placement
 from lambent.invocation.ports import Node
+from lambent.invocation.replies import CountedReply, End, SentReply, is_lack_of_room
 from lambent.invocation.tracing import Tracer
 from lambent.kit.clock import Clock
 from lambent.model.alias import Route
@@ -41,7 +42,6 @@ from lambent.model.invocation import (
     WholeReply,
 )
 from lambent.model.invocation_ended import Concurrency, InvocationEnded, Listener
-from lambent.model.placement import NODE_LOST
 from lambent.model.recursion import recursive
 from lambent.model.traces import LOOPS_MAX, extend_lineage, passed_on
 
@@ -53,7 +53,6 @@ MakeReply = Callable[[InvocationRequest], Reply]
 """Makes the reply of a call, given the request as it goes down."""
 WaitForShare = Callable[[Shortage, Callable[[], None]], None]
 """Calls the function once, when there is more or certainly none."""
-_End = Callable[[InvocationRequest, Reply, RunningCounter | None, Outcome, RunReport], None]
 
 
 class Invoker:
@@ -165,26 +164,23 @@ class Invoker:
         reply = make_reply(request)
         if trace is not None:
             reply = trace.follow(request, reply)
-        refused = None
         if loops >= LOOPS_MAX and not route.may_loop:
             refused = Refused(recursive(call.key), Refusal.LOOP)
-        if refused is not None:
             self._end(request, reply, None, refused, NOT_RUN)
             return
         if self._placement is not None:
             other = self._placement.choose(request)
             if other is not None:
-                other.call(request, _SentReply(self, request, reply))
+                run_here = partial(self._run_here, request, reply, self._end)
+                other.call(request, SentReply(request, reply, run_here, self._end))
                 return
-        self.run_here(request, reply, self._end)
+        self._run_here(request, reply, self._end)
 
     def run_sent(self, request: InvocationRequest, reply: Reply) -> None:
-        """Run a call that another node has sent."""
-        self.run_here(request, reply, self._end_sent)
+        """Run a call that another node has sent, on this node."""
+        self._run_here(request, reply, self._end_sent)
 
-    def run_here(self, request: InvocationRequest, reply: Reply, end: "_End | None" = None) -> None:
-        """Run a call on this node, whichever node would be chosen."""
-        end = end or self._end
+    def _run_here(self, request: InvocationRequest, reply: Reply, end: End) -> None:
         admitted = self._admit(request)
         if isinstance(admitted, Shortage):
             assert self._wait_for_share is not None
@@ -194,7 +190,7 @@ class Invoker:
         self._submit(request, reply, end, admitted)
 
     def _run_again(
-        self, request: InvocationRequest, reply: Reply, end: "_End", short: Shortage
+        self, request: InvocationRequest, reply: Reply, end: End, short: Shortage
     ) -> None:
         """Run a call that has waited for this node's share of a limit to be raised."""
         admitted = self._admit(request)
@@ -211,13 +207,13 @@ class Invoker:
         self,
         request: InvocationRequest,
         reply: Reply,
-        end: "_End",
+        end: End,
         admitted: RunningCounter | Refused,
     ) -> None:
         if isinstance(admitted, Refused):
             end(request, reply, None, admitted, NOT_RUN)
             return
-        counted = _CountedReply(request, reply, admitted, end)
+        counted = CountedReply(request, reply, admitted, end)
         try:
             self._node.submit(request, counted)
         except BaseException:
@@ -262,16 +258,12 @@ class Invoker:
     ) -> None:
         """A call that another node has sent ends here. If there is no room, that node goes on with
         it, and reports it."""
-        if not is_without_room(outcome):
+        if not is_lack_of_room(outcome):
             self._end(request, reply, counter, outcome, report)
             return
         if counter is not None:
             self._admission.release(counter)
         reply.finish(outcome, report)
-
-    def end_unknown(self, request: InvocationRequest, reply: Reply, outcome: Outcome) -> None:
-        """A call ends whose node was lost, so that no other node reports it."""
-        self._end(request, reply, None, outcome, NOT_RUN)
 
     def _describe(
         self,
@@ -314,62 +306,3 @@ class Invoker:
                 if listener not in self._failing:
                     self._failing.append(listener)
                     logger.exception("a listener for ended invocations fails; said once")
-
-
-class _CountedReply:
-    """The reply of a call that is counted: what comes up passes here on its way to the caller."""
-
-    __slots__ = ("_counter", "_end", "_reply", "_request")
-
-    def __init__(
-        self, request: InvocationRequest, reply: Reply, counter: RunningCounter, end: _End
-    ) -> None:
-        self._request = request
-        self._reply = reply
-        self._counter = counter
-        self._end = end
-
-    def begin(self, content_type: str, resume: Callable[[], None]) -> None:
-        """See `Reply`."""
-        self._reply.begin(content_type, resume)
-
-    def write(self, data: bytes) -> bool:
-        """See `Reply`."""
-        return self._reply.write(data)
-
-    def finish(self, outcome: Outcome, report: RunReport) -> None:
-        """See `Reply`."""
-        self._end(self._request, self._reply, self._counter, outcome, report)
-
-
-class _SentReply:
-    """The reply of a call that another node runs, and reports."""
-
-    __slots__ = ("_invoker", "_reply", "_request")
-
-    def __init__(self, invoker: Invoker, request: InvocationRequest, reply: Reply) -> None:
-        self._invoker = invoker
-        self._request = request
-        self._reply = reply
-
-    def begin(self, content_type: str, resume: Callable[[], None]) -> None:
-        """See `Reply`."""
-        self._reply.begin(content_type, resume)
-
-    def write(self, data: bytes) -> bool:
-        """See `Reply`."""
-        return self._reply.write(data)
-
-    def finish(self, outcome: Outcome, report: RunReport) -> None:
-        """See `Reply`."""
-        if is_without_room(outcome):
-            self._invoker.run_here(self._request, self._reply)
-        elif outcome is NODE_LOST:
-            self._invoker.end_unknown(self._request, self._reply, outcome)
-        else:
-            self._reply.finish(outcome, report)
-
-
-def is_without_room(outcome: Outcome) -> bool:
-    """Whether a node has refused a call that another one may have room for."""
-    return isinstance(outcome, Refused) and outcome.reason is Refusal.NO_CAPACITY
