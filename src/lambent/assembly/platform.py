@@ -32,6 +32,7 @@ from lambent.assembly.storage import open_storage
 from lambent.assembly.user_pools import register_user_pools
 from lambent.assembly.websocket_apis import open_websocket_apis
 from lambent.control.activation import prepare_deployed
+from lambent.instance.listening import ListeningError, Sockets, inherited
 from lambent.instance.log_file import keep_log_short
 from lambent.kit.allocation import return_large_blocks
 from lambent.kit.clock import SystemClock
@@ -40,12 +41,13 @@ from lambent.kit.service_manager import ServiceManager
 from lambent.kit.tasks import start_loop, start_task
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
-from lambent.store.problems import StoreError
+from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.telemetry.otlp import check_endpoint
 
 
-def run(settings: Settings) -> None:
-    """Run the platform until SIGTERM or SIGINT. Raises SystemExit with a message if it cannot."""
+def run(settings: Settings, taken_over: Sockets) -> None:
+    """Run the platform until SIGTERM or SIGINT. `taken_over` are listening sockets of a platform
+    that this one replaces. Raises SystemExit with a message if it cannot."""
     set_up_logging()
     try:
         check_endpoint(settings.telemetry.otlp_endpoint)
@@ -53,7 +55,11 @@ def run(settings: Settings) -> None:
         raise SystemExit(f"lambent: {error}") from error
     manager = ServiceManager()
     try:
-        with open_privileged(settings, manager) as privileged:
+        passed = {**inherited(), **taken_over}
+    except ListeningError as error:
+        raise SystemExit(f"lambent: cannot use the sockets of systemd: {error}") from error
+    try:
+        with open_privileged(settings, passed, manager) as privileged:
             return_large_blocks()
             options = {"use_uvloop": True}
             anyio.run(_serve, settings, privileged, manager, backend_options=options)
@@ -63,6 +69,11 @@ def run(settings: Settings) -> None:
         ) from error
     except StoreError as error:
         raise SystemExit(f"lambent: {error}") from error
+    except BaseExceptionGroup as group:
+        # No loop lets it pass, so it was the start that needed the database.
+        if group.split(StoreUnavailable)[1] is None:
+            raise SystemExit("lambent: the database was lost while the platform started") from group
+        raise
 
 
 async def _serve(settings: Settings, privileged: Privileged, manager: ServiceManager) -> None:
@@ -99,7 +110,9 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         await register_hooks(storage, api, events, apis)
         await open_edge(settings, privileged, storage, api, names, execution, apis, urls, runs)
         dispatcher = api.gateway.dispatcher
-        await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
+        await enter(
+            open_websocket_apis(*(settings.gateway, storage.store, storage.peers, dispatcher, apis))
+        )
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         url = privileged.front.url
         aws_api = await register_stacks(settings, url, storage, api, execution, events)

@@ -8,15 +8,16 @@ from pathlib import Path
 from lambent.assembly.startup import (
     Listener,
     RootCredentials,
-    bind,
     choose_tier,
     find_runtimes,
     hold_data,
     isolate,
+    listen,
     load_certificate,
     prepare_services,
 )
 from lambent.instance.data_directory import DataDirectory
+from lambent.instance.listening import FRONT, TLS, Sockets
 from lambent.instance.log_file import own_log
 from lambent.kit.installing import steps_end_with_us
 from lambent.kit.progress import shown_steps
@@ -39,15 +40,18 @@ class Privileged:
 
 
 @contextmanager
-def open_privileged(settings: Settings, manager: ServiceManager) -> Iterator[Privileged]:
-    """Prepare everything that needs privileges, then give them up. On exit the launcher ends and
-    the data directory is free again. Raises SystemExit and SandboxError."""
+def open_privileged(
+    settings: Settings, passed: Sockets, manager: ServiceManager
+) -> Iterator[Privileged]:
+    """Prepare everything that needs privileges, then give them up. `passed` are listening sockets
+    that this process was given. On exit the launcher ends and the data directory is free again.
+    Raises SystemExit and SandboxError."""
     with hold_data(settings.server.data_dir) as data:
         data.add_facts(log=own_log(data.state))
-        listener = bind(settings.server.host, settings.server.port)
         server, tls_listener = settings.server, None
+        listener = listen(passed, FRONT, server.host, server.port, "--port")
         if server.tls == "auto":
-            tls_listener = bind(server.host, server.tls_port, "--tls-port")
+            tls_listener = listen(passed, TLS, server.host, server.tls_port, "--tls-port")
         tls = load_certificate(server)
         root_credentials = RootCredentials(data.root / ROOT_CREDENTIALS)
         tier = choose_tier(settings)

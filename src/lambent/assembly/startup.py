@@ -18,6 +18,7 @@ from pathlib import Path
 from lambent.assembly import weak_tier
 from lambent.instance import lock as instance_lock
 from lambent.instance.data_directory import DataDirectory
+from lambent.instance.listening import FRONT, TLS, Sockets, bind, serves
 from lambent.kit.installing import InstallFailed, keep
 from lambent.kit.progress import Steps
 from lambent.model.identity import AccessKey
@@ -48,6 +49,12 @@ class Listener:
     tls_listener: socket.socket | None
     """For `server.tls = "auto"`: TLS with certificates of the platform's own authority."""
     root_credentials: "RootCredentials"
+
+    @property
+    def sockets(self) -> Sockets:
+        """Those that a platform which replaces this one takes over."""
+        tls = {} if self.tls_listener is None else {TLS: self.tls_listener}
+        return {FRONT: self.listener, **tls}
 
     @property
     def port(self) -> int:
@@ -118,10 +125,19 @@ def _describe_holder(root: Path) -> str:
         return str(error)
 
 
-def bind(host: str, port: int, option: str = "--port") -> socket.socket:
+def listen(passed: Sockets, name: str, host: str, port: int, option: str) -> socket.socket:
+    """The socket with a name that was passed to this process, or a new one. Raises SystemExit."""
+    if (listener := passed.get(name)) is not None:
+        if not serves(listener, host, port):
+            at = "{}:{}".format(*listener.getsockname()[:2])
+            raise SystemExit(
+                f"lambent: cannot use the socket that was passed: it listens on {at}, and the"
+                f" settings say {host}:{port}. Make server.host and {option} say the same as"
+                " ListenStream= in lambent.socket"
+            )
+        return listener
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=1024)
+        return bind(host, port)
     except (OSError, OverflowError) as error:
         raise SystemExit(
             f"lambent: cannot listen on {host}:{port}: {error}; choose another with {option}"

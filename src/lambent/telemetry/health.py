@@ -46,11 +46,13 @@ def health_families(
     *,
     lag_s: float,
     environments: Mapping[str, int],
+    memory_mb: tuple[int, int],
     queued: int,
     dropped_metrics: int,
     forwarded: Forwarded | None = None,
 ) -> Sequence[Metric]:
-    """The families of the platform itself; with `forwarded`, as one of several nodes. Reads
+    """The families of the platform itself, as one of several nodes if there is `forwarded`;
+    `memory_mb` is what is available and all of it. Reads
     `/proc`."""
     lag = GaugeMetricFamily(
         "lambent_event_loop_lag_seconds",
@@ -62,6 +64,13 @@ def health_families(
     )
     for state, number in environments.items():
         states.add_metric([state], number)
+    available, total = (
+        GaugeMetricFamily(f"lambent_memory_{name}_bytes", text, value << 20)
+        for name, text, value in (
+            ("available", "Memory that is left for further environments.", memory_mb[0]),
+            ("total", "Memory of the host, or of the platform's control group.", memory_mb[1]),
+        )
+    )
     queue = GaugeMetricFamily(
         "lambent_queued_events", "Asynchronous events that wait or run.", queued
     )
@@ -70,7 +79,15 @@ def health_families(
         "Metrics that could not be written since the platform started.",
         dropped_metrics,
     )
-    families = [lag, states, queue, dropped, *ProcessCollector(registry=None).collect()]
+    families = [
+        lag,
+        states,
+        available,
+        total,
+        queue,
+        dropped,
+        *ProcessCollector(registry=None).collect(),
+    ]
     return families if forwarded is None else [*families, *_forwarded_families(forwarded)]
 
 
