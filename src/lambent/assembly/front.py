@@ -76,9 +76,10 @@ def register_admin_api(
 ) -> None:
     """Register the pages that the command line reads."""
     runtimes = privileged.runtimes
+    between = execution.calls_between_nodes
     is_isolated = privileged.launcher.tier != "process"
     calls = DebugCalls(execution.invoker, execution.node, is_isolated=is_isolated)
-    health = start_telemetry(settings, storage, execution.node, events.metrics)
+    health = start_telemetry(settings, storage, execution, events.metrics)
     pages = AdminApi(
         api.authorizer,
         QueueOperations(storage.store, storage.payloads, storage.clock),
@@ -90,7 +91,11 @@ def register_admin_api(
             *(api.authorizer, execution.node, privileged.launcher.tier),
             number=storage.store.starts if storage.store.is_shared else None,
         ),
-        NodesPage(api.authorizer, storage.membership),
+        NodesPage(
+            api.authorizer,
+            storage.membership,
+            dict if between is None else between.loads,
+        ),
         SchedulesPage(api.authorizer, UpcomingTimes(storage.store)),
         storage.tasks,
     )
