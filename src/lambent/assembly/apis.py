@@ -111,7 +111,9 @@ async def open_apis(
         await storage.store.follow(directory)
         await directory.domains()
         sealing = await open_sealing(storage.store)
-        destinations = ApiDestinationTargets(storage.store, outbound, sealing, clock)
+        destinations = ApiDestinationTargets(
+            *(storage.store, outbound, sealing, clock, storage.peers)
+        )
         events.targets.register(API_DESTINATION, destinations.take)
         yield Apis(directory, context, Trials(context, storage.store, settings.gateway.url_domain))
 
