@@ -83,7 +83,7 @@ def register_admin_api(
     pages = AdminApi(
         api.authorizer,
         QueueOperations(storage.store, storage.payloads, storage.clock),
-        MappingOperations(storage.store, events.mappings.statuses),
+        MappingOperations(storage.store, events.mappings.statuses, storage.peers),
         MetricsPage(api.authorizer, events.metrics, health, api.home.account),
         {name: runtimes.hint(name) for name in runtime_identifiers()},
         DebugPage(api.authorizer, calls, control.layers.get_by_arn),

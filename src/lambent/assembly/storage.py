@@ -14,6 +14,7 @@ from lambent.cluster.peers import SECRET, HttpPeers
 from lambent.instance.data_directory import EVENTS_SUFFIX, DataDirectory
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import shielded, start_loop
+from lambent.model.nodes import preferred
 from lambent.model.peers import NoPeers, Peers
 from lambent.settings import Settings
 from lambent.store.blobs import Blobs, keep_trash_short
@@ -26,6 +27,7 @@ from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.all_logs import AllLogs
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.otlp import OtlpSender, open_otlp
+from lambent.telemetry.series.all_metrics import AllMetrics
 from lambent.telemetry.series.store import MetricStore, open_metric_store
 from lambent.telemetry.traces.store import TraceStore, open_trace_store
 
@@ -71,10 +73,17 @@ class Storage:
     copies: Path
     """The directory for copies of logs of other nodes, which queries read."""
     metrics: MetricStore
+    all_metrics: AllMetrics
+    """The metrics of all nodes."""
     traces: TraceStore
     otlp: OtlpSender
     packages: Packages
     """Packages, as nodes read them."""
+
+    def is_mine(self, thing: str) -> bool:
+        """Whether this node takes care of something that one node does."""
+        members = self.membership
+        return members is None or preferred(thing, members.live()) == members.number
 
 
 @asynccontextmanager
@@ -130,6 +139,7 @@ async def open_storage(
             all_logs=all_logs,
             copies=data.state / "copied-logs",
             metrics=metrics,
+            all_metrics=AllMetrics(metrics, peers),
             traces=traces,
             otlp=otlp,
             packages=Packages(blobs, store),
