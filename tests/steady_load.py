@@ -4,10 +4,13 @@ import http.client
 import json
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
+
+from tests.platforms import client_at, invoke
 
 CALL_S = 120
 """Seconds for a response: a restart takes a while on a busy machine."""
@@ -78,3 +81,31 @@ class SteadyLoad:
             self.slowest_s = max(self.slowest_s, time.monotonic() - began)
         if connection is not None:
             connection.close()
+
+
+class Events:
+    """Sends asynchronous events to the function `kept`, and notes those that were accepted."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._client = client_at(endpoint, "lambda")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send)
+        self.accepted: list[str] = []
+        self.failures: list[Exception] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(120)
+
+    def _send(self) -> None:
+        while not self._stop.wait(0.2):
+            event = uuid.uuid4().hex
+            try:
+                invoke(self._client, "kept", event, InvocationType="Event")
+                self.accepted.append(event)
+            except Exception as error:
+                self.failures.append(error)
