@@ -34,6 +34,7 @@ class SteadyLoad:
         self.payloads: set[str] = set()
         """Different ones that functions returned."""
         self.reconnects = 0
+        self._lasted_s = 0.0
         self.slowest_s = 0.0
 
     @property
@@ -44,6 +45,7 @@ class SteadyLoad:
     @contextmanager
     def running(self) -> Iterator[Self]:
         """For as long as the context lasts."""
+        began = time.monotonic()
         threads = [threading.Thread(target=self._call) for _ in range(self._clients)]
         for thread in threads:
             thread.start()
@@ -53,6 +55,14 @@ class SteadyLoad:
             self._stop.set()
             for thread in threads:
                 thread.join(2 * CALL_S)
+            self._lasted_s = time.monotonic() - began
+
+    def __str__(self) -> str:
+        return (
+            f"{self.calls} calls, {self.calls / max(self._lasted_s, 1.0):.0f}/s,"
+            f" {len(self.failures)} failed, slowest {self.slowest_s:.1f} s,"
+            f" {self.reconnects} connections"
+        )
 
     def _call(self) -> None:
         connection: http.client.HTTPConnection | None = None

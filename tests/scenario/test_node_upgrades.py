@@ -124,10 +124,7 @@ def test_nodes_are_upgraded_one_by_one(start_node: Callable[..., Platform]) -> N
                     assert invoke(node.client("lambda"), "who")[0] == str(turn + 1)
             calls = load.calls
             wait_for(lambda: load.calls > calls + 50, "calls go on")
-        print(
-            f"{load.calls} calls, {len(load.failures)} failed, slowest {load.slowest_s:.1f} s;"
-            f" {len(events.accepted)} events, {len(events.failures)} refused"
-        )
+        print(f"{load}; {len(events.accepted)} events, {len(events.failures)} refused")
         assert not load.failures, load.failures[:5]
         assert load.payloads == {"0", "1", "2", "3"}
         assert not events.failures, events.failures[:5]
