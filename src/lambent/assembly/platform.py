@@ -41,7 +41,7 @@ from lambent.kit.service_manager import ServiceManager
 from lambent.kit.tasks import start_loop, start_task
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
-from lambent.store.problems import StoreError
+from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.telemetry.otlp import check_endpoint
 
 
@@ -69,6 +69,11 @@ def run(settings: Settings, taken_over: Sockets) -> None:
         ) from error
     except StoreError as error:
         raise SystemExit(f"lambent: {error}") from error
+    except BaseExceptionGroup as group:
+        # No loop lets it pass, so it was the start that needed the database.
+        if group.split(StoreUnavailable)[1] is None:
+            raise SystemExit("lambent: the database was lost while the platform started") from group
+        raise
 
 
 async def _serve(settings: Settings, privileged: Privileged, manager: ServiceManager) -> None:
@@ -105,7 +110,9 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         await register_hooks(storage, api, events, apis)
         await open_edge(settings, privileged, storage, api, names, execution, apis, urls, runs)
         dispatcher = api.gateway.dispatcher
-        await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
+        await enter(
+            open_websocket_apis(*(settings.gateway, storage.store, storage.peers, dispatcher, apis))
+        )
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         url = privileged.front.url
         aws_api = await register_stacks(settings, url, storage, api, execution, events)

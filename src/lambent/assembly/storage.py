@@ -4,14 +4,17 @@ import dataclasses
 from collections.abc import AsyncIterator, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import anyio
 import anyio.abc
 import anyio.to_thread
 
+from lambent.cluster.peers import SECRET, HttpPeers
 from lambent.instance.data_directory import EVENTS_SUFFIX, DataDirectory
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import shielded, start_loop
+from lambent.model.peers import NoPeers, Peers
 from lambent.settings import Settings
 from lambent.store.blobs import Blobs, keep_trash_short
 from lambent.store.directory_blobs import DirectoryBlobs
@@ -20,6 +23,7 @@ from lambent.store.object_blobs import ObjectBlobs
 from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
+from lambent.telemetry.all_logs import AllLogs
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.otlp import OtlpSender, open_otlp
 from lambent.telemetry.series.store import MetricStore, open_metric_store
@@ -55,11 +59,17 @@ class Storage:
     store: Store
     membership: Membership | None
     """The nodes on the database; None if the platform has it for itself."""
+    peers: Peers
+    """What asks the other nodes."""
     blobs: Blobs
     """Packages."""
     payloads: Blobs
     """Large payloads of queued events."""
     logs: LogStore
+    all_logs: AllLogs
+    """The logs of all nodes."""
+    copies: Path
+    """The directory for copies of logs of other nodes, which queries read."""
     metrics: MetricStore
     traces: TraceStore
     otlp: OtlpSender
@@ -92,7 +102,9 @@ async def open_storage(
 
             traces.export(encode_spans, partial(otlp.send, "/v1/traces"))
         membership = None
+        peers: Peers = NoPeers()
         if store.is_shared:
+            secret = await store.transact(lambda tx: tx.identities.platform_secret(SECRET))
             membership = Membership(store, clock)
             # After everything that writes.
             stack.push_async_callback(shielded, membership.leave)
@@ -104,14 +116,19 @@ async def open_storage(
         if membership is not None:
             start_loop(tasks, clock, membership.run)
             start_loop(tasks, clock, membership.take_over)
+            peers = HttpPeers(membership, secret, clock, tasks)
+        all_logs = AllLogs(logs, peers)
         yield Storage(
             clock=clock,
             tasks=tasks,
             store=store,
             membership=membership,
+            peers=peers,
             blobs=blobs,
             payloads=payloads,
             logs=logs,
+            all_logs=all_logs,
+            copies=data.state / "copied-logs",
             metrics=metrics,
             traces=traces,
             otlp=otlp,

@@ -57,6 +57,12 @@ class Node:
     protocol: int = 1
     """The newest `PROTOCOL` that it speaks."""
 
+    @property
+    def place(self) -> int:
+        """A number of 32 bits for where it keeps its files: it stays when the node starts again."""
+        text = f"{self.host}\0{self.data_dir}".encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest()) or 1
+
 
 class Verdicts(NamedTuple):
     """What an observer thinks of the other nodes."""
@@ -65,6 +71,8 @@ class Verdicts(NamedTuple):
     """They are to be marked as suspects."""
     lost: Sequence[Node]
     """They are to be removed."""
+    missing: Sequence[Node]
+    """All that have been silent for long enough, whether other nodes have noticed or not."""
 
 
 class NodeWatch:
@@ -107,7 +115,7 @@ class NodeWatch:
                 silent.append(node)
         self._note_marks(nodes)
         lost = [node for node in silent if node.is_suspect and self._is_known(node, nodes)]
-        return Verdicts([node for node in silent if not node.is_suspect], lost)
+        return Verdicts([node for node in silent if not node.is_suspect], lost, silent)
 
     def _note_marks(self, nodes: Collection[Node]) -> None:
         known, self._beats_at_mark = self._beats_at_mark, {}

@@ -51,12 +51,11 @@ def url_of(settings: StoreSettings, data: Path) -> sa.URL:
         raise StoreError("cannot use store.url: it is no SQLAlchemy URL") from error
     if url.get_backend_name() == "sqlite":
         return url
-    if url.drivername != "postgresql+psycopg":
+    if url.drivername not in ("postgresql", "postgresql+psycopg"):
         raise StoreError(
-            f"cannot use a {url.drivername} database: store.url must be sqlite or"
-            " postgresql+psycopg"
+            f"cannot use a {url.drivername} database: store.url must be sqlite or postgresql"
         )
-    return url
+    return url.set(drivername="postgresql+psycopg")
 
 
 def file_of(url: sa.URL) -> Path | None:

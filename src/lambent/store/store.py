@@ -44,7 +44,13 @@ from lambent.store.database import (
     usable_from,
 )
 from lambent.store.examination import damaged, is_new_database, is_new_file
-from lambent.store.holding import Holder, SessionHold, hold_file, this_platform
+from lambent.store.holding import (
+    START_LOCK_ID,
+    Holder,
+    SessionHold,
+    hold_file,
+    this_platform,
+)
 from lambent.store.nodes import NodeRows
 from lambent.store.outage import Outage, is_away, is_read_only
 from lambent.store.problems import StoreError, StoreHeld
@@ -335,6 +341,8 @@ def _open(
                 is_new = is_new_database(where, connection, revisions())
         _migrate(engine, where, holder, is_shared=settings.shared)
         with engine.begin() as connection:
+            if not is_sqlite:  # Several nodes may be the first at once.
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({START_LOCK_ID})")
             if settings.shared:
                 _join_others(connection, where, holder)
             opened = _begin(connection, is_new=is_new, is_shared=settings.shared)

@@ -123,7 +123,7 @@ async def test_nodes_more_than_one_release_apart(tmp_path: Path, shared: StoreSe
             pass
 
 
-async def test_a_node_that_is_gone_holds_back_nobody(
+async def test_a_node_that_is_gone_holds_none_back(
     tmp_path: Path, shared: StoreSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All machines lost power, and the first one that starts has another release. After a while it
