@@ -336,7 +336,7 @@ def _open(
             opened = _begin(connection, is_new=is_new, is_shared=settings.shared)
             nodes = NodeRows(connection, set())
             if settings.shared:
-                nodes.join(opened.starts, holder, version("lambent"))
+                nodes.join(opened.starts, holder, version("lambent"), _place_of(data))
             else:
                 nodes.remove_all()
             if not is_sqlite:
@@ -347,6 +347,20 @@ def _open(
             raise damaged(where, cause) from error
         raise StoreError(f"cannot use {where}: {' '.join(str(cause).split())}") from error
     return engines, hold, opened
+
+
+def _place_of(data: Path) -> str:
+    """What tells a data directory from those of other nodes, whose machines may have the same name.
+    Raises StoreError."""
+    path = data / "node-id"
+    try:
+        found = path.read_text() if path.exists() else ""
+        if len(found) != len(uuid.uuid4().hex):
+            found = uuid.uuid4().hex
+            path.write_text(found)
+        return found
+    except OSError as error:
+        raise StoreError(f"cannot use {path}: {error.strerror}") from error
 
 
 def _begin(connection: sa.Connection, *, is_new: bool, is_shared: bool) -> _Opened:
