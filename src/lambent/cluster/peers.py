@@ -1,8 +1,8 @@
 """Questions between nodes, over HTTP.
 
 `POST /_lambent/peer` has a query that says who asks what, and a body that only a node of the same
-database can make; so has the response (`messages.py`). A node answers only nodes that it knows. Bodies are
-bounded, and so are the questions that are answered at once and the time that each may take.
+database can make; so has the response (`messages.py`). A node answers only nodes that it knows.
+Bodies are bounded, and so are the questions that a node serves at once and the time for each.
 """
 
 import itertools
@@ -37,10 +37,11 @@ QUESTION_BYTES_MAX = 1 << 20
 ANSWER_BYTES_MAX = 32 << 20
 _WITHIN_S_MAX = 60.0
 _AT_ONCE_MAX = 256
-"""Questions that are being answered."""
+"""Questions of other nodes that are under way."""
 _CONNECTIONS_MAX = 32
 """To one node."""
 _LOST_S = 86_400.0
+_LOG_EVERY_S = 60.0
 _QUERY = re.compile(
     r"question=([a-z]{1,20}/[a-z-]{1,40})&from=([1-9]\d{0,17})&count=([1-9]\d{0,17})"
     r"&within=(\d{1,5})",
@@ -70,6 +71,7 @@ class HttpPeers:
         self._under_way = 0
         self._waiting: dict[int, set[anyio.CancelScope]] = {}
         """What waits for answers, by node."""
+        self._rejected_at = -_LOG_EVERY_S
         self._silent: set[int] = set()
         """Nodes whose silence is in the log."""
         self._known: dict[int, Node] = {}
@@ -90,9 +92,7 @@ class HttpPeers:
     def numbers(self) -> Sequence[int]:
         """See `Peers`: those that serve, or end what they have."""
         own = self._membership.number
-        return [
-            node.number for node in self._membership.nodes if node.number != own and node.url
-        ]
+        return [node.number for node in self._membership.nodes if node.number != own and node.url]
 
     def place_of(self, number: int) -> int:
         """See `Peers`."""
@@ -146,16 +146,12 @@ class HttpPeers:
 
     # -- asking ----------------------------------------------------------------------------
 
-    async def ask(
-        self, question: str, value: Any = None, *, within_s: float = WITHIN_S
-    ) -> Answers:
+    async def ask(self, question: str, value: Any = None, *, within_s: float = WITHIN_S) -> Answers:
         """See `Peers`."""
         numbers = self.numbers()
         if not numbers:
             return Answers({})
-        return await self.ask_each(
-            question, dict.fromkeys(numbers, value), within_s=within_s
-        )
+        return await self.ask_each(question, dict.fromkeys(numbers, value), within_s=within_s)
 
     async def ask_each(
         self, question: str, values: Mapping[int, Any], *, within_s: float = WITHIN_S
@@ -216,8 +212,7 @@ class HttpPeers:
     ) -> Any:
         count = next(self._asked)
         query = (
-            f"question={question}&from={self.number}&count={count}"
-            f"&within={round(within_s * 1000)}"
+            f"question={question}&from={self.number}&count={count}&within={round(within_s * 1000)}"
         )
         content = json.dumps(value).encode()
         message = await self._worked(seal, f"{query}&to={node.number}", content)
@@ -257,7 +252,7 @@ class HttpPeers:
                 self._received.setdefault(sender, Counts()).take(count)
                 value = parse_loosely(content)
             except (Rejected, ValueError) as error:
-                logger.warning("a question from %s: %s", exchange.client_address, error)
+                self._note_rejected(exchange.client_address, error)
                 exchange.respond(403)
                 return
             serve = self._serves.get(question)
@@ -276,7 +271,16 @@ class HttpPeers:
         finally:
             self._under_way -= 1
 
-    async def _worked(self, work: Callable[[bytes, str, bytes], bytes], purpose: str, data: bytes) -> bytes:
+    def _note_rejected(self, sender: str, error: Exception) -> None:
+        """Log it, unless that was done a moment ago: anyone can send anything."""
+        now = self._clock.monotonic()
+        if now - self._rejected_at >= _LOG_EVERY_S:
+            self._rejected_at = now
+            logger.warning("a question from %s was refused: %s", sender, error)
+
+    async def _worked(
+        self, work: Callable[[bytes, str, bytes], bytes], purpose: str, data: bytes
+    ) -> bytes:
         if len(data) > LOOP_BYTES_MAX:
             return await computed(work, self._secret, purpose, data)
         return work(self._secret, purpose, data)

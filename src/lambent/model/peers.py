@@ -62,9 +62,7 @@ class Peers(Protocol):
         """Answer a question of other nodes."""
         ...
 
-    async def ask(
-        self, question: str, value: Any = None, *, within_s: float = WITHIN_S
-    ) -> Answers:
+    async def ask(self, question: str, value: Any = None, *, within_s: float = WITHIN_S) -> Answers:
         """Ask all other nodes."""
         ...
 
@@ -98,9 +96,7 @@ class NoPeers:
     def serve(self, question: str, serve: Serve) -> None:
         """See `Peers`."""
 
-    async def ask(
-        self, question: str, value: Any = None, *, within_s: float = WITHIN_S
-    ) -> Answers:
+    async def ask(self, question: str, value: Any = None, *, within_s: float = WITHIN_S) -> Answers:
         """See `Peers`."""
         return Answers({})
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lambent.model.nodes import Node, NodeState
+from lambent.model.nodes import PROTOCOL, Node, NodeState
 from lambent.store.holding import RUNNING, Holder
 from lambent.store.shares import ShareRows
 from lambent.store.tables import mapping_leases, nodes
@@ -38,7 +38,12 @@ class NodeRows:
             sa.insert(nodes).values(
                 number=number,
                 place=place,
-                document={**dataclasses.asdict(holder), "release": release, "url": ""},
+                document={
+                    **dataclasses.asdict(holder),
+                    "release": release,
+                    "protocol": PROTOCOL,
+                    "url": "",
+                },
                 state=NodeState.LIVE,
                 beats=0,
                 is_suspect=False,
@@ -121,10 +126,7 @@ class NodeRows:
         return self._connection.execute(query).rowcount > 0
 
 
-BEAT = f"""
-WITH beat AS (UPDATE nodes SET beats = beats + 1, is_suspect = false, seen = %(seen)s
-    WHERE number = %(number)s)
-SELECT number, document, state, seen, beats, is_suspect, number IN (
+IS_CONNECTED = f"""number IN (
     SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
     AND classid = {RUNNING}
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -149,4 +151,5 @@ def node_of(row: Sequence[Any]) -> Node:
 
 def _known(document: Mapping[str, Any]) -> dict[str, Any]:
     """Without members that a later release adds."""
-    return {name: document[name] for name in ("host", "pid", "data_dir", "since", "release", "url")}
+    known = ("host", "pid", "data_dir", "since", "release", "url")
+    return {**{name: document[name] for name in known}, "protocol": document.get("protocol", 1)}

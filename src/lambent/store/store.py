@@ -13,11 +13,11 @@ table.
 
 import contextlib
 import os
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -36,16 +36,24 @@ from lambent.store.database import (
     Engines,
     connect_both,
     file_of,
+    is_current,
     migrate,
     name_of,
     revisions,
     url_of,
+    usable_from,
 )
 from lambent.store.examination import damaged, is_new_database, is_new_file
-from lambent.store.holding import START_LOCK_ID, SessionHold, hold_file, this_platform
+from lambent.store.holding import (
+    START_LOCK_ID,
+    SessionHold,
+    hold_file,
+    this_platform,
+)
 from lambent.store.nodes import NodeRows
 from lambent.store.outage import Outage, is_away, is_read_only
 from lambent.store.problems import StoreError, StoreHeld
+from lambent.store.schema import RELEASE, Company, Marks, lock_schema, mark
 from lambent.store.settings import StoreSettings
 from lambent.store.tables import platform
 from lambent.store.transaction import Transaction, tables_of
@@ -58,6 +66,7 @@ GIVEN_UP = (
     " over its work: it ends, and may start again"
 )
 _LOOK_S = 3.0
+_LOOK_AGAIN_S = 0.2
 
 
 class Store:
@@ -317,6 +326,7 @@ def _open(
     if settings.shared and is_sqlite:
         raise StoreError(f"cannot share {where}: store.shared needs PostgreSQL (store.url)")
     holder = this_platform(data, clock)
+    place = _place_of(data) if settings.shared else ""
     is_new = file is None
     if file is not None:
         stack.callback(os.close, hold_file(file, holder))
@@ -329,14 +339,16 @@ def _open(
         if not is_sqlite:
             with engine.connect() as connection:
                 is_new = is_new_database(where, connection, revisions())
-        migrate(engine)
+        _migrate(engine, where, place, is_shared=settings.shared)
         with engine.begin() as connection:
             if not is_sqlite:  # Several nodes may be the first at once.
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({START_LOCK_ID})")
+            if settings.shared:
+                _join_others(connection, where, place)
             opened = _begin(connection, is_new=is_new, is_shared=settings.shared)
             nodes = NodeRows(connection, set())
             if settings.shared:
-                nodes.join(opened.starts, holder, version("lambent"), _place_of(data))
+                nodes.join(opened.starts, holder, RELEASE, place)
             else:
                 nodes.remove_all()
             if not is_sqlite:
@@ -363,6 +375,25 @@ def _place_of(data: Path) -> str:
         raise StoreError(f"cannot use {path}: {error.strerror}") from error
 
 
+def _migrate(engine: sa.Engine, where: str, place: str, *, is_shared: bool) -> None:
+    """Migrate the tables. Raises StoreError if other nodes are there that could not use them."""
+    if not is_shared:
+        migrate(engine)
+        return
+    company = Company(where, RELEASE, place)
+    while not migrate(engine, admits=company.admits):
+        time.sleep(_LOOK_AGAIN_S)  # noqa: TID251 - in a thread: a node is observed
+
+
+def _join_others(connection: sa.Connection, where: str, place: str) -> None:
+    """From now on no other node migrates the tables without seeing this one. Raises StoreError if
+    that has just happened, so that this one cannot use them, or others cannot work with it."""
+    lock_schema(connection, is_shared=True)
+    is_new_database(where, connection, revisions())
+    if not Company(where, RELEASE, place).admits(connection, ()):
+        raise StoreError(f"cannot use {where}: another node has just started on it. Start again")
+
+
 def _begin(connection: sa.Connection, *, is_new: bool, is_shared: bool) -> _Opened:
     """Count the start."""
     if connection.execute(sa.select(platform)).first() is None:
@@ -370,5 +401,7 @@ def _begin(connection: sa.Connection, *, is_new: bool, is_shared: bool) -> _Open
     starts = platform.c.starts + 1
     alone = platform.c.last_alone if is_shared else starts
     connection.execute(sa.update(platform).values(starts=starts, last_alone=alone))
+    if is_current(connection):
+        mark(connection, Marks(usable_from(), RELEASE))
     row = connection.execute(sa.select(platform)).one()
     return _Opened(row.id, row.starts, row.last_change, is_new)
