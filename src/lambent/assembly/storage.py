@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from lambent.cluster.peers import SECRET, HttpPeers
 from lambent.instance.data_directory import EVENTS_SUFFIX, DataDirectory
-from lambent.kit.clock import Clock
+from lambent.kit.clock import Clock, FollowingClock
 from lambent.kit.tasks import shielded, start_loop
 from lambent.model.nodes import preferred
 from lambent.model.peers import NoPeers, Peers
@@ -94,6 +94,10 @@ async def open_storage(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         store = await enter(open_store(settings.store, data.state, clock))
+        follows = FollowingClock(clock)
+        if store.is_shared:  # All nodes have one time: what is due is due on all of them.
+            follows.follow(await store.read(lambda tx: tx.nodes.time()))
+            clock = follows
         blobs, payloads = [
             await _open_blobs(settings.store, data, suffix, store, clock)
             for suffix in ("", EVENTS_SUFFIX)
@@ -114,7 +118,7 @@ async def open_storage(
         peers: Peers = NoPeers()
         if store.is_shared:
             secret = await store.transact(lambda tx: tx.identities.platform_secret(SECRET))
-            membership = Membership(store, clock)
+            membership = Membership(store, clock, follows.follow)
             # After everything that writes.
             stack.push_async_callback(shielded, membership.leave)
         tasks = await enter(anyio.create_task_group())

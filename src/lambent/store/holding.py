@@ -90,11 +90,6 @@ class Holder:
     since: str
     """Date and time, UTC."""
 
-    @property
-    def place(self) -> str:
-        """Its host and data directory, which only one platform at a time can use."""
-        return f"{self.host}:{self.data_dir}"
-
     def __str__(self) -> str:
         return (
             f"process {self.pid} on {self.host}, with the data directory {self.data_dir},"

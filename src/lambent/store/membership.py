@@ -39,13 +39,17 @@ _KNOWN_WITHIN_S = 10.0
 class Membership:
     """Keeps this platform's row, and knows the other nodes."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, follow: Callable[[float], object] = float
+    ) -> None:
+        """`follow` is called with the database's time, in seconds since the epoch, at each beat."""
         self.number = store.starts
         """This node's."""
         self.nodes: Sequence[Node] = ()
         """All nodes, this one included, by number."""
         self._store = store
         self._clock = clock
+        self._follow = follow
         self._watch = NodeWatch()
         self._is_following = False
         self._verdicts = Verdicts((), (), ())
@@ -184,7 +188,10 @@ class Membership:
         began = self._clock.monotonic()
         seen = self._store.seen if self._is_following else None
         cursor = await connection.execute(BEAT.encode(), {"seen": seen, "number": self.number})
-        before, self.nodes = self.nodes, [node_of(row) for row in await cursor.fetchall()]
+        rows = await cursor.fetchall()
+        before, self.nodes = self.nodes, [node_of(row) for row in rows]
+        if rows:
+            self._follow(rows[0][-1])
         if all(node.number != self.number for node in self.nodes):
             self._store.note_given_up()
         self._contact_at = began

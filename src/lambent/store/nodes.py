@@ -29,14 +29,15 @@ class NodeRows:
         self._changed_mappings = changed_mappings
         """The UUIDs of mappings whose lease has become free."""
 
-    def join(self, number: int, holder: Holder, release: str) -> None:
-        """Add the row of a platform that starts. Earlier ones in its data directory have ended."""
-        for earlier in self._numbers(_nodes.place == holder.place):
+    def join(self, number: int, holder: Holder, release: str, place: str) -> None:
+        """Add the row of a platform that starts. Earlier ones in the same `place`, its data
+        directory, have ended."""
+        for earlier in self._numbers(_nodes.place == place):
             self.remove(earlier)
         self._connection.execute(
             sa.insert(nodes).values(
                 number=number,
-                place=holder.place,
+                place=place,
                 document={
                     **dataclasses.asdict(holder),
                     "release": release,
@@ -75,6 +76,11 @@ class NodeRows:
         """Remove all nodes: a platform has the database for itself."""
         for number in self._numbers():
             self.remove(number, has_ended=True)
+
+    def time(self) -> float:
+        """The server's time."""
+        text = sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")
+        return float(self._connection.execute(text).scalar_one())
 
     def hold(self, number: int) -> bool:
         """Keep a node from being removed until this transaction ends. Returns whether it is still
@@ -124,19 +130,14 @@ IS_CONNECTED = f"""number IN (
     SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
     AND classid = {RUNNING}
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-)"""
-"""Whether the node of a row holds the lock of a platform that runs."""
-BEAT = f"""
-WITH beat AS (UPDATE nodes SET beats = beats + 1, is_suspect = false, seen = %(seen)s
-    WHERE number = %(number)s)
-SELECT number, document, state, seen, beats, is_suspect, {IS_CONNECTED} FROM nodes ORDER BY number
+) , extract(epoch FROM clock_timestamp())::float8 FROM nodes ORDER BY number
 """
-"""Renews a node's row, and reads all as they were before."""
+"""Renews a node's row, and reads all as they were before, each with the server's time."""
 
 
 def node_of(row: Sequence[Any]) -> Node:
     """A row of `BEAT`."""
-    number, document, state, seen, beats, is_suspect, is_connected = row
+    number, document, state, seen, beats, is_suspect, is_connected, _ = row
     return Node(
         number=number,
         **_known(document),
