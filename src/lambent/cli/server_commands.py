@@ -49,6 +49,10 @@ def up(
     tls_port: Annotated[
         str | None, typer.Option(metavar="PORT", help="Port of --tls auto; 0 picks a free one.")
     ] = None,
+    cells: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Processes that serve: a number, or auto for all cores."),
+    ] = None,
     services: Annotated[
         bool,
         typer.Option(
@@ -73,17 +77,23 @@ def up(
         "tls-key": tls_key,
         "tls": tls,
         "tls-port": tls_port,
+        "cells": cells,
         "services": "true" if services else None,
     }
     loaded = load(config, settings, flags)
     if detach:
         _start_detached(loaded.settings.server.data_dir, _arguments(flags, config, settings))
         return
+    from lambent.assembly.cells import cells_of, run_cells
+
+    if (count := cells_of(loaded.settings)) > 1:
+        run_cells(loaded.settings, {}, count)
+        return
     # What loads now stays loaded. The platform starts garbage collection when it is ready.
     garbage.disable()
     from lambent.assembly.platform import run
 
-    run(loaded.settings)
+    run(loaded.settings, {})
 
 
 def _arguments(

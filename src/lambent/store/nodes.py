@@ -67,10 +67,18 @@ class NodeRows:
         ShareRows(self._connection).leave(number, has_ended=has_ended)
         return True
 
-    def remove_all(self) -> None:
-        """Remove all nodes: a platform has the database for itself."""
+    def remove_all(self, *, has_ended: bool) -> None:
+        """Remove all nodes, because none runs any more; see `remove`."""
         for number in self._numbers():
-            self.remove(number, has_ended=True)
+            self.remove(number, has_ended=has_ended)
+
+    def all(self) -> Sequence[Node]:
+        """All nodes by number, as far as their rows say; nothing is known of their beats."""
+        query = sa.select(_nodes.number, _nodes.document, _nodes.state, _nodes.seen)
+        return [
+            node_of((*row, 0, False, True))
+            for row in self._connection.execute(query.order_by(_nodes.number))
+        ]
 
     def hold(self, number: int) -> bool:
         """Keep a node from being removed until this transaction ends. Returns whether it is still
