@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from lambent.kit.tls.java_store import java_store
 from tests.interpreters import installed
 from tests.platforms import log_lines
 
 from .conftest import Platform, deploy, invoke, wait_for
+from .java_classes import needs_jdk
 
 pytestmark = pytest.mark.root
 
@@ -281,6 +283,29 @@ def test_boto3_trusts_it(receiver: str, lambda_client: Any) -> None:
     deploy(lambda_client, "names-boto3", {"app.py": BOTO3})
     found, _ = invoke(lambda_client, "names-boto3", {"url": f"https://{receiver}"})
     assert "'HTTPStatusCode': 200" in found
+
+
+@needs_jdk
+@pytest.mark.parametrize("runtime", ["java17", "java25"])
+def test_java_trusts_it(
+    runtime: str, receiver: str, lambda_client: Any, classes: dict[str, bytes]
+) -> None:
+    """All of Java's clients, and a JVM that the function starts, which reads the distribution's
+    store. A function that names a store of its own trusts that instead."""
+    name = f"names-{runtime}"
+    more = {"Runtime": runtime, "Handler": "example.Fetch", "Timeout": 60, "MemorySize": 512}
+    deploy(lambda_client, name, classes, **more)
+    event = {"url": f"https://{receiver}/from/java"}
+    found, _ = invoke(lambda_client, name, event)
+    for client in ("connection", "client", "child"):
+        assert json.loads(found[client])["path"] == "/from/java", found
+    assert found["trusted"] > 1
+    files = {**classes, "empty.jks": java_store(b"")}
+    own = {"JAVA_TOOL_OPTIONS": "-Djavax.net.ssl.trustStore=/var/task/empty.jks"}
+    deploy(lambda_client, f"{name}-own", files, Environment={"Variables": own}, **more)
+    found, _ = invoke(lambda_client, f"{name}-own", event)
+    assert "connection" not in found
+    assert "trustAnchors" in found["error"] or "certification path" in found["error"], found
 
 
 HALF_OPEN = """

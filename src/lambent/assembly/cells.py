@@ -16,7 +16,7 @@ from functools import partial
 from lambent.assembly.entrance import address_of, announce, hold_data, listen
 from lambent.instance.cell import Cell
 from lambent.instance.data_directory import DataDirectory
-from lambent.instance.listening import FRONT, TLS, Sockets
+from lambent.instance.listening import FRONT, TLS, ListeningError, Sockets, inherited
 from lambent.instance.log_file import own_log
 from lambent.instance.supervisor import Supervisor
 from lambent.kit.service_manager import ServiceManager
@@ -76,12 +76,16 @@ def run_cells(settings: Settings, taken_over: Sockets, count: int) -> None:
     """Run so many cells until SIGTERM or SIGINT. `taken_over` are listening sockets of a platform
     that this one replaces. Raises SystemExit if it cannot, or a cell has failed."""
     manager = ServiceManager()
+    try:
+        passed = {**inherited(), **taken_over}
+    except ListeningError as error:
+        raise SystemExit(f"lambent: cannot use the sockets of systemd: {error}") from error
     server = settings.server
     with hold_data(server.data_dir) as data:
         data.add_facts(log=own_log(data.state), cells=count)
-        sockets = {FRONT: listen(taken_over, FRONT, server.host, server.port, "--port")}
+        sockets = {FRONT: listen(passed, FRONT, server.host, server.port, "--port")}
         if server.tls == "auto":
-            sockets[TLS] = listen(taken_over, TLS, server.host, server.tls_port, "--tls-port")
+            sockets[TLS] = listen(passed, TLS, server.host, server.tls_port, "--tls-port")
         with _listening_services(settings) as services:
             supervisor = Supervisor(
                 count,

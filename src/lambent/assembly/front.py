@@ -166,7 +166,9 @@ async def open_other_services(
             )
             await enter(local_services.running(address, environment))
         own = api.gateway.signing_names
-        forwarder = await enter(open_forwarder(settings.aws, api.authorizer, local_services, own))
+        forwarder = await enter(
+            open_forwarder(settings.aws, events.aws, api.authorizer, local_services, own)
+        )
         api.gateway.register_forward(forwarder.handle)
         yield
 
@@ -206,5 +208,6 @@ async def open_operator_commands(
         "collect_garbage": garbage.collect,
         "console_link": console_link,
     }
-    async with open_operator_socket(privileged.data.state, operations, storage.tasks):
+    sockets = privileged.front.sockets
+    async with open_operator_socket(privileged.data.state, operations, sockets, storage.tasks):
         yield

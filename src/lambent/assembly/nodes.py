@@ -9,6 +9,8 @@ from lambent.assembly.api import Api
 from lambent.assembly.execution import Execution
 from lambent.assembly.storage import Storage
 from lambent.cluster.contact import PATH, SECRET, open_contact
+from lambent.cluster.peers import PATH as PEER
+from lambent.cluster.peers import HttpPeers
 from lambent.gateway.fronts import Front
 from lambent.invocation.shared_limits import SharedLimits
 from lambent.kit.clock import Clock
@@ -42,10 +44,14 @@ async def open_node(
     start_loop(tasks, clock, membership.listen, feed)
     store.wait_for_others(membership.wait_known)
     api.gateway.observe_draining(lambda: membership.is_draining)
+    peers = storage.peers
+    assert isinstance(peers, HttpPeers)
+    api.gateway.fronts.add_path(PEER, Front(handle=peers.handle, is_open=True))
     await membership.begin(node_url)
+    start_loop(tasks, clock, peers.run)
     start_loop(tasks, clock, _spread_provisioned, store, membership, execution)
     start_loop(tasks, clock, _keep_boxes, membership, limits, execution.sandboxes, clock)
-    async with open_contact(membership, secret, clock) as contact:
+    async with peers.asking(), open_contact(membership, secret, clock) as contact:
         membership.has_ended = contact.has_ended
         api.gateway.fronts.add_path(PATH, Front(handle=contact.handle, is_open=True))
         start_loop(tasks, clock, contact.run)

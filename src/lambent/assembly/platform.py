@@ -108,7 +108,9 @@ async def _serve(
         await register_hooks(storage, api, events, apis)
         await open_edge(settings, privileged, storage, api, names, execution, apis, urls, runs)
         dispatcher = api.gateway.dispatcher
-        await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
+        await enter(
+            open_websocket_apis(*(settings.gateway, storage.store, storage.peers, dispatcher, apis))
+        )
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         url = privileged.front.url
         aws_api = await register_stacks(settings, url, storage, api, execution, events)

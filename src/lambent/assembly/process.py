@@ -16,7 +16,8 @@ from lambent.gateway.server import open_front_door
 from lambent.kit.clock import Clock
 from lambent.kit.http.server import HttpServer
 from lambent.kit.service_manager import ServiceManager
-from lambent.kit.tasks import start_loop
+from lambent.kit.tasks import start_loop, start_task
+from lambent.kit.waiting import wait_at_most
 from lambent.sandbox.client import Launcher
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
@@ -60,6 +61,13 @@ async def serve_until_stopped(
             if privileged.cell is None:
                 print("lambent is stopping", file=sys.stderr, flush=True)
             manager.tell_stopping()
+            api.gateway.is_closing = True
+            if storage.membership is not None:
+                start_task(watching, None, storage.membership.drain)
+            first, second = signals
+            if first.is_set():
+                server.leave()
+                await wait_at_most(clock, second, settings.gateway.shutdown_lag_s)
             storage.store.note_stopping()
         watching.cancel_scope.cancel()
     # Each remaining part ends by a deadline of its own; a signal must not cut that short.

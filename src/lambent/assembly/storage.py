@@ -9,10 +9,12 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from lambent.cluster.peers import SECRET, HttpPeers
 from lambent.instance.cell import Cell
 from lambent.instance.data_directory import EVENTS_SUFFIX, DataDirectory
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import shielded, start_loop
+from lambent.model.peers import NoPeers, Peers
 from lambent.settings import Settings
 from lambent.store.blobs import Blobs, keep_trash_short
 from lambent.store.cell_membership import CellMembership
@@ -58,6 +60,8 @@ class Storage:
     store: Store
     membership: Membership | None
     """The nodes on the database; None if the platform has it for itself."""
+    peers: Peers
+    """What asks the other nodes."""
     blobs: Blobs
     """Packages."""
     payloads: Blobs
@@ -98,7 +102,9 @@ async def open_storage(
 
             traces.export(encode_spans, partial(otlp.send, "/v1/traces"))
         membership: Membership | None = None
+        peers: Peers = NoPeers()
         if store.is_shared:
+            secret = await store.transact(lambda tx: tx.identities.platform_secret(SECRET))
             if cell is not None and file_of(store.url) is not None:
                 membership = CellMembership(store, clock, cell.link)
             else:
@@ -113,11 +119,13 @@ async def open_storage(
         if membership is not None:
             start_loop(tasks, clock, membership.run)
             start_loop(tasks, clock, membership.take_over)
+            peers = HttpPeers(membership, secret, clock, tasks)
         yield Storage(
             clock=clock,
             tasks=tasks,
             store=store,
             membership=membership,
+            peers=peers,
             blobs=blobs,
             payloads=payloads,
             logs=logs,

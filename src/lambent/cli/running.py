@@ -2,6 +2,7 @@
 
 import dataclasses
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,14 +11,22 @@ from typing import Any
 from lambent.cli.cell_status import described, status_of_cells
 from lambent.cli.output import CliError
 from lambent.instance.data_directory import DataDirectory
+from lambent.instance.listening import FRONT, TLS, serves
 from lambent.instance.lock import Facts, InstanceUnknown, Running, find_running
-from lambent.instance.operator_socket import OperatorSocketError, ask, is_served
+from lambent.instance.operator_socket import (
+    OperatorSocketError,
+    ask,
+    is_served,
+    take_listeners,
+)
 
 NOT_RUNNING, UNKNOWN = 3, 4
 """Exit codes of `status`, those of the Linux Standard Base for init scripts."""
 _ANSWER_S = 10.0
 _CUT_OFF_S, _KILLED_S, _LAUNCHER_S = 30.0, 10.0, 60.0
 _LOOK_S, _TWO_SIGNALS_S = 0.5, 0.3
+_REPLACED_S = 60.0
+"""As `lambent down` gives requests in progress."""
 
 
 def status(data_dir: Path) -> dict[str, Any]:
@@ -156,6 +165,31 @@ def stop(data_dir: Path, wait_s: float, show: Callable[[str], None]) -> dict[str
         "data_dir": str(data.root),
         "took_s": round(time.monotonic() - began, 1),
     }
+
+
+def take_over(server: Any, show: Callable[[str], None]) -> dict[str, socket.socket]:
+    """Stop the platform of a data directory, if one runs; returns its listening sockets that serve
+    the addresses in these settings of the server. Meanwhile the kernel queues connections to them.
+    Raises CliError if it does not pass them, or does not end; then it runs on, or is stopped."""
+    data = DataDirectory(server.data_dir.absolute())
+    try:
+        with find_running(data.root) as running:
+            if running is None:
+                return {}
+            if running.facts.unit is not None:
+                raise CliError(
+                    "systemd runs this platform: restart it with `systemctl restart"
+                    f" {running.facts.unit}`; lambent.socket keeps its connections"
+                )
+        taken = dict(take_listeners(data.state, _ANSWER_S))
+    except (InstanceUnknown, OperatorSocketError) as error:
+        raise CliError(f"{error}; `lambent down` stops it") from error
+    ports = {FRONT: server.port, TLS: server.tls_port}
+    for name, listener in list(taken.items()):
+        if not serves(listener, server.host, ports.get(name, 0)):
+            taken.pop(name).close()
+    stop(server.data_dir, _REPLACED_S, show)
+    return taken
 
 
 def _end(running: Running, data: DataDirectory, wait_s: float, show: Callable[[str], None]) -> str:

@@ -91,8 +91,8 @@ class DataDirectory:
 
     @property
     def trust(self) -> Path:
-        """Certificates for those that talk to the platform: `ca.pem` for people, `boxes.pem` and
-        `bundle.pem` for boxes; owned by the platform."""
+        """Certificates for those that talk to the platform: `ca.pem` for people, `boxes.pem`,
+        `bundle.pem` and `bundle.jks` for boxes; owned by the platform."""
         return self.own / "trust"
 
     @property

@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from lambent.kit.clock import Clock
 from lambent.kit.tls.authority import Authority, IpNetwork, Permitted, write_whole
+from lambent.kit.tls.java_store import java_store
 from lambent.kit.tls.server_names import Find, Subject
 
 _LOOK_S = 3600.0
@@ -102,6 +103,7 @@ class Certificates:
             ("ca.pem", self.of_front.pem),
             ("boxes.pem", self.of_boxes.pem),
             ("bundle.pem", bundle),
+            ("bundle.jks", java_store(bundle)),
         ):
             file = self._trust / name
             if not file.exists() or file.read_bytes() != content:
