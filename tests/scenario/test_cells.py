@@ -5,15 +5,20 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as read_openmetrics,
+)
+from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from tests.databases import PostgreSql
-from tests.platforms import Platform, deploy, wait_for
+from tests.platforms import Platform, deploy, invoke, wait_for
 from tests.scenario.test_nodes import COUNTED, SAYS, WAITS, lambent, most_at_once
 
 pytestmark = pytest.mark.timeout(300)
@@ -186,3 +191,68 @@ def test_its_operator_sees_all_cells(cells: Platform) -> None:
     assert found["url"] == cells.endpoint
     assert {cell["pid"] for cell in found["cells"]} == pids
     assert [cell["cell"] for cell in found["cells"]] == [1, 2]
+
+
+def test_a_scrape_has_all_cells(cells: Platform) -> None:
+    """Each series says of which cell it is, whichever takes the request."""
+    client, sessions = cells.client("lambda"), connect_to_each(cells)
+    deploy(client, "scraped", {"app.py": SAYS.format("yes")})
+    for number, session in enumerate(sessions.values(), start=1):
+        for _ in range(number):
+            assert call_over(session, cells, "scraped")[0] == 200
+    for session in sessions.values():
+        for accept, read in (("", read_text), ("application/openmetrics-text", read_openmetrics)):
+            page = session.get(
+                f"{cells.endpoint}/_lambent/metrics", headers={"Accept": accept}, timeout=20
+            )
+            samples = [sample for family in read(page.text) for sample in family.samples]
+            up = {each.labels["cell"]: each.value for each in samples if each.name.endswith("_up")}
+            assert up == {"1": 1, "2": 1}
+            ran = [
+                each.value
+                for each in samples
+                if each.name == "lambent_invocations_total" and each.labels["function"] == "scraped"
+            ]
+            assert sum(ran) == 3
+            memory = {
+                each.labels["cell"]: each.value
+                for each in samples
+                if each.name == "process_resident_memory_bytes"
+            }
+            assert memory.keys() == {"1", "2"}
+
+
+def test_nothing_is_left_of_a_killed_supervisor(
+    start_platform: Callable[..., Platform], tmp_path: Path
+) -> None:
+    """Its cells and their boxes end with it, and the next start finds everything. The emulator of
+    other services runs once, for all cells."""
+    data = tmp_path / "data"
+    first = start_platform(data, "--cells", "2", "--services")
+    pids = list(connect_to_each(first))
+    deploy(first.client("lambda"), "says", {"app.py": SAYS.format("hello")})
+    sessions = connect_to_each(first)
+    for session in sessions.values():
+        assert call_over(session, first, "says") == (200, "hello")
+    queue = first.client("sqs").create_queue(QueueName="one")["QueueUrl"]
+    for number in range(8):  # Over different connections.
+        first.client("sqs").send_message(QueueUrl=queue, MessageBody=f"{number}")
+    found = first.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])
+    assert found["Attributes"]["ApproximateNumberOfMessages"] == "8"
+    first.kill()
+    wait_for(lambda: not any(map(is_there, pids)), "the cells have ended")
+    second = start_platform(data, "--cells", "2")
+    for session in connect_to_each(second).values():
+        assert call_over(session, second, "says") == (200, "hello")
+    assert second.stop() == 0
+    alone = start_platform(data)
+    assert invoke(alone.client("lambda"), "says")[0] == "hello"
+    assert "has its database for itself" in lambent("nodes", "--endpoint-url", alone.endpoint)
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process runs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

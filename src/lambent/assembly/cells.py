@@ -21,6 +21,7 @@ from lambent.instance.log_file import own_log
 from lambent.instance.supervisor import Supervisor
 from lambent.kit.service_manager import ServiceManager
 from lambent.model.cells import CELLS_MAX
+from lambent.sandbox.cell_groups import CellGroups
 from lambent.settings import Settings
 
 _CORES_OF_CELL = 2
@@ -86,10 +87,11 @@ def run_cells(settings: Settings, taken_over: Sockets, count: int) -> None:
         sockets = {FRONT: listen(passed, FRONT, server.host, server.port, "--port")}
         if server.tls == "auto":
             sockets[TLS] = listen(passed, TLS, server.host, server.tls_port, "--tls-port")
+        groups = CellGroups(data.group)
         with _listening_services(settings) as services:
             supervisor = Supervisor(
                 count,
-                partial(_run_cell, settings, sockets),
+                partial(_run_cell, settings, sockets, groups),
                 manager,
                 services=services,
                 on_ready=partial(_note_ready, settings, data, sockets, manager),
@@ -109,8 +111,9 @@ def _listening_services(settings: Settings) -> Iterator[socket.socket | None]:
         yield listener
 
 
-def _run_cell(settings: Settings, sockets: Sockets, cell: Cell) -> int:
+def _run_cell(settings: Settings, sockets: Sockets, groups: CellGroups, cell: Cell) -> int:
     """Be a cell until it ends; returns the exit code."""
+    groups.enter(cell.number)
     gc.disable()  # As in `lambent up`: the platform starts it when it is ready.
     from lambent.assembly.platform import run
 
