@@ -17,7 +17,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from tests.databases import PostgreSql
-from tests.platforms import Platform, deploy, invoke, log_lines, log_of, wait_for
+from tests.platforms import Platform, deploy, invoke, log_lines, log_of, printed_on, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 ECHO = """
@@ -172,8 +172,8 @@ def test_a_call_on_the_wrong_node_is_run_by_the_warm_one(cluster: Cluster) -> No
     assert result["arn"].endswith(":function:echo:$LATEST")
     assert answer["ExecutedVersion"] == "$LATEST"
     assert word in log_of(answer)
-    assert any(word in line for line in log_lines(home, "echo"))
-    assert log_lines(wrong, "echo") == []
+    wait_for(lambda: printed_on(home, "a word in the") == ["log"], "the line is on disk")
+    assert printed_on(wrong, "a word in the") == []
 
     result, answer = invoke(client, "echo", {"raises": True})
     assert answer["FunctionError"] == "Unhandled"
@@ -296,7 +296,7 @@ def test_a_node_is_killed_in_the_middle_of_a_call(cluster: Cluster) -> None:
     assert raised.value.response["Error"]["Code"] == "ServiceException"
     left = [node for node in cluster.nodes if node is not home]
     wait_for(
-        lambda: any("ended" in log_lines(node, "waits") for node in left), "the event ran again"
+        lambda: any("ended" in printed_on(node, "has") for node in left), "the event ran again"
     )
     for node in left:
         assert invoke(node.client("lambda"), "waits", {})[1]["StatusCode"] == 200
