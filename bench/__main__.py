@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bench.apis import measure_apis
 from bench.asynchronous import measure_asynchronous
+from bench.cells import measure_cells
 from bench.control_plane import measure_control_plane
 from bench.edge import measure_edge
 from bench.environment import measure_environment
@@ -32,6 +33,7 @@ from rich.table import Table
 
 _COLUMNS = ("measurement", "count", "errors", "p50 ms", "p99 ms", "per second", "ratio", "note")
 _OF_THEIR_OWN = {
+    "cells": measure_cells,
     "control-plane": measure_control_plane,
     "environment": measure_environment,
     "asynchronous": measure_asynchronous,

@@ -67,7 +67,7 @@ async def open_execution(
                 network=NetworkServices(settings.egress, names.hosts.is_ours).open,
                 runtimes=privileged.runtimes,
                 code_directory=privileged.data.code,
-                memory=SystemMemory(),
+                memory=SystemMemory(sharers=privileged.cells),
                 clock=clock,
                 packages=storage.packages,
                 roles=api.roles,
