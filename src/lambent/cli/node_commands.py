@@ -27,7 +27,11 @@ def list_nodes(endpoint: Endpoint = LOCAL, as_json: Json = False) -> None:
     if as_json:
         print_json(nodes)
     elif nodes:
-        print_table(("node", "state", "url", "host", "pid", "release", "since"), nodes)
+        shown = [
+            {**node, "state": node["state"] if node["answers"] else f"{node['state']}, silent"}
+            for node in nodes
+        ]
+        print_table(("node", "state", "url", "host", "pid", "release", "since"), shown)
     else:
         print_note("the platform has its database for itself: see store.shared")
 

@@ -30,7 +30,7 @@ from lambent.console.origins import (
 )
 from lambent.console.raw import RawExchange
 from lambent.console.sessions import Halves, Session, Sessions
-from lambent.gateway.call import Members
+from lambent.gateway.call import Members, missing_header
 from lambent.gateway.models import OperationModel, load_model
 from lambent.gateway.pages import check_method, fail, refuse
 from lambent.gateway.protocols.documents import decode_json
@@ -240,7 +240,7 @@ class ConsoleFront:
                 params = read_members(operation, exchange.body)
             output = await self._call(service, operation.name, params, caller)
             body = await computed(write_members, operation, output)
-            _send(exchange, body)
+            _send(exchange, body, *missing_header(output))
         except ApiError as error:
             refuse(exchange, error)
         finally:

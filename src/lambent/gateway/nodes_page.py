@@ -8,7 +8,7 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from lambent.gateway.pages import check_method, respond
@@ -16,6 +16,7 @@ from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import not_found
 from lambent.model.nodes import Node, NodeState
+from lambent.model.peers import Peers
 from lambent.store.membership import Membership
 
 PATH = "/_lambent/nodes"
@@ -26,8 +27,10 @@ _CHANGE = re.compile(r"([1-9][0-9]{0,17})/(drain|resume)")
 class NodesPage:
     """See the module."""
 
-    def __init__(self, authorizer: Authorizer, membership: Membership | None) -> None:
+    def __init__(self, authorizer: Authorizer, membership: Membership | None, peers: Peers) -> None:
         """Without `membership` the platform has its database for itself, and there are no nodes."""
+        self._peers = peers
+        peers.serve("nodes/answer", _answer)
         self._authorizer = authorizer
         self._membership = membership
 
@@ -36,7 +39,9 @@ class NodesPage:
         if exchange.path == PATH:
             check_method(exchange, "GET")
             await self._require(caller, "lambent:ListNodes")
-            respond(exchange, {"nodes": [self._describe(node) for node in self._nodes]})
+            silent = set((await self._peers.ask("nodes/answer")).missing)
+            nodes = [self._describe(node, silent) for node in self._nodes]
+            respond(exchange, {"nodes": nodes}, sorted(silent))
             return
         check_method(exchange, "POST")
         await self._require(caller, "lambent:DrainNode")
@@ -56,7 +61,7 @@ class NodesPage:
     async def _require(self, caller: Caller, action: str) -> None:
         await self._authorizer.check(caller, Access(action, "*", caller.scope.account))
 
-    def _describe(self, node: Node) -> dict[str, Any]:
+    def _describe(self, node: Node, silent: Set[int]) -> dict[str, Any]:
         own = self._membership is not None and node.number == self._membership.number
         return {
             "node": node.number,
@@ -68,4 +73,10 @@ class NodesPage:
             "since": node.since,
             "release": node.release,
             "this": own,
+            "answers": bool(node.url) and node.number not in silent,
         }
+
+
+async def _answer(_: Any) -> bool:
+    """To be asked is all that it is about."""
+    return True
