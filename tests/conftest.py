@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests import forking
 from tests.budgets import pytest_fixture_setup, pytest_runtest_teardown
 from tests.databases import database, migrated, own_postgresql, postgresql
 from tests.lengths import load_profile
@@ -18,6 +19,7 @@ from tests.servers.ministack import ministack
 from tests.servers.mosquitto import mosquitto
 from tests.servers.nats import nats_server
 from tests.servers.rabbitmq import rabbitmq
+from tests.workers import pytest_xdist_setupnodes
 
 __all__ = [
     "activemq",
@@ -34,6 +36,7 @@ __all__ = [
     "pytest_fixture_setup",
     "pytest_runtest_teardown",
     "pytest_xdist_make_scheduler",
+    "pytest_xdist_setupnodes",
     "rabbitmq",
     "secured_kafka",
     "tansu",
@@ -58,6 +61,7 @@ def pytest_collection() -> Iterator[None]:
     try:
         return (yield)
     finally:
+        forking.share()  # Before workers are forked.
         gc.freeze()
         gc.set_threshold(5_000, 20, 50)
         gc.enable()

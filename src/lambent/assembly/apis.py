@@ -99,7 +99,7 @@ async def open_apis(
             issuers=Issuers(fetch, clock),
             aws=events.aws_calls,
             roles=roles,
-            forward=api.gateway.forward,
+            serve=api.gateway.serve_known,
         )
         directory.add_kind("HTTP", HttpApis(context))
         keys = KeyDirectory(storage.store)

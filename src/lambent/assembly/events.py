@@ -61,7 +61,7 @@ async def open_events(
 ) -> AsyncIterator[Events]:
     """Take up the queue and the mappings where the last platform left them."""
     async with AsyncExitStack() as stack:
-        local_services = None
+        local_services, cell = None, privileged.cell
         if privileged.packages is not None:
             local_services = LocalServices(
                 settings.services,
@@ -69,6 +69,8 @@ async def open_events(
                 packages=privileged.packages,
                 data=privileged.data.root,
                 directory=privileged.data.services,
+                listener=None if cell is None else cell.services,
+                is_elsewhere=cell is not None and cell.number > 1,
             )
             stack.callback(local_services.close)
         aws = aws_clients(settings.aws, local_services.url if local_services is not None else None)
