@@ -121,13 +121,6 @@ def test_connections_are_managed_through_any_node(nodes: Nodes) -> None:
             wait_for(partial(is_gone, manage.get_connection, id), "the connection is gone")
 
 
-SAYS = """
-def handler(event, context):
-    for number in range(event["from"], event["to"]):
-        print("line", number)
-"""
-
-
 def messages(page: Any, word: str = "line ") -> list[str]:
     """The messages of a page that begin with a word."""
     found = [event["message"].strip() for event in page["events"]]
@@ -136,11 +129,18 @@ def messages(page: Any, word: str = "line ") -> list[str]:
 
 def test_logs_are_those_of_all_nodes(nodes: Nodes) -> None:
     """Through either node: groups, streams, all events on pages of any size, each once."""
-    deploy(nodes.one.client("lambda"), "says", {"app.py": SAYS})
-    group = "/aws/lambda/says"
+    group = "merged"
+    nodes.one.client("logs").create_log_group(logGroupName=group)
     for at, node in enumerate(nodes * 3):
-        event = {"from": 10 * at, "to": 10 * at + 10}
-        invoke(node.client("lambda"), "says", event)
+        logs = node.client("logs")
+        about = {"logGroupName": group, "logStreamName": f"of-{node.process.pid}"}
+        if at < 2:
+            logs.create_log_stream(**about)
+        now = int(time.time() * 1000)
+        lines = [f"line {number}" for number in range(10 * at, 10 * at + 10)]
+        logs.put_log_events(
+            **about, logEvents=[{"timestamp": now, "message": line} for line in lines]
+        )
     expected = {f"line {number}" for number in range(60)}
     for node in nodes:
         logs = node.client("logs")
@@ -373,8 +373,8 @@ def test_an_alarm_is_evaluated_once_and_survives_its_node(
 
 
 def test_traces_and_environments_of_all_nodes(nodes: Nodes) -> None:
-    """Through either node: a trace whose segments were sent to both, and the environments of
-    both."""
+    """Through either node: a trace whose segments were sent to both, an environment that is on
+    one of them, and the hosts of both."""
     now = time.time()
     trace_id = f"1-{int(now):08x}-{'a' * 24}"
     for number, node in enumerate(nodes):
@@ -387,9 +387,9 @@ def test_traces_and_environments_of_all_nodes(nodes: Nodes) -> None:
         }
         sent = node.client("xray").put_trace_segments(TraceSegmentDocuments=[json.dumps(segment)])
         assert not sent["UnprocessedTraceSegments"]
-    deploy(nodes.one.client("lambda"), "spread-out", {"app.py": "def handler(*_): return 1"})
-    for node in nodes:
-        invoke(node.client("lambda"), "spread-out")
+    deploy(nodes.one.client("lambda"), "seen-everywhere", {"app.py": "def handler(*_): return 1"})
+    invoke(nodes.one.client("lambda"), "seen-everywhere")
+    shown: set[str] = set()
     span = {"StartTime": now - 60, "EndTime": now + 60}
     for node in nodes:
         xray = node.client("xray")
@@ -400,10 +400,11 @@ def test_traces_and_environments_of_all_nodes(nodes: Nodes) -> None:
         names = {each["Name"] for each in xray.get_service_graph(**span)["Services"]}
         assert {"part-0", "part-1"} <= names
         page = requests.get(f"{node.endpoint}/_lambent/environments", timeout=20).json()
-        found = [each for each in page["environments"] if each["function"] == "spread-out"]
-        assert len({each["node"] for each in found}) == 2
+        (found,) = [e for e in page["environments"] if e["function"] == "seen-everywhere"]
+        shown.add(f"{found['node']} {found['id']}")
         status = requests.get(f"{node.endpoint}/_lambent/status", timeout=20).json()
         assert len({each["node"] for each in (status, *status["other_nodes"])}) == 2
+    assert len(shown) == 1
 
 
 def test_a_quota_is_shared(nodes: Nodes) -> None:
@@ -476,14 +477,15 @@ def test_a_node_that_hangs_is_named(nodes: Nodes, start_node: Callable[[str], Pl
     found = nodes.two.client("logs").filter_log_events(**group)
     assert messages(found) == ["line a"]
     assert str(number) in found["ResponseMetadata"]["HTTPHeaders"][MISSING].split(", ")
-    for command in (("logs", "--all"), ("metrics", "spread-out")):
+    for command in (("logs", "--all"), ("metrics", "seen-everywhere")):
         arguments = [sys.executable, "-m", "lambent", *command]
         done = forking.run([*arguments, "--endpoint-url", nodes.two.endpoint], timeout=120)
         assert done.returncode == 0, done.stderr
         assert "which do not answer" in done.stderr
         assert str(number) in done.stderr
     again = start_node("five")
-    wait_states(nodes.two, "live", "live", "live")
+    for node in nodes:
+        wait_states(node, "live", "live", "live")
     found = nodes.one.client("logs").filter_log_events(**group)
     assert messages(found) == ["line a", "line b"]
     assert again.stop() == 0
