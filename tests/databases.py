@@ -126,6 +126,20 @@ class PostgreSql:
             "postgres",
         )
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Have the server run no statement meanwhile."""
+        first = (self._directory / "data" / "postmaster.pid").read_text().split()[0]
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        processes = [int(first), *map(int, children)]
+        try:
+            for pid in processes:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in processes:
+                os.kill(pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """Kill the server, even if clients are connected."""
         for connection in self._connections.values():

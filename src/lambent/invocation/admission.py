@@ -143,6 +143,11 @@ class Admission:
         """Number of functions that have an entry."""
         return len(self._functions)
 
+    @property
+    def running(self) -> int:
+        """How many invocations run."""
+        return sum(account.running for account in self._accounts.values())
+
     def admit(self, version: FunctionVersion) -> "RunningCounter | Refused | Shortage":
         """Count one more invocation and return its counter: call `release` with it once, when the
         invocation has ended. Returns a refusal if a limit is reached, and a shortage if only this

@@ -132,6 +132,8 @@ class SharedLimits:
                 self._unsure.add(purse)
         now = self._clock.monotonic()
         if granted is not None:
+            if granted.usable < needed:
+                self._membership.ask_others()
             self._shares[purse] = granted.share
             self._admission.set_share(purse, granted.usable)
             self._serve(purse, max(granted.usable - self._admission.in_use(purse), 0))

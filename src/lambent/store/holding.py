@@ -90,11 +90,6 @@ class Holder:
     since: str
     """Date and time, UTC."""
 
-    @property
-    def place(self) -> str:
-        """Its host and data directory, which only one platform at a time can use."""
-        return f"{self.host}:{self.data_dir}"
-
     def __str__(self) -> str:
         return (
             f"process {self.pid} on {self.host}, with the data directory {self.data_dir},"
@@ -110,16 +105,16 @@ def this_platform(data: Path, clock: Clock) -> Holder:
     )
 
 
-def hold_file(database: Path, holder: Holder) -> int:
-    """Hold a SQLite file; returns a descriptor to close when done. Raises StoreHeld, or StoreError
-    if the lock file cannot be created."""
+def hold_file(database: Path, holder: Holder, *, is_shared: bool = False) -> int:
+    """Hold a SQLite file, perhaps together with other cells; returns a descriptor to close when
+    done. Raises StoreHeld, or StoreError if the lock file cannot be created."""
     path = database.with_name(f"{database.name}.lock")
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StoreError(f"cannot use the database {database}: {path}: {error.strerror}") from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         first = _described(os.pread(lock, 4096, 0))
         os.close(lock)
