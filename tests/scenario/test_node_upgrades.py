@@ -29,7 +29,7 @@ from tests.servers.processes import free_port, skip_without
 from tests.steady_load import Events, SteadyLoad
 
 pytestmark = pytest.mark.timeout(900)
-RATE = 500 if IS_LONG else 25
+RATE, CLIENTS = (500, 32) if IS_LONG else (25, 8)
 SAYS = "import os\ndef handler(event, context): return os.environ['VERSION']"
 KEPT = "def handler(event, context): print('got', event)"
 PATIENT = Config(retries={"total_max_attempts": 10, "mode": "standard"}, read_timeout=120)
@@ -100,7 +100,7 @@ def test_nodes_are_upgraded_one_by_one(start_node: Callable[..., Platform]) -> N
         deploy(client, "kept", {"app.py": KEPT})
         for node in running:
             assert invoke(node.client("lambda"), "who")[0] == "0"
-        load = SteadyLoad("127.0.0.1", balancer.port, "who", clients=8, rate=RATE)
+        load = SteadyLoad("127.0.0.1", balancer.port, "who", clients=CLIENTS, rate=RATE)
         with load.running(), Events(url) as events:
             for turn, port in enumerate(ports):
                 calls = load.calls
