@@ -130,7 +130,14 @@ IS_CONNECTED = f"""number IN (
     SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
     AND classid = {RUNNING}
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-) , extract(epoch FROM clock_timestamp())::float8 FROM nodes ORDER BY number
+)"""
+"""Whether the node of a row holds the lock of a platform that runs."""
+BEAT = f"""
+WITH beat AS (UPDATE nodes SET beats = beats + 1, is_suspect = false, seen = %(seen)s
+    WHERE number = %(number)s)
+SELECT number, document, state, seen, beats, is_suspect, {IS_CONNECTED},
+    extract(epoch FROM clock_timestamp())::float8
+FROM nodes ORDER BY number
 """
 """Renews a node's row, and reads all as they were before, each with the server's time."""
 
