@@ -18,6 +18,7 @@ from tests.servers.ministack import ministack
 from tests.servers.mosquitto import mosquitto
 from tests.servers.nats import nats_server
 from tests.servers.rabbitmq import rabbitmq
+from tests.workers import pytest_xdist_setupnodes
 
 __all__ = [
     "activemq",
@@ -34,6 +35,7 @@ __all__ = [
     "pytest_fixture_setup",
     "pytest_runtest_teardown",
     "pytest_xdist_make_scheduler",
+    "pytest_xdist_setupnodes",
     "rabbitmq",
     "secured_kafka",
     "tansu",

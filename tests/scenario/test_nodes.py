@@ -77,6 +77,14 @@ def lambent(*arguments: str) -> str:
     return done.stdout
 
 
+def refused(*arguments: str, platform: Platform) -> str:
+    """Run a command of which the platform refuses the request; returns what it prints."""
+    command = [sys.executable, "-m", "lambent", *arguments, "--endpoint-url", platform.endpoint]
+    done = forking.run(command, timeout=120)
+    assert done.returncode == 1, done
+    return str(done.stderr)
+
+
 def nodes_of(platform: Platform) -> list[dict[str, Any]]:
     """The nodes, as a platform sees them."""
     answer = requests.get(f"{platform.endpoint}/_lambent/nodes", timeout=20)
@@ -166,6 +174,8 @@ def test_nodes_are_one_platform(start_node: Callable[[str], Platform], kinesis: 
     put(kinesis, streams, range(10, 20))
     wait_for(lambda: len(read_by(two)) >= before + 60, "the other node reads all")
     assert len(set(read_by(one) + read_by(two))) == len(read_by(one) + read_by(two)) == 120
+    assert "ResourceConflict" in refused("node", "remove", str(numbers[one.endpoint]), platform=two)
+    assert "ResourceNotFound" in refused("node", "remove", "99", platform=two)
     assert one.stop() == 0
     wait_states(two, "live")
 

@@ -2,12 +2,14 @@
 
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -136,3 +138,174 @@ def test_connections_of_a_lost_node_are_gone(
             three.kill()
         assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] in (503, 410)
         wait_for(partial(is_gone, manage.get_connection, id), "the connections are gone")
+
+
+SAYS = """
+def handler(event, context):
+    for number in range(event["from"], event["to"]):
+        print("line", number)
+"""
+
+
+def messages(page: Any, word: str = "line ") -> list[str]:
+    """The messages of a page that begin with a word."""
+    found = [event["message"].strip() for event in page["events"]]
+    return [message for message in found if message.startswith(word)]
+
+
+def test_logs_are_those_of_all_nodes(nodes: Nodes) -> None:
+    """Through either node: groups, streams, all events on pages of any size, each once."""
+    deploy(nodes.one.client("lambda"), "says", {"app.py": SAYS})
+    group = "/aws/lambda/says"
+    for at, node in enumerate(nodes * 3):
+        event = {"from": 10 * at, "to": 10 * at + 10}
+        invoke(node.client("lambda"), "says", event)
+    expected = {f"line {number}" for number in range(60)}
+    for node in nodes:
+        logs = node.client("logs")
+        streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
+        assert len(streams) == 2
+        (shown,) = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        assert shown["storedBytes"] == sum(stream["storedBytes"] for stream in streams)
+        for limit in (7, 1000):
+            found: list[str] = []
+            times: list[int] = []
+            more: dict[str, Any] = {}
+            while True:
+                page = logs.filter_log_events(
+                    logGroupName=group, filterPattern="line", limit=limit, **more
+                )
+                assert len(page["events"]) <= limit
+                found += messages(page)
+                times += [event["timestamp"] for event in page["events"]]
+                if "nextToken" not in page:
+                    break
+                more = {"nextToken": page["nextToken"]}
+            assert len(found) == 60
+            assert set(found) == expected
+            assert times == sorted(times)
+        of_streams: list[str] = []
+        for stream in streams:
+            about = {"logGroupName": group, "logStreamName": stream["logStreamName"], "limit": 9}
+            page = logs.get_log_events(**about, startFromHead=True)
+            while page["events"]:
+                of_streams += messages(page)
+                page = logs.get_log_events(**about, nextToken=page["nextForwardToken"])
+            again = logs.get_log_events(**about, nextToken=page["nextForwardToken"])
+            assert again["nextForwardToken"] == page["nextForwardToken"]
+        assert len(of_streams) == 60
+        assert set(of_streams) == expected
+
+
+def test_a_stream_that_several_nodes_write(nodes: Nodes) -> None:
+    """A caller writes to a stream through any node, and reads it through any, in both directions;
+    what is deleted through one is deleted on all."""
+    one, two = [node.client("logs") for node in nodes]
+    group = {"logGroupName": "callers"}
+    stream = {**group, "logStreamName": "s"}
+    one.create_log_group(**group)
+    two.create_log_stream(**stream)
+    for logs in (one, two):
+        with pytest.raises(ClientError, match="AlreadyExists"):
+            logs.create_log_group(**group)
+        with pytest.raises(ClientError, match="AlreadyExists"):
+            logs.create_log_stream(**stream)
+    now = int(time.time() * 1000)
+    for number in range(40):
+        event = {"timestamp": now + number, "message": f"line {number:02}"}
+        (one, two)[number % 3 == 0].put_log_events(**stream, logEvents=[event])
+    expected = [f"line {number:02}" for number in range(40)]
+    for logs in (one, two):
+        forward: list[str] = []
+        page = logs.get_log_events(**stream, limit=7, startFromHead=True)
+        while page["events"]:
+            forward += messages(page)
+            page = logs.get_log_events(**stream, limit=7, nextToken=page["nextForwardToken"])
+        assert forward == expected
+        backward: list[str] = []
+        page = logs.get_log_events(**stream, limit=7)
+        first = page
+        while page["events"]:
+            backward = [*messages(page), *backward]
+            page = logs.get_log_events(**stream, limit=7, nextToken=page["nextBackwardToken"])
+        assert backward == expected
+        after = logs.get_log_events(**stream, nextToken=first["nextForwardToken"])
+        assert not after["events"]
+    late = {"timestamp": now + 100, "message": "line late"}
+    one.put_log_events(**stream, logEvents=[late])
+    assert messages(two.get_log_events(**stream, nextToken=after["nextForwardToken"])) == [
+        "line late"
+    ]
+    two.delete_log_stream(**stream)
+    for logs in (one, two):
+        assert not logs.describe_log_streams(**group)["logStreams"]
+    two.delete_log_group(**group)
+    for logs in (one, two):
+        with pytest.raises(ClientError, match="ResourceNotFound"):
+            logs.describe_log_streams(**group)
+
+
+def test_queries_see_all_nodes(nodes: Nodes) -> None:
+    """A query adds up what all nodes have logged. Its results, also single events, are there
+    through any node."""
+    one, two = [node.client("logs") for node in nodes]
+    group = {"logGroupName": "queried"}
+    one.create_log_group(**group)
+    now = int(time.time() * 1000)
+    for name, logs in (("a", one), ("b", two)):
+        logs.create_log_stream(**group, logStreamName=name)
+        events = [
+            {"timestamp": now + n, "message": json.dumps({"n": n, "who": name})} for n in range(20)
+        ]
+        logs.put_log_events(**group, logStreamName=name, logEvents=events)
+    text = "stats count(*) as count, sum(n) as sum by who | sort who"
+    for here, there in ((one, two), (two, one)):
+        query = {"startTime": now // 1000 - 60, "endTime": now // 1000 + 60}
+        id = here.start_query(**group, **query, queryString=text)["queryId"]
+        wait_for(
+            lambda: there.get_query_results(queryId=id)["status"] == "Complete",  # noqa: B023
+            "the query ends",
+        )
+        found = there.get_query_results(queryId=id)
+        rows = [[each["value"] for each in row] for row in found["results"]]
+        assert rows == [["a", "20", "190"], ["b", "20", "190"]]
+        assert found["statistics"]["recordsScanned"] == 40
+        listed = there.describe_queries(**group)["queries"]
+        assert id in [each["queryId"] for each in listed]
+        with pytest.raises(ClientError, match="ended already"):
+            there.stop_query(queryId=id)
+    id = one.start_query(**group, **query, queryString="filter who = 'b' | limit 1")["queryId"]
+    wait_for(lambda: two.get_query_results(queryId=id)["status"] == "Complete", "it ends")
+    (row,) = two.get_query_results(queryId=id)["results"]
+    pointer = {each["field"]: each["value"] for each in row}["@ptr"]
+    for logs in (one, two):
+        assert logs.get_log_record(logRecordPointer=pointer)["logRecord"]["who"] == "b"
+
+
+def test_live_tail_follows_all_nodes(nodes: Nodes) -> None:
+    """A session through one node shows what is logged on the other, as its pattern says."""
+    one, two = [node.client("logs") for node in nodes]
+    group = {"logGroupName": "tailed"}
+    two.create_log_group(**group)
+    stream = {**group, "logStreamName": "s"}
+    two.create_log_stream(**stream)
+    arn = "arn:aws:logs:us-east-1:000000000000:log-group:tailed"
+    tailing = nodes.one.client("logs", config=Config(inject_host_prefix=False))
+    with closing(
+        tailing.start_live_tail(logGroupIdentifiers=[arn], logEventFilterPattern="seen")[
+            "responseStream"
+        ]
+    ) as events:
+        found: list[str] = []
+        for number, update in enumerate(events):
+            if "sessionStart" in update:
+                for logs, name in ((one, "one"), (two, "two")):
+                    at = int(time.time() * 1000)
+                    lines = [f"seen on {name}", f"hidden on {name}"]
+                    batch = [{"timestamp": at, "message": line} for line in lines]
+                    logs.put_log_events(**stream, logEvents=batch)
+                continue
+            found += [event["message"] for event in update["sessionUpdate"]["sessionResults"]]
+            if len(found) >= 2 or number > 30:
+                break
+    assert sorted(found) == ["seen on one", "seen on two"]

@@ -123,7 +123,7 @@ async def open_control_plane(
         gateway = api.gateway
         lambda_rooms = LambdaRooms(control, links, settings.gateway.url_domain)
         gateway.register(LAMBDA, LAMBDA.bind(lambda_rooms))
-        groups = LogGroups(storage.store, storage.logs, storage.clock)
+        groups = LogGroups(storage.store, storage.all_logs, storage.clock)
         if ports.open_subscriptions is not None:
             await ports.open_subscriptions(groups)
         await register_logs(storage, gateway, groups)

@@ -104,7 +104,9 @@ async def open_events(
         if "events" in api.gateway.signing_names:
             calls.serve("events", "PutEvents", buses.put_events)
             asynchronous.event_targets.register(BUS, buses.take)
-        asynchronous.event_targets.register(LOG_GROUP, LogGroupTargets(storage.logs).take)
+        asynchronous.event_targets.register(
+            LOG_GROUP, LogGroupTargets(storage.logs, storage.all_logs).take
+        )
         _serve_own(calls, api)
         await storage.store.follow(buses)
         ticker = Ticker(storage.store, to_targets, storage.clock, event_metrics)

@@ -60,6 +60,7 @@ class PlatformHealth:
             return health_families(
                 lag_s=self._lag.worst_s,
                 environments=environments,
+                memory_mb=(load.memory_available_mb, load.memory_total_mb),
                 queued=queued,
                 dropped_metrics=self._metrics.lost,
             )

@@ -42,7 +42,7 @@ from lambent.kit.service_manager import ServiceManager
 from lambent.kit.tasks import start_loop, start_task
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
-from lambent.store.problems import StoreError
+from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.telemetry.otlp import check_endpoint
 
 
@@ -70,6 +70,11 @@ def run(settings: Settings, taken_over: Sockets, cell: Cell | None = None) -> No
         ) from error
     except StoreError as error:
         raise SystemExit(f"lambent: {error}") from error
+    except BaseExceptionGroup as group:
+        # No loop lets it pass, so it was the start that needed the database.
+        if group.split(StoreUnavailable)[1] is None:
+            raise SystemExit("lambent: the database was lost while the platform started") from group
+        raise
 
 
 async def _serve(

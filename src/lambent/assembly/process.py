@@ -18,9 +18,11 @@ from lambent.kit.http.server import HttpServer
 from lambent.kit.service_manager import ServiceManager
 from lambent.kit.tasks import start_loop, start_task
 from lambent.kit.waiting import wait_at_most
+from lambent.model.shares import FENCED_S
 from lambent.sandbox.client import Launcher
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
+from lambent.store.problems import StoreError
 from lambent.store.store import Store
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -79,6 +81,13 @@ def raise_cause_of_end(privileged: Privileged, storage: Storage, execution: Exec
     """Raise StoreError or SandboxError if the platform did not end because it was asked to."""
     if storage.store.lost is not None:
         raise storage.store.lost
+    membership = storage.membership
+    if execution.sandboxes.is_gone and membership is not None and membership.away_s > FENCED_S:
+        raise StoreError(
+            f"this platform was paused or could not use the database for {membership.away_s:.0f} s."
+            " Its sandboxes have ended, because other nodes may have its share of limits. It ends,"
+            " and may start again"
+        )
     must_end = privileged.data.is_of_unit or storage.membership is not None
     if execution.sandboxes.is_gone and must_end:
         raise SandboxError("the launcher, which builds the sandboxes, has ended unexpectedly")

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import anyio
 import anyio.abc
@@ -25,6 +26,7 @@ from lambent.store.object_blobs import ObjectBlobs
 from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Cells, Store, Transaction, open_store
+from lambent.telemetry.all_logs import AllLogs
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.otlp import OtlpSender, open_otlp
 from lambent.telemetry.series.store import MetricStore, open_metric_store
@@ -67,6 +69,10 @@ class Storage:
     payloads: Blobs
     """Large payloads of queued events."""
     logs: LogStore
+    all_logs: AllLogs
+    """The logs of all nodes."""
+    copies: Path
+    """The directory for copies of logs of other nodes, which queries read."""
     metrics: MetricStore
     traces: TraceStore
     otlp: OtlpSender
@@ -120,6 +126,7 @@ async def open_storage(
             start_loop(tasks, clock, membership.run)
             start_loop(tasks, clock, membership.take_over)
             peers = HttpPeers(membership, secret, clock, tasks)
+        all_logs = AllLogs(logs, peers)
         yield Storage(
             clock=clock,
             tasks=tasks,
@@ -129,6 +136,8 @@ async def open_storage(
             blobs=blobs,
             payloads=payloads,
             logs=logs,
+            all_logs=all_logs,
+            copies=data.state / "copied-logs",
             metrics=metrics,
             traces=traces,
             otlp=otlp,

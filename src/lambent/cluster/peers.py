@@ -2,7 +2,7 @@
 
 `POST /_lambent/peer` has a query that says who asks what, and a body that only a node of the same
 database can make; so has the response (`messages.py`). A node answers only nodes that it knows.
-Bodies are bounded, and so are the number of questions at once and the time that each may take.
+Bodies are bounded, and so are the questions that a node serves at once and the time for each.
 """
 
 import itertools
@@ -37,10 +37,11 @@ QUESTION_BYTES_MAX = 1 << 20
 ANSWER_BYTES_MAX = 32 << 20
 _WITHIN_S_MAX = 60.0
 _AT_ONCE_MAX = 256
-"""Questions to this node."""
+"""Questions of other nodes that are under way."""
 _CONNECTIONS_MAX = 32
 """To one node."""
 _LOST_S = 86_400.0
+_LOG_EVERY_S = 60.0
 _QUERY = re.compile(
     r"question=([a-z]{1,20}/[a-z-]{1,40})&from=([1-9]\d{0,17})&count=([1-9]\d{0,17})"
     r"&within=(\d{1,5})",
@@ -70,6 +71,7 @@ class HttpPeers:
         self._under_way = 0
         self._waiting: dict[int, set[anyio.CancelScope]] = {}
         """What waits for answers, by node."""
+        self._rejected_at = -_LOG_EVERY_S
         self._silent: set[int] = set()
         """Nodes whose silence is in the log."""
         self._known: dict[int, Node] = {}
@@ -250,7 +252,7 @@ class HttpPeers:
                 self._received.setdefault(sender, Counts()).take(count)
                 value = parse_loosely(content)
             except (Rejected, ValueError) as error:
-                logger.warning("a question from %s: %s", exchange.client_address, error)
+                self._note_rejected(exchange.client_address, error)
                 exchange.respond(403)
                 return
             serve = self._serves.get(question)
@@ -268,6 +270,13 @@ class HttpPeers:
             exchange.respond(200, [("Content-Type", "application/octet-stream")], sealed)
         finally:
             self._under_way -= 1
+
+    def _note_rejected(self, sender: str, error: Exception) -> None:
+        """Log it, unless that was done a moment ago: anyone can send anything."""
+        now = self._clock.monotonic()
+        if now - self._rejected_at >= _LOG_EVERY_S:
+            self._rejected_at = now
+            logger.warning("a question from %s was refused: %s", sender, error)
 
     async def _worked(
         self, work: Callable[[bytes, str, bytes], bytes], purpose: str, data: bytes

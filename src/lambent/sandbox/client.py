@@ -9,6 +9,7 @@ cancelled in the meantime.
 import asyncio
 import contextlib
 import dataclasses
+import errno
 import json
 import logging
 import os
@@ -301,14 +302,14 @@ class LauncherBox:
     def _write_freeze(self, word: bytes, *, stop: bool) -> None:
         freeze = self._files.get("freeze")
         if freeze is not None:
-            os.write(freeze, word)
+            _write_to_group(freeze, word)
         elif not self._is_closed:
             self._launcher.tell("signal", box=self.name, stop=stop)
 
     def limit_cpu(self) -> None:
         cpu = self._files.get("cpu")
         if cpu is not None:
-            os.write(cpu, self._cpu_limit)
+            _write_to_group(cpu, self._cpu_limit)
 
     @property
     def has_cpu_limit(self) -> bool:
@@ -318,7 +319,10 @@ class LauncherBox:
     def memory_peak_bytes(self) -> int:
         memory_peak = self._files.get("memory_peak")
         if memory_peak is not None:
-            return int(os.pread(memory_peak, 32, 0))
+            try:
+                return int(os.pread(memory_peak, 32, 0))
+            except OSError:  # The launcher has ended, and its control groups with it.
+                return 0
         return sum(_memory_of_process(status, b"VmHWM") for status in self._statuses)
 
     def usage(self) -> BoxUsage:
@@ -676,6 +680,16 @@ class Launcher:
         pending, self._pending = self._pending, {}
         for on_reply in pending.values():
             on_reply({"error": reason}, [])
+
+
+def _write_to_group(file: int, word: bytes) -> None:
+    """Write to a file of a box's control group, unless the group was removed: the launcher has
+    ended, and all that ran there."""
+    try:
+        os.write(file, word)
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
 
 
 def _describe(template: Template) -> dict[str, Any]:

@@ -27,6 +27,8 @@ LOCK_ID = 0x6C616D62656E74
 """The number of PostgreSQL's advisory lock; its value has no meaning."""
 MIGRATION_LOCK_ID = LOCK_ID + 1
 """The number of the lock that migrations take."""
+START_LOCK_ID = LOCK_ID + 2
+"""The number of the lock that a platform takes while it counts its start."""
 RUNNING = 0x6C616D62
 """Combined with the count of a platform's start: the lock that the platform holds while it runs."""
 _PATIENCE, _PATIENCE_AGAIN = "5s", "1s"
@@ -87,6 +89,11 @@ class Holder:
     data_dir: str
     since: str
     """Date and time, UTC."""
+
+    @property
+    def place(self) -> str:
+        """Its host and data directory, which only one platform at a time can use."""
+        return f"{self.host}:{self.data_dir}"
 
     def __str__(self) -> str:
         return (

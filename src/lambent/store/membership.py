@@ -49,7 +49,7 @@ class Membership:
         self._clock = clock
         self._watch = NodeWatch()
         self._is_following = False
-        self._verdicts = Verdicts((), ())
+        self._verdicts = Verdicts((), (), ())
         self._contact_at = clock.monotonic()
         """When the last beat that succeeded began."""
         self._company_until = 0.0
@@ -126,6 +126,14 @@ class Membership:
         is_there = await self._store.transact(lambda tx: tx.nodes.set_state(number, state))
         self.ring()
         return is_there
+
+    async def remove(self, number: int) -> bool:
+        """Remove a node that does not renew its row, also where too few nodes are left to notice.
+        Returns whether it was removed: not if it renews its row. Raises `StoreUnavailable`."""
+        for node in self._verdicts.missing:
+            if node.number == number:
+                return await self._remove(node)
+        return False
 
     async def drain(self) -> None:
         """This node ends and takes on no more."""
@@ -217,7 +225,7 @@ class Membership:
         a transaction waits until other nodes know of it, which takes beats."""
         while True:
             await self._beaten.wait()
-            silent, lost = self._verdicts
+            silent, lost, _ = self._verdicts
             for node in silent:
                 if await self._has_ended(node):
                     await self._remove(node)
@@ -226,12 +234,14 @@ class Membership:
             for node in lost:
                 await self._remove(node)
 
-    async def _remove(self, node: Node) -> None:
-        if await self._store.transact(partial(_remove, node)):
+    async def _remove(self, node: Node) -> bool:
+        is_removed = await self._store.transact(partial(_remove, node))
+        if is_removed:
             logger.warning(
                 "node %d (process %d on %s) does not respond: the others take over",
                 *(node.number, node.pid, node.host),
             )
+        return is_removed
 
     async def _has_ended(self, node: Node) -> bool:
         return self.has_ended is not None and await self.has_ended(node)

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lambent.model.nodes import Node, NodeState
+from lambent.model.nodes import PROTOCOL, Node, NodeState
 from lambent.store.holding import RUNNING, Holder
 from lambent.store.shares import ShareRows
 from lambent.store.tables import mapping_leases, nodes
@@ -31,14 +31,18 @@ class NodeRows:
 
     def join(self, number: int, holder: Holder, release: str) -> None:
         """Add the row of a platform that starts. Earlier ones in its data directory have ended."""
-        place = f"{holder.host}:{holder.data_dir}"
-        for earlier in self._numbers(_nodes.place == place):
+        for earlier in self._numbers(_nodes.place == holder.place):
             self.remove(earlier)
         self._connection.execute(
             sa.insert(nodes).values(
                 number=number,
-                place=place,
-                document={**dataclasses.asdict(holder), "release": release, "url": ""},
+                place=holder.place,
+                document={
+                    **dataclasses.asdict(holder),
+                    "release": release,
+                    "protocol": PROTOCOL,
+                    "url": "",
+                },
                 state=NodeState.LIVE,
                 beats=0,
                 is_suspect=False,
@@ -124,14 +128,16 @@ class NodeRows:
         return self._connection.execute(query).rowcount > 0
 
 
-BEAT = f"""
-WITH beat AS (UPDATE nodes SET beats = beats + 1, is_suspect = false, seen = %(seen)s
-    WHERE number = %(number)s)
-SELECT number, document, state, seen, beats, is_suspect, number IN (
+IS_CONNECTED = f"""number IN (
     SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
     AND classid = {RUNNING}
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-) FROM nodes ORDER BY number
+)"""
+"""Whether the node of a row holds the lock of a platform that runs."""
+BEAT = f"""
+WITH beat AS (UPDATE nodes SET beats = beats + 1, is_suspect = false, seen = %(seen)s
+    WHERE number = %(number)s)
+SELECT number, document, state, seen, beats, is_suspect, {IS_CONNECTED} FROM nodes ORDER BY number
 """
 """Renews a node's row, and reads all as they were before."""
 
@@ -152,4 +158,5 @@ def node_of(row: Sequence[Any]) -> Node:
 
 def _known(document: Mapping[str, Any]) -> dict[str, Any]:
     """Without members that a later release adds."""
-    return {name: document[name] for name in ("host", "pid", "data_dir", "since", "release", "url")}
+    known = ("host", "pid", "data_dir", "since", "release", "url")
+    return {**{name: document[name] for name in known}, "protocol": document.get("protocol", 1)}

@@ -14,11 +14,11 @@ table.
 import contextlib
 import enum
 import os
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -37,16 +37,25 @@ from lambent.store.database import (
     Engines,
     connect_both,
     file_of,
+    is_current,
     migrate,
     name_of,
     revisions,
     url_of,
+    usable_from,
 )
 from lambent.store.examination import damaged, is_new_database, is_new_file
-from lambent.store.holding import SessionHold, hold_file, this_platform
+from lambent.store.holding import (
+    START_LOCK_ID,
+    Holder,
+    SessionHold,
+    hold_file,
+    this_platform,
+)
 from lambent.store.nodes import NodeRows
 from lambent.store.outage import Outage, is_away, is_read_only
 from lambent.store.problems import StoreError, StoreHeld
+from lambent.store.schema import RELEASE, Company, Marks, lock_schema, mark
 from lambent.store.settings import StoreSettings
 from lambent.store.tables import platform
 from lambent.store.transaction import Transaction, tables_of
@@ -59,6 +68,7 @@ GIVEN_UP = (
     " over its work: it ends, and may start again"
 )
 _LOOK_S = 3.0
+_LOOK_AGAIN_S = 0.2
 
 
 class Cells(enum.Enum):
@@ -357,14 +367,20 @@ def _open(
         if not is_sqlite:
             with engine.connect() as connection:
                 is_new = is_new_database(where, connection, revisions())
-        migrate(engine)
+        # The cells that share a file are of one release, and the first one starts alone.
+        has_company = settings.shared and not is_sqlite
+        _migrate(engine, where, holder, is_shared=has_company)
         with engine.begin() as connection:
+            if not is_sqlite:  # Several nodes may be the first at once.
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({START_LOCK_ID})")
+            if has_company:
+                _join_others(connection, where, holder)
             opened = _begin(connection, is_new=is_new, is_shared=settings.shared)
             nodes = NodeRows(connection, set())
             if is_sqlite and cells is Cells.FIRST:
                 nodes.remove_all(has_ended=False)
             if settings.shared:
-                nodes.join(opened.starts, holder, version("lambent"))
+                nodes.join(opened.starts, holder, RELEASE)
             else:
                 nodes.remove_all(has_ended=True)
             if not is_sqlite:
@@ -377,6 +393,25 @@ def _open(
     return engines, hold, opened
 
 
+def _migrate(engine: sa.Engine, where: str, holder: Holder, *, is_shared: bool) -> None:
+    """Migrate the tables. Raises StoreError if other nodes are there that could not use them."""
+    if not is_shared:
+        migrate(engine)
+        return
+    company = Company(where, RELEASE, holder.place)
+    while not migrate(engine, admits=company.admits):
+        time.sleep(_LOOK_AGAIN_S)  # noqa: TID251 - in a thread: a node is observed
+
+
+def _join_others(connection: sa.Connection, where: str, holder: Holder) -> None:
+    """From now on no other node migrates the tables without seeing this one. Raises StoreError if
+    that has just happened, so that this one cannot use them, or others cannot work with it."""
+    lock_schema(connection, is_shared=True)
+    is_new_database(where, connection, revisions())
+    if not Company(where, RELEASE, holder.place).admits(connection, ()):
+        raise StoreError(f"cannot use {where}: another node has just started on it. Start again")
+
+
 def _begin(connection: sa.Connection, *, is_new: bool, is_shared: bool) -> _Opened:
     """Count the start."""
     if connection.execute(sa.select(platform)).first() is None:
@@ -384,5 +419,7 @@ def _begin(connection: sa.Connection, *, is_new: bool, is_shared: bool) -> _Open
     starts = platform.c.starts + 1
     alone = platform.c.last_alone if is_shared else starts
     connection.execute(sa.update(platform).values(starts=starts, last_alone=alone))
+    if is_current(connection):
+        mark(connection, Marks(usable_from(), RELEASE))
     row = connection.execute(sa.select(platform)).one()
     return _Opened(row.id, row.starts, row.last_change, is_new)

@@ -33,9 +33,15 @@ class LoopLag:
 
 
 def health_families(
-    *, lag_s: float, environments: Mapping[str, int], queued: int, dropped_metrics: int
+    *,
+    lag_s: float,
+    environments: Mapping[str, int],
+    memory_mb: tuple[int, int],
+    queued: int,
+    dropped_metrics: int,
 ) -> Sequence[Metric]:
-    """The families of the platform itself. Reads `/proc`."""
+    """The families of the platform itself; `memory_mb` is what is available and all of it. Reads
+    `/proc`."""
     lag = GaugeMetricFamily(
         "lambent_event_loop_lag_seconds",
         "How late the platform's event loop was at most in the last minute.",
@@ -46,6 +52,13 @@ def health_families(
     )
     for state, number in environments.items():
         states.add_metric([state], number)
+    available, total = (
+        GaugeMetricFamily(f"lambent_memory_{name}_bytes", text, value << 20)
+        for name, text, value in (
+            ("available", "Memory that is left for further environments.", memory_mb[0]),
+            ("total", "Memory of the host, or of the platform's control group.", memory_mb[1]),
+        )
+    )
     queue = GaugeMetricFamily(
         "lambent_queued_events", "Asynchronous events that wait or run.", queued
     )
@@ -54,4 +67,12 @@ def health_families(
         "Metrics that could not be written since the platform started.",
         dropped_metrics,
     )
-    return [lag, states, queue, dropped, *ProcessCollector(registry=None).collect()]
+    return [
+        lag,
+        states,
+        available,
+        total,
+        queue,
+        dropped,
+        *ProcessCollector(registry=None).collect(),
+    ]

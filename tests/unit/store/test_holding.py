@@ -124,7 +124,8 @@ async def test_the_loss_is_noticed_without_work(tmp_path: Path, postgresql: Post
     [
         ("nonsense", "no SQLAlchemy URL"),
         ("postgresql+psycopg://u:hidden@127.0.0.1:1/x", "127.0.0.1:1/x"),
-        ("postgresql://u@/x", "postgresql+psycopg"),
+        ("postgresql://u:hidden@127.0.0.1:1/x", "127.0.0.1:1/x"),
+        ("postgresql+asyncpg://u@/x", "sqlite or postgresql"),
         ("sqlite:////nowhere/x.db", "No such file"),
     ],
 )
