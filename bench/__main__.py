@@ -24,6 +24,7 @@ from bench.environment import measure_environment
 from bench.events import measure_events
 from bench.fairness import measure_fairness
 from bench.mappings import measure_mappings
+from bench.nodes import measure_nodes
 from bench.own import Bench, Row, running_platform
 from bench.peers import measure_peers
 from bench.stacks import measure_stacks
@@ -41,6 +42,7 @@ _OF_THEIR_OWN = {
     "edge": measure_edge,
     "fairness": measure_fairness,
     "mappings": measure_mappings,
+    "nodes": measure_nodes,
     "stacks": measure_stacks,
 }
 """Measurements that start platforms of their own."""

@@ -41,9 +41,17 @@ class Database:
         """`fast` ends sessions and stops; `immediate` is a crash."""
         self._run("pg_ctl", "stop", "-D", str(self._data), "-m", how)
 
-    def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
-            [*self._network.command(self._machine), "runuser", "-u", "postgres", "--",
-             str(self._bin / program), *arguments],
-            check=True, stdout=subprocess.DEVNULL, timeout=_TIMEOUT_S, cwd=self._place,
-        )  # fmt: skip
+    def table(self, name: str) -> str:
+        """The rows of a table, as text."""
+        command = ["psql", "-h", str(self._place), "-xc", f"SELECT now(), * FROM {name} LIMIT 20"]
+        return self._run(*command, "postgres", "postgres").decode()
+
+    def _run(self, program: str, *arguments: str) -> bytes:
+        with (self._place / "output").open("w+b") as output:  # The server inherits it.
+            subprocess.run(
+                [*self._network.command(self._machine), "runuser", "-u", "postgres", "--",
+                 str(self._bin / program), *arguments],
+                check=True, stdout=output, timeout=_TIMEOUT_S, cwd=self._place,
+            )  # fmt: skip
+            output.seek(0)
+            return output.read()

@@ -7,6 +7,7 @@ a paused or a cut-off machine runs is counted, too.
 """
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence, Set
@@ -59,10 +60,16 @@ class Sampler:
         names = set()
         for machine in self._machines:
             for group in machine.groups:
-                for procs in group.rglob("cgroup.procs"):
-                    with contextlib.suppress(OSError):
-                        names |= {_name(pid) for pid in procs.read_text().split()}
+                for where, _, files in os.walk(group):  # It goes on where a group ends.
+                    if "cgroup.procs" in files:
+                        names |= {_name(pid) for pid in _pids(f"{where}/cgroup.procs")}
         return {name for name in names if name.startswith(BUSY)}
+
+
+def _pids(procs: str) -> list[str]:
+    with contextlib.suppress(OSError), open(procs) as file:
+        return file.read().split()
+    return []
 
 
 def _name(pid: str) -> str:

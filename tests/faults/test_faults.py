@@ -56,6 +56,8 @@ def run(made: World, seed: int, faults: object) -> list[str]:
         )
     except AssertionError as error:
         print(error)
+        for table in ("nodes", "async_events", "event_deliveries", "deliveries", "ticks"):
+            print(table, made.database.table(table), sep="\n")
     problems = [call.problem for call in load.calls if call.began > quiet and call.problem]
     evidence = Evidence(
         happened=made.injection.happened,

@@ -48,6 +48,7 @@ class World:
         recorder: Recorder,
     ) -> None:
         self.network = network
+        self.database = database
         self.machines = machines
         self.services = services
         self.recorder = recorder

@@ -1,9 +1,10 @@
 """What several nodes keep each for itself is seen as one through any of them."""
 
+import datetime
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.databases import PostgreSql
-from tests.platforms import Platform, deploy, invoke, wait_for
+from tests.platforms import Platform, deploy, invoke, log_lines, wait_for
 
 from .test_nodes import wait_states
 from .test_websocket_apis import address, make_api
@@ -62,6 +63,7 @@ def nodes(start_node: Callable[[str], Platform]) -> Nodes:
 
 
 POSTS = """
+import datetime
 import json
 import boto3
 
@@ -309,3 +311,100 @@ def test_live_tail_follows_all_nodes(nodes: Nodes) -> None:
             if len(found) >= 2 or number > 30:
                 break
     assert sorted(found) == ["seen on one", "seen on two"]
+
+
+def test_metrics_add_up_over_nodes(nodes: Nodes) -> None:
+    """Counts, sums, extremes and percentiles are those of all nodes; a list has each metric once,
+    on pages."""
+    one, two = [node.client("cloudwatch") for node in nodes]
+    now = datetime.datetime.now(datetime.UTC).replace(second=0, microsecond=0)
+    for client, values in ((one, range(1, 51)), (two, range(51, 101))):
+        for name in ("m", *(f"n{number}" for number in range(3))):
+            data = {"MetricName": name, "Values": [float(n) for n in values], "Timestamp": now}
+            client.put_metric_data(Namespace="Views", MetricData=[data])
+    two.put_metric_data(Namespace="Views", MetricData=[{"MetricName": "of-two", "Value": 1}])
+    span = {"StartTime": now, "EndTime": now + datetime.timedelta(minutes=1), "Period": 60}
+    plain = ["SampleCount", "Sum", "Minimum", "Maximum", "Average"]
+    for client in (one, two):
+        (point,) = client.get_metric_statistics(
+            **span, Namespace="Views", MetricName="m", Statistics=plain, ExtendedStatistics=["p90"]
+        )["Datapoints"]
+        assert [point[name] for name in plain] == [100, 5050, 1, 100, 50.5]
+        assert point["ExtendedStatistics"]["p90"] == pytest.approx(90, rel=0.02)
+        queries = [{"Id": "s", "Expression": "SUM(SEARCH('Namespace=\"Views\"', 'Sum', 60))"}]
+        found = client.get_metric_data(
+            MetricDataQueries=queries, StartTime=span["StartTime"], EndTime=span["EndTime"]
+        )["MetricDataResults"]
+        assert found[0]["Values"][0] >= 4 * 5050
+        pages = client.get_paginator("list_metrics").paginate(Namespace="Views")
+        names = [each["MetricName"] for page in pages for each in page["Metrics"]]
+        assert names == ["m", "n0", "n1", "n2", "of-two"]
+
+
+def test_an_alarm_is_evaluated_once_and_survives_its_node(
+    nodes: Nodes, start_node: Callable[[str], Platform]
+) -> None:
+    """Over the metrics of all nodes: none of them has enough alone. Its action happens once. When
+    a node is lost, others evaluate its alarms; composite alarms follow."""
+    four = start_node("four")
+    wait_states(nodes.one, "live", "live", "live")
+    deploy(nodes.one.client("lambda"), "alarmed", {"app.py": ALARMED})
+    one = nodes.one.client("cloudwatch")
+    action = nodes.one.client("lambda").get_function(FunctionName="alarmed")["Configuration"]
+    nodes.one.client("lambda").add_permission(
+        FunctionName="alarmed",
+        StatementId="alarms",
+        Action="lambda:InvokeFunction",
+        Principal="lambda.alarms.cloudwatch.amazonaws.com",
+    )
+    names = [f"alarm-{number}" for number in range(8)]
+    for name in names:
+        one.put_metric_alarm(
+            AlarmName=name,
+            Namespace="Alarmed",
+            MetricName="m",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=9,
+            ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="notBreaching",
+            AlarmActions=[action["FunctionArn"]],
+        )
+    rule = " AND ".join(f"ALARM({name})" for name in names)
+    one.put_composite_alarm(AlarmName="all-alarms", AlarmRule=rule)
+
+    def states() -> dict[str, str]:
+        found = nodes.two.client("cloudwatch").describe_alarms(
+            AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        both = [*found["MetricAlarms"], *found["CompositeAlarms"]]
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in both}
+
+    wait_for(lambda: set(states().values()) == {"OK"}, "all alarms are evaluated")
+    put_everywhere([*nodes, four])
+    four.kill()
+    wait_for(lambda: set(states().values()) == {"ALARM"}, "all alarms are raised", 150)
+
+    def called() -> list[str]:
+        return [line.split()[1] for line in log_lines(nodes.one, "alarmed") if "raised" in line]
+
+    wait_for(lambda: len(called()) >= len(names), "all actions happen")
+    assert sorted(called()) == names
+
+
+ALARMED = """
+def handler(event, context):
+    print("raised", event["alarmData"]["alarmName"])
+"""
+
+
+def put_everywhere(platforms: Sequence[Platform]) -> None:
+    """Put 5 for this minute and the next ones on each node."""
+    now = datetime.datetime.now(datetime.UTC).replace(second=0, microsecond=0)
+    for platform in platforms:
+        data = [
+            {"MetricName": "m", "Value": 5, "Timestamp": now + datetime.timedelta(minutes=minute)}
+            for minute in range(-1, 4)
+        ]
+        platform.client("cloudwatch").put_metric_data(Namespace="Alarmed", MetricData=data)

@@ -128,7 +128,7 @@ async def open_control_plane(
             await ports.open_subscriptions(groups)
         await register_logs(storage, gateway, groups)
         alarms = Alarms(storage.store, storage.clock, ports.alarm_actions)
-        cloudwatch = CloudWatchRooms(storage.metrics, alarms)
+        cloudwatch = CloudWatchRooms(storage.metrics, storage.all_metrics, alarms)
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(cloudwatch))
         rules = SamplingRules(storage.store, storage.clock)
         gateway.register(XRAY, XRAY.bind(XRayRooms(storage.traces, rules)))

@@ -115,14 +115,14 @@ async def open_events(
         actions = AlarmActions(to_targets, has_bus="events" in api.gateway.signing_names)
         alarms = AlarmTicker(
             storage.store,
-            storage.metrics,
+            storage.all_metrics,
             storage.clock,
             actions,
             settings.telemetry.alarms_every_s,
+            is_mine=storage.is_mine,
         )
         await storage.store.follow(alarms)
-        if not storage.store.is_shared:
-            start_loop(storage.tasks, storage.clock, alarms.run)
+        start_loop(storage.tasks, storage.clock, alarms.run)
         context = PollingContext(
             store=storage.store,
             membership=storage.membership,

@@ -77,9 +77,10 @@ def register_admin_api(
 ) -> None:
     """Register the pages that the command line reads."""
     runtimes = privileged.runtimes
+    between = execution.calls_between_nodes
     is_isolated = privileged.launcher.tier != "process"
     calls = DebugCalls(execution.invoker, execution.node, is_isolated=is_isolated)
-    health = start_telemetry(settings, storage, execution.node, events.metrics)
+    health = start_telemetry(settings, storage, execution, events.metrics)
     metrics = MetricsPage(api.authorizer, events.metrics, health, api.home.account)
     if privileged.cell is not None and storage.membership is not None:
         metrics.shown = CellMetrics(
@@ -89,7 +90,7 @@ def register_admin_api(
     pages = AdminApi(
         api.authorizer,
         QueueOperations(storage.store, storage.payloads, storage.clock),
-        MappingOperations(storage.store, events.mappings.statuses),
+        MappingOperations(storage.store, events.mappings.statuses, storage.peers),
         metrics,
         {name: runtimes.hint(name) for name in runtime_identifiers()},
         DebugPage(api.authorizer, calls, control.layers.get_by_arn),
@@ -97,7 +98,11 @@ def register_admin_api(
             *(api.authorizer, execution.node, privileged.launcher.tier),
             number=storage.store.starts if storage.store.is_shared else None,
         ),
-        NodesPage(api.authorizer, storage.membership),
+        NodesPage(
+            api.authorizer,
+            storage.membership,
+            dict if between is None else between.loads,
+        ),
         SchedulesPage(api.authorizer, UpcomingTimes(storage.store)),
         storage.tasks,
     )

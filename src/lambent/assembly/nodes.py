@@ -36,8 +36,9 @@ async def open_node(
     `node_url`. On exit they take over what it has not begun."""
     store, clock, tasks = storage.store, storage.clock, storage.tasks
     secret = await store.transact(lambda tx: tx.identities.platform_secret(SECRET))
-    limits = execution.shared_limits
+    limits, calls = execution.shared_limits, execution.calls_between_nodes
     assert limits is not None
+    assert calls is not None
     feed = Feed(store, clock, membership.ring, limits.note_asked)
     await store.catch_up()
     start_loop(tasks, clock, feed.run)
@@ -55,6 +56,7 @@ async def open_node(
         membership.has_ended = contact.has_ended
         api.gateway.fronts.add_path(PATH, Front(handle=contact.handle, is_open=True))
         start_loop(tasks, clock, contact.run)
+        calls.serve(api)
         try:
             yield
         finally:

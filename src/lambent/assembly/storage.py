@@ -13,8 +13,9 @@ import anyio.to_thread
 from lambent.cluster.peers import SECRET, HttpPeers
 from lambent.instance.cell import Cell
 from lambent.instance.data_directory import EVENTS_SUFFIX, DataDirectory
-from lambent.kit.clock import Clock
+from lambent.kit.clock import Clock, FollowingClock
 from lambent.kit.tasks import shielded, start_loop
+from lambent.model.nodes import preferred
 from lambent.model.peers import NoPeers, Peers
 from lambent.settings import Settings
 from lambent.store.blobs import Blobs, keep_trash_short
@@ -29,6 +30,7 @@ from lambent.store.store import Cells, Store, Transaction, open_store
 from lambent.telemetry.all_logs import AllLogs
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.otlp import OtlpSender, open_otlp
+from lambent.telemetry.series.all_metrics import AllMetrics
 from lambent.telemetry.series.store import MetricStore, open_metric_store
 from lambent.telemetry.traces.store import TraceStore, open_trace_store
 
@@ -74,10 +76,17 @@ class Storage:
     copies: Path
     """The directory for copies of logs of other nodes, which queries read."""
     metrics: MetricStore
+    all_metrics: AllMetrics
+    """The metrics of all nodes."""
     traces: TraceStore
     otlp: OtlpSender
     packages: Packages
     """Packages, as nodes read them."""
+
+    def is_mine(self, thing: str) -> bool:
+        """Whether this node takes care of something that one node does."""
+        members = self.membership
+        return members is None or preferred(thing, members.live()) == members.number
 
 
 @asynccontextmanager
@@ -91,6 +100,12 @@ async def open_storage(
         if cell is not None:
             cells = Cells.FIRST if cell.is_start else Cells.MORE
         store = await enter(open_store(settings.store, data.state, clock, cells))
+        is_of_one_machine = file_of(store.url) is not None
+        follows = FollowingClock(clock)
+        if store.is_shared and not is_of_one_machine:
+            # All nodes have one time: what is due is due on all of them.
+            follows.follow(await store.read(lambda tx: tx.nodes.time()))
+            clock = follows
         blobs, payloads = [
             await _open_blobs(settings.store, data, suffix, store, clock)
             for suffix in ("", EVENTS_SUFFIX)
@@ -111,10 +126,10 @@ async def open_storage(
         peers: Peers = NoPeers()
         if store.is_shared:
             secret = await store.transact(lambda tx: tx.identities.platform_secret(SECRET))
-            if cell is not None and file_of(store.url) is not None:
+            if cell is not None and is_of_one_machine:
                 membership = CellMembership(store, clock, cell.link)
             else:
-                membership = Membership(store, clock)
+                membership = Membership(store, clock, follows.follow)
             # After everything that writes.
             stack.push_async_callback(shielded, membership.leave)
         tasks = await enter(anyio.create_task_group())
@@ -139,6 +154,7 @@ async def open_storage(
             all_logs=all_logs,
             copies=data.state / "copied-logs",
             metrics=metrics,
+            all_metrics=AllMetrics(metrics, peers),
             traces=traces,
             otlp=otlp,
             packages=Packages(blobs, store),

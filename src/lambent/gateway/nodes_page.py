@@ -9,9 +9,10 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lambent.cluster.call_frames import NodeLoad
 from lambent.gateway.pages import check_method, respond
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.kit.http.messages import Exchange
@@ -27,9 +28,16 @@ _CHANGE = re.compile(r"([1-9][0-9]{0,17})/(drain|resume|remove)")
 class NodesPage:
     """See the module."""
 
-    def __init__(self, authorizer: Authorizer, membership: Membership | None) -> None:
-        """Without `membership` the platform has its database for itself, and there are no nodes."""
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        membership: Membership | None,
+        loads: Callable[[], Mapping[int, NodeLoad]],
+    ) -> None:
+        """Without `membership` the platform has its database for itself, and there are no nodes.
+        `loads` returns how busy nodes are, by number."""
         self._authorizer = authorizer
+        self._loads = loads
         self._membership = membership
 
     async def serve(self, exchange: Exchange, caller: Caller) -> None:
@@ -74,6 +82,7 @@ class NodesPage:
 
     def _describe(self, node: Node) -> dict[str, Any]:
         own = self._membership is not None and node.number == self._membership.number
+        load = self._loads().get(node.number)
         return {
             "node": node.number,
             "state": "starting" if node.seen is None else node.state,
@@ -84,4 +93,9 @@ class NodesPage:
             "since": node.since,
             "release": node.release,
             "this": own,
+            # None: it does not say, or there is no link to it.
+            "running": None if load is None else load.running,
+            "processors": None if load is None else load.processors,
+            "calls_in": None if load is None else load.taken,
+            "calls_out": None if load is None else load.sent,
         }

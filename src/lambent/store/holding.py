@@ -90,11 +90,6 @@ class Holder:
     since: str
     """Date and time, UTC."""
 
-    @property
-    def place(self) -> str:
-        """Its host and data directory, which only one platform at a time can use."""
-        return f"{self.host}:{self.data_dir}"
-
     def __str__(self) -> str:
         return (
             f"process {self.pid} on {self.host}, with the data directory {self.data_dir},"
@@ -151,7 +146,8 @@ class SessionHold:
 
     def take(self, connection: HeldConnection) -> None:
         """Hold the database on a new connection. Raises StoreHeld if another platform holds it, or
-        has held it since this one did."""
+        has held it since this one did; StoreError if the connection leads to a pooler."""
+        self._check_session(connection)
         try:
             with connection.transaction():
                 patience = _PATIENCE if self._turn is None else _PATIENCE_AGAIN
@@ -177,6 +173,18 @@ class SessionHold:
                     " connection: this one ends, so that no event is handled by both"
                 )
         self.limit(connection)
+
+    def _check_session(self, connection: HeldConnection) -> None:
+        """Poolers invent the process id that clients get, and may run each transaction in another
+        session, where the locks of this one are not held."""
+        with connection.transaction():
+            row = connection.execute("SELECT pg_backend_pid()").fetchone()
+        if row is None or row[0] != connection.info.backend_pid:
+            raise StoreError(
+                f"cannot use {self._where}: a connection pooler, such as PgBouncer, is in between."
+                " Locks and notifications need sessions of the server itself: name its address in"
+                " store.url"
+            )
 
     def limit(self, connection: HeldConnection) -> None:
         """Limit waiting on a new connection to `answer_s`, if the limit is already in force."""

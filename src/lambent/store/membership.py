@@ -40,13 +40,17 @@ KNOWN_WITHIN_S = 10.0
 class Membership:
     """Keeps this platform's row, and knows the other nodes."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, follow: Callable[[float], object] = float
+    ) -> None:
+        """`follow` is called with the database's time, in seconds since the epoch, at each beat."""
         self.number = store.starts
         """This node's."""
         self.nodes: Sequence[Node] = ()
         """All nodes, this one included, by number."""
         self._store = store
         self._clock = clock
+        self._follow = follow
         self._watch = NodeWatch()
         self._is_following = False
         self._verdicts = Verdicts((), (), ())
@@ -198,7 +202,10 @@ class Membership:
         cursor = await connection.execute(
             BEAT.encode(), {"seen": self._seen, "number": self.number}
         )
-        nodes = [node_of(row) for row in await cursor.fetchall()]
+        rows = await cursor.fetchall()
+        nodes = [node_of(row) for row in rows]
+        if rows:
+            self._follow(rows[0][-1])
         self._contact_at = began
         others = [node for node in nodes if node.number != self.number]
         self._verdicts = self._watch.observe(others, self._clock.monotonic())

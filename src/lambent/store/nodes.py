@@ -29,14 +29,15 @@ class NodeRows:
         self._changed_mappings = changed_mappings
         """The UUIDs of mappings whose lease has become free."""
 
-    def join(self, number: int, holder: Holder, release: str) -> None:
-        """Add the row of a platform that starts. Earlier ones in its data directory have ended."""
-        for earlier in self._numbers(_nodes.place == holder.place):
+    def join(self, number: int, holder: Holder, release: str, place: str) -> None:
+        """Add the row of a platform that starts. Earlier ones in the same `place`, its data
+        directory, have ended."""
+        for earlier in self._numbers(_nodes.place == place):
             self.remove(earlier)
         self._connection.execute(
             sa.insert(nodes).values(
                 number=number,
-                place=holder.place,
+                place=place,
                 document={
                     **dataclasses.asdict(holder),
                     "release": release,
@@ -83,6 +84,11 @@ class NodeRows:
             node_of((*row, 0, False, True))
             for row in self._connection.execute(query.order_by(_nodes.number))
         ]
+
+    def time(self) -> float:
+        """The server's time."""
+        text = sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")
+        return float(self._connection.execute(text).scalar_one())
 
     def hold(self, number: int) -> bool:
         """Keep a node from being removed until this transaction ends. Returns whether it is still
@@ -137,14 +143,15 @@ IS_CONNECTED = f"""number IN (
 BEAT = f"""
 WITH beat AS (UPDATE nodes SET beats = beats + 1, is_suspect = false, seen = %(seen)s
     WHERE number = %(number)s)
-SELECT number, document, state, seen, beats, is_suspect, {IS_CONNECTED} FROM nodes ORDER BY number
+SELECT number, document, state, seen, beats, is_suspect, {IS_CONNECTED},
+    extract(epoch FROM clock_timestamp())::float8 FROM nodes ORDER BY number
 """
-"""Renews a node's row, and reads all as they were before."""
+"""Renews a node's row, and reads all as they were before, each with the server's time."""
 
 
 def node_of(row: Sequence[Any]) -> Node:
     """A row of `BEAT`."""
-    number, document, state, seen, beats, is_suspect, is_connected = row
+    number, document, state, seen, beats, is_suspect, is_connected = row[:7]
     return Node(
         number=number,
         **_known(document),

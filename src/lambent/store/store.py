@@ -47,7 +47,6 @@ from lambent.store.database import (
 from lambent.store.examination import damaged, is_new_database, is_new_file
 from lambent.store.holding import (
     START_LOCK_ID,
-    Holder,
     SessionHold,
     hold_file,
     this_platform,
@@ -355,6 +354,7 @@ def _open(
             " file"
         )
     holder = this_platform(data, clock)
+    place = _place_of(data) if settings.shared else ""
     is_new = file is None
     if file is not None:
         stack.callback(os.close, hold_file(file, holder, is_shared=settings.shared))
@@ -369,18 +369,18 @@ def _open(
                 is_new = is_new_database(where, connection, revisions())
         # The cells that share a file are of one release, and the first one starts alone.
         has_company = settings.shared and not is_sqlite
-        _migrate(engine, where, holder, is_shared=has_company)
+        _migrate(engine, where, place, is_shared=has_company)
         with engine.begin() as connection:
             if not is_sqlite:  # Several nodes may be the first at once.
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({START_LOCK_ID})")
             if has_company:
-                _join_others(connection, where, holder)
+                _join_others(connection, where, place)
             opened = _begin(connection, is_new=is_new, is_shared=settings.shared)
             nodes = NodeRows(connection, set())
             if is_sqlite and cells is Cells.FIRST:
                 nodes.remove_all(has_ended=False)
             if settings.shared:
-                nodes.join(opened.starts, holder, RELEASE)
+                nodes.join(opened.starts, holder, RELEASE, place)
             else:
                 nodes.remove_all(has_ended=True)
             if not is_sqlite:
@@ -393,22 +393,36 @@ def _open(
     return engines, hold, opened
 
 
-def _migrate(engine: sa.Engine, where: str, holder: Holder, *, is_shared: bool) -> None:
+def _place_of(data: Path) -> str:
+    """What tells a data directory from those of other nodes, whose machines may have the same name.
+    Raises StoreError."""
+    path = data / "node-id"
+    try:
+        found = path.read_text() if path.exists() else ""
+        if len(found) != len(uuid.uuid4().hex):
+            found = uuid.uuid4().hex
+            path.write_text(found)
+        return found
+    except OSError as error:
+        raise StoreError(f"cannot use {path}: {error.strerror}") from error
+
+
+def _migrate(engine: sa.Engine, where: str, place: str, *, is_shared: bool) -> None:
     """Migrate the tables. Raises StoreError if other nodes are there that could not use them."""
     if not is_shared:
         migrate(engine)
         return
-    company = Company(where, RELEASE, holder.place)
+    company = Company(where, RELEASE, place)
     while not migrate(engine, admits=company.admits):
         time.sleep(_LOOK_AGAIN_S)  # noqa: TID251 - in a thread: a node is observed
 
 
-def _join_others(connection: sa.Connection, where: str, holder: Holder) -> None:
+def _join_others(connection: sa.Connection, where: str, place: str) -> None:
     """From now on no other node migrates the tables without seeing this one. Raises StoreError if
     that has just happened, so that this one cannot use them, or others cannot work with it."""
     lock_schema(connection, is_shared=True)
     is_new_database(where, connection, revisions())
-    if not Company(where, RELEASE, holder.place).admits(connection, ()):
+    if not Company(where, RELEASE, place).admits(connection, ()):
         raise StoreError(f"cannot use {where}: another node has just started on it. Start again")
 
 

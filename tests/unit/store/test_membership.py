@@ -156,6 +156,16 @@ async def test_who_starts_again_replaces_itself(tmp_path: Path, shared: StoreSet
         assert two.numbers == [2, 3]
 
 
+async def test_machines_may_have_one_name(tmp_path: Path, shared: StoreSettings) -> None:
+    """And the same path for their data: a node that starts removes none of another machine."""
+    there = tmp_path / "there"
+    async with node(shared, there) as one:
+        there.rename(tmp_path / "elsewhere")
+        async with node(shared, there) as two:
+            assert two.numbers == [1, 2]
+            assert one.store.lost is None
+
+
 async def test_alone_there_are_no_nodes(
     tmp_path: Path, database: Callable[..., StoreSettings]
 ) -> None:
