@@ -100,10 +100,10 @@ async def open_storage(
         if cell is not None:
             cells = Cells.FIRST if cell.is_start else Cells.MORE
         store = await enter(open_store(settings.store, data.state, clock, cells))
-        is_of_one_machine = file_of(store.url) is not None
         follows = FollowingClock(clock)
-        if store.is_shared and not is_of_one_machine:
-            # All nodes have one time: what is due is due on all of them.
+        is_file = file_of(store.url) is not None
+        if store.is_shared and not is_file:
+            # All machines have one time: what is due is due on all of them.
             follows.follow(await store.read(lambda tx: tx.nodes.time()))
             clock = follows
         blobs, payloads = [
@@ -126,7 +126,7 @@ async def open_storage(
         peers: Peers = NoPeers()
         if store.is_shared:
             secret = await store.transact(lambda tx: tx.identities.platform_secret(SECRET))
-            if cell is not None and is_of_one_machine:
+            if cell is not None and is_file:
                 membership = CellMembership(store, clock, cell.link)
             else:
                 membership = Membership(store, clock, follows.follow)

@@ -160,7 +160,7 @@ def test_a_cell_that_hangs_is_killed(
 
     watched = watch(run)
     watched.wait_ready()
-    hangs = int(wait_for((tmp_path / "cell-2").read_text, "it runs"))
+    hangs = watched.pid_of(2)
     assert watched.pid_of(2, but=hangs)
     assert watched.end() == 0
     assert f"cell 2 (pid {hangs}) hangs" in (tmp_path / "errors").read_text()
