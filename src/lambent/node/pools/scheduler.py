@@ -136,7 +136,7 @@ class Scheduler:
         now = self._clock.monotonic()
         age_max_s = self._settings.environment_age_max_s
         self._rate.forget_full(now)
-        if (shortage_mb := self._memory.shortage_mb()) > 0:
+        if self._count and (shortage_mb := self._memory.shortage_mb()) > 0:
             self._evict(shortage_mb)
         for pool in self._pools:
             pool.look_after_idle(
@@ -156,8 +156,9 @@ class Scheduler:
                 self._pools.discard(pool)
 
     async def run(self) -> None:
-        """Sweep until cancelled."""
+        """Sweep until cancelled, while there are pools."""
         while True:
+            await self._pools.wait_for_one()
             await self._clock.sleep(self._settings.sweep_every_s)
             self.sweep()
 
