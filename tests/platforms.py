@@ -162,8 +162,9 @@ class Platform:
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One platform for all tests that do not stop it."""
-    running = Platform(tmp_path_factory.mktemp("platform") / "data", is_fresh=True)
+    """One platform for all tests that do not stop it. The first worker's is a fresh process."""
+    is_fresh = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    running = Platform(tmp_path_factory.mktemp("platform") / "data", is_fresh=is_fresh)
     yield running
     code = running.stop()
     assert code == 0, running.output
