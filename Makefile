@@ -11,12 +11,13 @@ CRASH_STACKS := CRASH_STACK_KILLS=200
 STRESS := STREAMS=10000
 BURST := BURST_CALLS=900
 SHARES := SHARE_SEEDS=10000
+CLUSTER := CLUSTER_FAULTS=500
 FUZZ := FUZZ_SNAPSHOT_CHECKS=100000 FUZZ_SNAPSHOT_RESTORES=20000
 # Tests start hundreds of processes; without bytecode on disk each would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast test-long crash crash-stacks burst stress fuzz-snapshots hosts check check-install bench \
+.PHONY: help setup run test test-fast test-long crash crash-stacks cluster-long burst stress fuzz-snapshots hosts check check-install bench \
   format docs lock vendor-console console-images
 
 help: ## Say what there is
@@ -41,13 +42,17 @@ test-fast: setup ## Run the quick unit tests, which need no server; done in seco
 
 test-long: setup ## Run all tests in their long forms: those below, and properties with all examples
 	@LONG_TESTS=1 tools/make-test-needs
-	@LONG_TESTS=1 $(CRASH) $(CRASH_STACKS) $(STRESS) $(BURST) $(SHARES) $(FUZZ) $(PYTEST) -n 2 --dist loadfile --timeout 7200
+	@LONG_TESTS=1 $(CRASH) $(CRASH_STACKS) $(STRESS) $(BURST) $(SHARES) $(CLUSTER) $(FUZZ) $(PYTEST) -n 2 --dist loadfile --timeout 7200
 
 crash: setup ## Kill the platform 200 times under load, on each database, and account for every event
 	@$(CRASH) $(PYTEST) -q -s tests/crash
 
 crash-stacks: setup ## Kill the platform 200 times while it deploys stacks, on each database
 	@$(CRASH_STACKS) $(PYTEST) -q -s tests/crash/test_stack_crashes.py
+
+cluster-long: setup ## Break three nodes and their database 500 times under load, as root
+	@tools/make-test-needs
+	@$(CLUSTER) $(PYTEST) -q -s tests/faults/test_faults.py
 
 stress: setup ## Run the long forms of tests that CI runs in short
 	@$(STRESS) $(PYTEST) -q --timeout 600 tests/unit/kit/test_http_streams.py

@@ -7,6 +7,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 FIRST = (
+    "tests/faults/test_faults.py",
     "tests/scenario/stacks/",
     "tests/hostile/",
     "tests/crash/",

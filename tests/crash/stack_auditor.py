@@ -107,7 +107,21 @@ class StackAuditor:
             groups = self._client("logs").describe_log_groups(logGroupNamePrefix=group)
             days = groups["logGroups"][0]["retentionInDays"]
             assert days == wanted["Resources"]["Logs"]["Properties"]["RetentionInDays"]
+        if "Bot" in listed:
+            self._judge_bot(listed["Bot"]["PhysicalResourceId"], wanted["Resources"]["Bot"])
         return Counter(map(_key, listed.values()))
+
+    def _judge_bot(self, bot: str, wanted: Mapping[str, Any]) -> None:
+        """Its locale is built, and has the intents of the template with their slots."""
+        models = self._client("lexv2-models")
+        place = {"botId": bot, "botVersion": "DRAFT", "localeId": "en_US"}
+        assert models.describe_bot_locale(**place)["botLocaleStatus"] == "Built"
+        intents = models.list_intents(**place)["intentSummaries"]
+        names = {each["Name"] for each in wanted["Properties"]["BotLocales"][0]["Intents"]}
+        assert {each["intentName"] for each in intents} == names
+        for each in intents:
+            found = models.describe_intent(**place, intentId=each["intentId"])
+            assert len(found["slotPriorities"]) == 1, found
 
     # -- Events ------------------------------------------------------------------------------------
 

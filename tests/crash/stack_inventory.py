@@ -118,10 +118,23 @@ def _rest_apis(client: Clients) -> Found:
             yield "ApiGateway::Stage", stage["stageName"]
 
 
+def _bots(client: Clients) -> Found:
+    models = client("lexv2-models")
+    for bot in models.list_bots()["botSummaries"]:
+        named = {"botId": bot["botId"]}
+        yield "Lex::Bot", bot["botId"]
+        for version in models.list_bot_versions(**named)["botVersionSummaries"]:
+            if version["botVersion"] != "DRAFT":
+                yield "Lex::BotVersion", version["botVersion"]
+        for alias in models.list_bot_aliases(**named)["botAliasSummaries"]:
+            if alias["botAliasName"] != "TestBotAlias":
+                yield "Lex::BotAlias", f"{alias['botAliasId']}|{bot['botId']}"
+
+
 def _stacks(client: Clients) -> Found:
     for stack in _pages(client("cloudformation"), "list_stacks", "StackSummaries"):
         if stack["StackStatus"] != "DELETE_COMPLETE" and "ParentId" in stack:
             yield "CloudFormation::Stack", stack["StackId"]
 
 
-_LISTINGS = (_functions, _of_lambda, _plain, _events, _http_apis, _rest_apis, _stacks)
+_LISTINGS = (_functions, _of_lambda, _plain, _events, _http_apis, _rest_apis, _bots, _stacks)

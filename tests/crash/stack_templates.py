@@ -207,6 +207,54 @@ def _schedule(_word: str) -> Resources:
     }
 
 
+def _bot(word: str) -> Resources:
+    color = {
+        "Name": "Color",
+        "SlotTypeName": "Colors",
+        "ValueElicitationSetting": {"SlotConstraint": "Optional"},
+    }
+    colors = {
+        "Name": "Colors",
+        "SlotTypeValues": [{"SampleValue": {"Value": word}}],
+        "ValueSelectionSetting": {"ResolutionStrategy": "TOP_RESOLUTION"},
+    }
+    intents = [
+        {
+            "Name": name,
+            "SampleUtterances": [{"Utterance": f"{name} {{Color}}"}],
+            "Slots": [color],
+            "SlotPriorities": [{"SlotName": "Color", "Priority": 1}],
+        }
+        for name in ("Paint", f"Paint_{word}")
+    ]
+    locale = {"LocaleId": "en_US", "NluConfidenceThreshold": 0.4}
+    details = {"LocaleId": "en_US", "BotVersionLocaleDetails": {"SourceBotVersion": "DRAFT"}}
+    bot = {"Ref": "Bot"}
+    return {
+        "Bot": _resource(
+            "Lex::Bot",
+            Name={"Fn::Sub": "${AWS::StackName}-bot"},
+            RoleArn={"Fn::GetAtt": ["Role", "Arn"]},
+            DataPrivacy={"ChildDirected": False},
+            IdleSessionTTLInSeconds=300,
+            AutoBuildBotLocales=True,
+            BotLocales=[{**locale, "Intents": intents, "SlotTypes": [colors]}],
+        ),
+        "BotVersion": _resource(
+            "Lex::BotVersion",
+            BotId=bot,
+            Description=word,
+            BotVersionLocaleSpecification=[details],
+        ),
+        "BotAlias": _resource(
+            "Lex::BotAlias",
+            BotId=bot,
+            BotAliasName="live",
+            BotVersion={"Fn::GetAtt": ["BotVersion", "BotVersion"]},
+        ),
+    }
+
+
 def _thing(word: str) -> Resources:
     maker = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{MAKER}"
     return {"Thing": _resource("CloudFormation::CustomResource", ServiceToken=maker, Word=word)}
@@ -228,6 +276,7 @@ _PARTS = {
     "rest": _rest,
     "rule": _rule,
     "schedule": _schedule,
+    "bot": _bot,
     "thing": _thing,
     "nested": _nested,
 }

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests import forking
+from tests.lengths import IS_LONG
 from tests.scenario.conftest import Platform, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +74,24 @@ def test_from_deploy_to_delete(platform: Platform, code: Path) -> None:
     gone = run(platform, "invoke", "typed")
     assert gone.returncode == 1
     assert "ResourceNotFoundException" in gone.stderr
+
+
+@pytest.mark.skipif(not IS_LONG, reason="long: make test-long runs it")
+def test_a_package_that_no_request_can_have(platform: Platform, code: Path) -> None:
+    """It goes through the bucket for deployments, which is empty afterwards; `.env` stays."""
+    (code / "data.bin").write_bytes(os.urandom(60 << 20))
+    (code / ".env").write_text("TOKEN=secret")
+    (code / "app.py").write_text(
+        "import os\ndef handler(event, context):\n    return sorted(os.listdir('/var/task'))\n"
+    )
+    deployed = run(platform, "deploy", str(code), "--name", "heavy")
+    assert deployed.returncode == 0, deployed.stderr
+    assert ".env" in deployed.stderr
+    assert json.loads(run(platform, "invoke", "heavy").stdout) == ["app.py", "data.bin"]
+    s3 = platform.client("s3")
+    (bucket,) = [b["Name"] for b in s3.list_buckets()["Buckets"] if "lambent-deploy" in b["Name"]]
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    assert run(platform, "delete", "heavy").returncode == 0
 
 
 def test_a_function_whose_runtime_is_not_here(platform: Platform, code: Path) -> None:

@@ -32,9 +32,13 @@ from lambent.gateway.services.logs.rooms import LogsRooms
 from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.settings import GatewaySettings
 from lambent.kit.clock import SystemClock
+from lambent.model.peers import NoPeers
 from lambent.store.settings import StoreSettings
 from lambent.store.store import open_store
+from lambent.telemetry.all_logs import AllLogs
 from lambent.telemetry.caller_events import CallerEvents
+from lambent.telemetry.insights.all_queries import AllQueries
+from lambent.telemetry.insights.gathering import Gathering
 from lambent.telemetry.insights.runner import LogQueries
 from lambent.telemetry.live_tail import LiveTails
 from lambent.telemetry.logs import LogStore, open_logs
@@ -57,17 +61,22 @@ async def open_api(data: Path) -> AsyncIterator[tuple[str, LogStore]]:
         open_store(StoreSettings(synchronous="OFF"), data) as store,
         open_gateway(settings, relaxed()) as gateway,
     ):
-        groups = LogGroups(store, logs, SystemClock())
+        peers = NoPeers()
+        all_logs = AllLogs(logs, peers)
+        groups = LogGroups(store, all_logs, SystemClock())
         logs.load_retentions = groups.all_retentions
         clock = SystemClock()
         rooms = LogsRooms(
-            logs,
+            all_logs,
             groups,
             MetricFilters(groups, clock),
             QueryDefinitions(store, clock),
             CallerEvents(logs, clock),
-            LiveTails(logs, clock),
-            LogQueries(logs, gateway.tasks, clock),
+            LiveTails(logs, peers, clock),
+            AllQueries(
+                LogQueries(logs, Gathering(logs, peers, data / "copies"), gateway.tasks, clock),
+                peers,
+            ),
         )
         gateway.register(LOGS, LOGS.bind(rooms))
         gateway.register_writer(LOGS, "GetQueryResults", write_query_results)

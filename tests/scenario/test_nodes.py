@@ -1,6 +1,7 @@
 """Platforms that share one database are one platform to their clients."""
 
 import json
+import re
 import signal
 import sys
 import time
@@ -17,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from tests import forking
 from tests.databases import PostgreSql
-from tests.platforms import Platform, deploy, invoke, log_lines, wait_for
+from tests.platforms import Platform, deploy, invoke, wait_for
 from tests.servers.kinesis import Kinesis
 from tests.servers.ministack import ACCOUNT
 
@@ -77,6 +78,14 @@ def lambent(*arguments: str) -> str:
     return done.stdout
 
 
+def refused(*arguments: str, platform: Platform) -> str:
+    """Run a command of which the platform refuses the request; returns what it prints."""
+    command = [sys.executable, "-m", "lambent", *arguments, "--endpoint-url", platform.endpoint]
+    done = forking.run(command, timeout=120)
+    assert done.returncode == 1, done
+    return str(done.stderr)
+
+
 def nodes_of(platform: Platform) -> list[dict[str, Any]]:
     """The nodes, as a platform sees them."""
     answer = requests.get(f"{platform.endpoint}/_lambent/nodes", timeout=20)
@@ -124,10 +133,17 @@ def put(kinesis: Kinesis, streams: Sequence[str], numbers: Iterable[int]) -> Non
         kinesis.client().put_records(StreamName=name, Records=records)
 
 
+def printed_on(platform: Platform, word: str) -> list[str]:
+    """What functions printed on a node after a word. Each node has its own log files; a request for
+    logs returns the lines of all nodes."""
+    files = platform.data_dir.glob("state/logs/**/*.log")
+    found = [re.findall(rf"{word} (\S+)\n".encode(), file.read_bytes()) for file in files]
+    return [text.decode() for texts in found for text in texts]
+
+
 def read_by(platform: Platform) -> list[str]:
     """The records that were read on a node."""
-    lines = log_lines(platform, "reads")
-    return [line.split()[1] for line in lines if line.startswith("record ")]
+    return printed_on(platform, "record")
 
 
 def test_nodes_are_one_platform(start_node: Callable[[str], Platform], kinesis: Kinesis) -> None:
@@ -166,6 +182,8 @@ def test_nodes_are_one_platform(start_node: Callable[[str], Platform], kinesis: 
     put(kinesis, streams, range(10, 20))
     wait_for(lambda: len(read_by(two)) >= before + 60, "the other node reads all")
     assert len(set(read_by(one) + read_by(two))) == len(read_by(one) + read_by(two)) == 120
+    assert "ResourceConflict" in refused("node", "remove", str(numbers[one.endpoint]), platform=two)
+    assert "ResourceNotFound" in refused("node", "remove", "99", platform=two)
     assert one.stop() == 0
     wait_states(two, "live")
 
@@ -228,10 +246,9 @@ def test_a_lost_node_is_replaced(start_node: Callable[[str], Platform], kinesis:
     killed = time.monotonic()
 
     def ended() -> set[str]:
-        lines = log_lines(two, "waits") + log_lines(three, "waits")
-        return {line.split()[1] for line in lines if line.startswith("ended ")}
+        return {*printed_on(two, "ended"), *printed_on(three, "ended")}
 
-    wait_for(lambda: any(log_lines(node, "waits") for node in (two, three)), "an event runs again")
+    wait_for(lambda: printed_on(two, "began") + printed_on(three, "began"), "an event runs again")
     print(f"events run elsewhere {time.monotonic() - killed:.1f} s after the kill")
     wait_for(lambda: ended() == {str(number) for number in range(10)}, "all events ended")
     put(kinesis, streams, range(5, 10))

@@ -187,6 +187,86 @@ async def test_more_of_functions(platform: Platform) -> None:
     await stack.remove()
 
 
+async def test_a_quick_api_and_the_policy_of_a_function(platform: Platform) -> None:
+    """What a quick create makes is changed; a policy replaces nothing that is not its own."""
+    stack = Stack(platform.client)
+    function = await make_function(stack)
+    arn = function.attributes["Arn"]
+    api = await stack.make(
+        "Api", "AWS::ApiGatewayV2::Api", Name="quick", ProtocolType="HTTP", Target=arn
+    )
+    await stack.make(
+        "Overrides",
+        "AWS::ApiGatewayV2::ApiGatewayManagedOverrides",
+        ApiId=api.physical_id,
+        Integration={"TimeoutInMillis": "5000", "PayloadFormatVersion": "1.0"},
+        Stage={"StageVariables": {"a": "b"}, "DefaultRouteSettings": {"ThrottlingRateLimit": "9"}},
+    )
+    await stack.change("Overrides", Route={"OperationName": "all"}, Integration=None)
+    apis = platform.client("apigatewayv2")
+    (integration,) = apis.get_integrations(ApiId=api.physical_id)["Items"]
+    assert (integration["TimeoutInMillis"], integration["PayloadFormatVersion"]) == (5000, "1.0")
+    (route,) = apis.get_routes(ApiId=api.physical_id)["Items"]
+    assert route["OperationName"] == "all"
+    (stage,) = apis.get_stages(ApiId=api.physical_id)["Items"]
+    assert stage["StageVariables"] == {"a": "b"}
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == 9
+    plain = await stack.make("Plain", "AWS::ApiGatewayV2::Api", Name="p", ProtocolType="HTTP")
+    with pytest.raises(ApiError, match="no route that its quick create has made"):
+        await stack.make(
+            "Wrong",
+            "AWS::ApiGatewayV2::ApiGatewayManagedOverrides",
+            ApiId=plain.physical_id,
+            Route={"OperationName": "all"},
+        )
+
+    def policy(sid: str) -> dict[str, Any]:
+        statement = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}}
+        statement |= {"Sid": sid, "Action": "lambda:InvokeFunction", "Resource": arn}
+        return {"Version": "2012-10-17", "Statement": [statement]}
+
+    kind = "AWS::Lambda::ResourcePolicy"
+    await stack.make("Policy", kind, ResourceArn=arn, PolicyDocument=policy("one"))
+    with pytest.raises(ApiError, match="already exists"):
+        await stack.make("Other", kind, ResourceArn=arn, PolicyDocument=policy("other"))
+    await stack.change("Policy", PolicyDocument=policy("two"))
+    found = platform.client("lambda").get_policy(FunctionName=arn)["Policy"]
+    assert [each["Sid"] for each in json.loads(found)["Statement"]] == ["two"]
+    for id, _, made, _ in list(stack.made):
+        assert (await stack.again(id)).physical_id == made.physical_id, id
+    await stack.remove()
+
+
+async def test_sampling_rules(platform: Platform) -> None:
+    """Clients of X-Ray are served the rules of stacks."""
+    stack = Stack(platform.client)
+    rule = {
+        **{"FixedRate": "0.5", "HTTPMethod": "GET", "Host": "*", "Priority": 7, "ReservoirSize": 1},
+        **{"ResourceARN": "*", "ServiceName": "*", "ServiceType": "*", "URLPath": "/stack/*"},
+    }
+    kind = "AWS::XRay::SamplingRule"
+    made = await stack.make("Rule", kind, SamplingRule={**rule, "RuleName": "stacked"})
+    assert made.attributes["RuleARN"].endswith("sampling-rule/stacked")
+    await stack.make("Unnamed", kind, SamplingRule={**rule, "Version": "1"})
+    await stack.change("Rule", SamplingRule={**rule, "RuleName": "stacked", "FixedRate": 0.25})
+    xray = platform.client("xray")
+
+    def rates() -> dict[str, float]:
+        records = xray.get_sampling_rules()["SamplingRuleRecords"]
+        rules = [each["SamplingRule"] for each in records]
+        return {each["RuleName"]: each["FixedRate"] for each in rules if each["Priority"] == 7}
+
+    found = rates()
+    assert found.pop("stacked") == 0.25
+    assert list(found.values()) == [0.5]
+    with pytest.raises(ApiError, match="exists already"):
+        await stack.make("Other", kind, SamplingRule={**rule, "RuleName": "stacked"})
+    for id, _, each, _ in list(stack.made):
+        assert (await stack.again(id)).physical_id == each.physical_id, id
+    await stack.remove()
+    assert rates() == {}
+
+
 async def test_log_groups(platform: Platform) -> None:
     """With retention and tags: made, made again after a stop, changed, and deleted."""
     stack = Stack(platform.client)

@@ -10,11 +10,13 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
+from .apis.test_service_integrations import JSON, OF_SERVICES, ask, path_of_api
 from .conftest import ACCOUNT, ROLE, deploy, invoke, wait_for
 from .functions_api import refusal
 from .strict_services import allow
 from .test_identity import Strict
 from .test_services import receive, upload_in_chunks
+from .test_strict_events import role
 
 QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}"
 SENDS = """
@@ -264,3 +266,31 @@ def test_links_are_verified(strict: Strict) -> None:
         urllib.request.urlopen(link.replace("/links/a", "/links/b"), timeout=10)
     with raised.value as refused:
         assert refused.code in (400, 403)
+
+
+def test_integrations_of_apis_have_the_rights_of_their_role(strict: Strict) -> None:
+    """With the platform's own services and with the emulator's. What the role may not do is a
+    response of the service, as in AWS; a role that does not trust API Gateway is a failure."""
+    queue = strict.client("sqs").create_queue(QueueName="of-an-api")["QueueUrl"]
+    allowed = (
+        allow("sqs:SendMessage", resource=f"{QUEUE}:of-an-api"),
+        allow("events:PutEvents", resource=f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default"),
+    )
+    may = role(strict, "api-may", "apigateway.amazonaws.com", *allowed)
+    other = allow("sqs:SendMessage", resource=f"{QUEUE}:other")
+    may_not = role(strict, "api-may-not", "apigateway.amazonaws.com", other)
+    foreign = role(strict, "api-foreign", "lambda.amazonaws.com", *allowed)
+    entry = {"Source": "s", "DetailType": "d", "Detail": "{}"}
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    targets = {
+        f"{OF_SERVICES}:events:action/PutEvents": (json.dumps({"Entries": [entry]}), JSON),
+        f"{OF_SERVICES}:sqs:path/{ACCOUNT}/of-an-api": ("Action=SendMessage&MessageBody=m", form),
+    }
+    v1 = strict.client("apigateway")
+    for uri, (body, headers) in targets.items():
+        for arn, status in ((may, 200), (may_not, 400), (foreign, 500)):
+            path = path_of_api(v1, uri, arn, integrationHttpMethod="POST")
+            found = ask(f"{strict.platform.endpoint}{path}/x", body.encode(), headers)
+            assert found[0] == status, (uri, arn, found)
+            assert (b"AccessDenied" in found[1]) == (arn is may_not)
+    assert receive(strict.client("sqs"), queue)["Body"] == "m"

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from lambent.assembly.api import Api
 from lambent.assembly.storage import Storage
-from lambent.console.front import PAGE, Call, ConsoleFront
-from lambent.console.origins import PREFIX, Origins
+from lambent.console.front import Call, ConsoleFront
+from lambent.console.origins import Origins
 from lambent.console.sessions import Sessions
+from lambent.console.settings import PAGE, PREFIX
 from lambent.gateway.fronts import Front
 from lambent.gateway.registry import SERVICES
 from lambent.model.limits import REQUEST_BYTES_MAX

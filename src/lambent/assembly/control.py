@@ -123,12 +123,12 @@ async def open_control_plane(
         gateway = api.gateway
         lambda_rooms = LambdaRooms(control, links, settings.gateway.url_domain)
         gateway.register(LAMBDA, LAMBDA.bind(lambda_rooms))
-        groups = LogGroups(storage.store, storage.logs, storage.clock)
+        groups = LogGroups(storage.store, storage.all_logs, storage.clock)
         if ports.open_subscriptions is not None:
             await ports.open_subscriptions(groups)
         await register_logs(storage, gateway, groups)
         alarms = Alarms(storage.store, storage.clock, ports.alarm_actions)
-        cloudwatch = CloudWatchRooms(storage.metrics, alarms)
+        cloudwatch = CloudWatchRooms(storage.metrics, storage.all_metrics, alarms)
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(cloudwatch))
         rules = SamplingRules(storage.store, storage.clock)
         gateway.register(XRAY, XRAY.bind(XRayRooms(storage.traces, rules)))

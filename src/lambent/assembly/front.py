@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from lambent.assembly.api import Api
+from lambent.assembly.cell_metrics import CellMetrics
 from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.garbage import Garbage
@@ -76,21 +77,32 @@ def register_admin_api(
 ) -> None:
     """Register the pages that the command line reads."""
     runtimes = privileged.runtimes
+    between = execution.calls_between_nodes
     is_isolated = privileged.launcher.tier != "process"
     calls = DebugCalls(execution.invoker, execution.node, is_isolated=is_isolated)
-    health = start_telemetry(settings, storage, execution.node, events.metrics)
+    health = start_telemetry(settings, storage, execution, events.metrics)
+    metrics = MetricsPage(api.authorizer, events.metrics, health, api.home.account)
+    if privileged.cell is not None and storage.membership is not None:
+        metrics.shown = CellMetrics(
+            *(privileged.cell, privileged.data, storage.membership, storage.peers),
+            own=metrics.families,
+        ).families
     pages = AdminApi(
         api.authorizer,
         QueueOperations(storage.store, storage.payloads, storage.clock),
-        MappingOperations(storage.store, events.mappings.statuses),
-        MetricsPage(api.authorizer, events.metrics, health, api.home.account),
+        MappingOperations(storage.store, events.mappings.statuses, storage.peers),
+        metrics,
         {name: runtimes.hint(name) for name in runtime_identifiers()},
         DebugPage(api.authorizer, calls, control.layers.get_by_arn),
         EnvironmentsPage(
             *(api.authorizer, execution.node, privileged.launcher.tier),
             number=storage.store.starts if storage.store.is_shared else None,
         ),
-        NodesPage(api.authorizer, storage.membership),
+        NodesPage(
+            api.authorizer,
+            storage.membership,
+            dict if between is None else between.loads,
+        ),
         SchedulesPage(api.authorizer, UpcomingTimes(storage.store)),
         storage.tasks,
     )
@@ -166,7 +178,9 @@ async def open_other_services(
             )
             await enter(local_services.running(address, environment))
         own = api.gateway.signing_names
-        forwarder = await enter(open_forwarder(settings.aws, api.authorizer, local_services, own))
+        forwarder = await enter(
+            open_forwarder(settings.aws, events.aws, api.authorizer, local_services, own)
+        )
         api.gateway.register_forward(forwarder.handle)
         yield
 
@@ -206,5 +220,6 @@ async def open_operator_commands(
         "collect_garbage": garbage.collect,
         "console_link": console_link,
     }
-    async with open_operator_socket(privileged.data.state, operations, storage.tasks):
+    sockets = privileged.front.sockets
+    async with open_operator_socket(privileged.data.state, operations, sockets, storage.tasks):
         yield

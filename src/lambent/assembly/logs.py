@@ -11,6 +11,8 @@ from lambent.gateway.services.logs.rooms import LogsRooms
 from lambent.gateway.services.logs.service import LOGS
 from lambent.kit.tasks import start_loop
 from lambent.telemetry.caller_events import CallerEvents
+from lambent.telemetry.insights.all_queries import AllQueries
+from lambent.telemetry.insights.gathering import Gathering
 from lambent.telemetry.insights.runner import LogQueries
 from lambent.telemetry.live_tail import LiveTails
 from lambent.telemetry.metric_filters import MetricRecorder
@@ -21,20 +23,25 @@ async def register_logs(storage: Storage, gateway: Gateway, groups: LogGroups) -
     logs, clock = storage.logs, storage.clock
     logs.load_retentions = groups.all_retentions
     filters = MetricFilters(groups, clock)
-    tails = LiveTails(logs, clock)
+    peers = storage.peers
+    tails = LiveTails(logs, peers, clock)
+    gathering = Gathering(logs, peers, storage.copies)
+    await gathering.clean_up()
+    queries = LogQueries(logs, gathering, storage.tasks, clock)
     rooms = LogsRooms(
-        logs,
+        storage.all_logs,
         groups,
         filters,
         QueryDefinitions(storage.store, clock),
         CallerEvents(logs, clock),
         tails,
-        LogQueries(logs, storage.tasks, clock),
+        AllQueries(queries, peers),
     )
     gateway.register(LOGS, LOGS.bind(rooms))
     gateway.register_writer(LOGS, "GetQueryResults", write_query_results)
     write = live_tail_writer(tails, clock, lambda: gateway.is_closing)
     gateway.register_writer(LOGS, "StartLiveTail", write)
+    start_loop(storage.tasks, clock, tails.run)
     recorder = MetricRecorder(filters.all, logs, storage.metrics, clock)
     await storage.store.follow(recorder)
     start_loop(storage.tasks, clock, recorder.run)

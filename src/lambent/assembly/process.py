@@ -7,19 +7,22 @@ import sys
 import anyio
 
 from lambent.assembly.api import Api
+from lambent.assembly.entrance import announce
 from lambent.assembly.execution import Execution
 from lambent.assembly.names import Names
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.storage import Storage
-from lambent.console.front import PAGE as CONSOLE_PAGE
 from lambent.gateway.server import open_front_door
 from lambent.kit.clock import Clock
 from lambent.kit.http.server import HttpServer
 from lambent.kit.service_manager import ServiceManager
-from lambent.kit.tasks import start_loop
+from lambent.kit.tasks import start_loop, start_task
+from lambent.kit.waiting import wait_at_most
+from lambent.model.shares import FENCED_S
 from lambent.sandbox.client import Launcher
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
+from lambent.store.problems import StoreError
 from lambent.store.store import Store
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -40,8 +43,9 @@ async def serve_until_stopped(
     stop = anyio.Event()
     signals = _receive_stop_signals()
     async with anyio.create_task_group() as watching:
-        plain = [] if front.tls is not None else [front.listener]
-        tls = [] if front.tls is None else [(front.listener, front.tls)]
+        listeners = [each for each in (front.listener, front.of_cell) if each is not None]
+        plain = [] if front.tls is not None else listeners
+        tls = [] if front.tls is None else [(each, front.tls) for each in listeners]
         if front.tls_listener is not None:
             tls.append((front.tls_listener, names.tls_of_front))
         async with open_front_door(api.gateway, settings.gateway, *plain, tls=tls) as server:
@@ -52,18 +56,20 @@ async def serve_until_stopped(
                     watching, clock, _watch_launcher, execution.sandboxes, clock, stop, server
                 )
             data.add_facts(url=front.url)
-            if front.tls_url is not None:
-                print(
-                    f"lambent serves TLS at {front.tls_url}; trust {data.ca_certificate}",
-                    flush=True,
-                )
-            print(f"lambent is ready at {front.url}", flush=True)
-            if settings.has_console:
-                print(f"lambent's console is at {front.url}{CONSOLE_PAGE}", flush=True)
+            if privileged.cell is None:
+                announce(settings, data, front.url, front.tls_url)
             manager.tell_ready(f"Listening on {front.url}")
             await stop.wait()
-            print("lambent is stopping", file=sys.stderr, flush=True)
+            if privileged.cell is None:
+                print("lambent is stopping", file=sys.stderr, flush=True)
             manager.tell_stopping()
+            api.gateway.is_closing = True
+            if storage.membership is not None:
+                start_task(watching, None, storage.membership.drain)
+            first, second = signals
+            if first.is_set():
+                server.leave()
+                await wait_at_most(clock, second, settings.gateway.shutdown_lag_s)
             storage.store.note_stopping()
         watching.cancel_scope.cancel()
     # Each remaining part ends by a deadline of its own; a signal must not cut that short.
@@ -75,6 +81,13 @@ def raise_cause_of_end(privileged: Privileged, storage: Storage, execution: Exec
     """Raise StoreError or SandboxError if the platform did not end because it was asked to."""
     if storage.store.lost is not None:
         raise storage.store.lost
+    membership = storage.membership
+    if execution.sandboxes.is_gone and membership is not None and membership.away_s > FENCED_S:
+        raise StoreError(
+            f"this platform was paused or could not use the database for {membership.away_s:.0f} s."
+            " Its sandboxes have ended, because other nodes may have its share of limits. It ends,"
+            " and may start again"
+        )
     must_end = privileged.data.is_of_unit or storage.membership is not None
     if execution.sandboxes.is_gone and must_end:
         raise SandboxError("the launcher, which builds the sandboxes, has ended unexpectedly")

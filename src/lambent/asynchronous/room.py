@@ -2,11 +2,10 @@
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Iterable, Set
-from typing import Any
+from typing import Protocol
 
 import anyio.abc
 
-from lambent.asynchronous.claimed_queue import ClaimedQueue
 from lambent.asynchronous.destination_dispatcher import DestinationDispatcher
 from lambent.asynchronous.destinations import Destinations
 from lambent.asynchronous.dispatcher import Dispatcher
@@ -102,17 +101,25 @@ async def open_asynchronous(
     start_loop(tasks, clock, destination_dispatcher.run)
     start_loop(tasks, clock, event_dispatcher.run)
     if membership is not None:
-        start_loop(tasks, clock, _take_over, membership, dispatchers)
+        start_loop(tasks, clock, take_over, membership, dispatchers)
     return Asynchronous(queue, destination_dispatcher, event_dispatcher, event_targets)
 
 
-async def _take_over(
-    membership: Membership, dispatchers: Iterable[ClaimedQueue[Any, Any, Any]]
-) -> None:
-    """Take up what other nodes leave behind, until cancelled."""
-    numbers: Set[int] = frozenset()
+class _Nodes(Protocol):
+    async def wait_others(self, known: Set[int]) -> Set[int]: ...
+
+
+class _Recovers(Protocol):
+    async def recover(self) -> None: ...
+
+
+async def take_over(membership: _Nodes, dispatchers: Iterable[_Recovers]) -> None:
+    """Take up what other nodes leave behind, until cancelled. It begins with a look at all there
+    is: a look before may have failed, with the database."""
+    known: Set[int] = frozenset()
     while True:
-        before, numbers = numbers, await membership.wait_others(numbers)
-        if before - numbers:
+        numbers = await membership.wait_others(known)
+        if not known or known - numbers:
             for dispatcher in dispatchers:
                 await dispatcher.recover()
+        known = numbers

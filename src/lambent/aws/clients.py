@@ -8,6 +8,7 @@ from typing import Any
 import botocore
 import botocore.session
 from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
 
 from lambent.aws.settings import AwsSettings, ServiceSettings
 from lambent.model.arn import AccountId, Region
@@ -65,6 +66,15 @@ class AwsClients:
                 client = self._make(service, region, account)
                 self._clients[service, region, account] = client
             return client
+
+    def credentials(self, account: AccountId) -> ReadOnlyCredentials:
+        """What requests to a custom endpoint are signed with: see `get`."""
+        with self._making:
+            found = self._session(is_custom=True).get_credentials()
+        if found is None:
+            return ReadOnlyCredentials(account, _PLACEHOLDER, None)
+        frozen: ReadOnlyCredentials = found.get_frozen_credentials()
+        return frozen
 
     def _make(self, service: str, region: Region, account: AccountId) -> Any:
         settings: ServiceSettings = getattr(self._settings, service, None) or ServiceSettings(

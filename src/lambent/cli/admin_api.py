@@ -43,7 +43,7 @@ def list_nodes(endpoint: str) -> list[dict[str, Any]]:
 
 
 def change_node(endpoint: str, number: int, change: str) -> None:
-    """Drain a node, or `resume` it. Raises CliError."""
+    """`drain` a node, `resume` or `remove` it. Raises CliError."""
     request(endpoint, "POST", f"{_NODES}/{number}/{change}")
 
 

@@ -30,13 +30,13 @@ _SHOWN_BYTES = 16_384
 _MESSAGE_MAX = 4096
 
 
-def start(data_dir: Path, arguments: Sequence[str]) -> Facts:
-    """Start `lambent up` with these arguments and wait until it is ready; returns its facts.
-    Raises CliError, with its output, if it ends before that."""
+def start(data_dir: Path, arguments: Sequence[str], *, replaces: bool = False) -> Facts:
+    """Start `lambent up` with these arguments and wait until it is ready; returns its facts. It may
+    replace a platform that runs. Raises CliError, with its output, if it ends before that."""
     data = DataDirectory(data_dir.absolute())
     try:
         with find_running(data.root) as running:
-            if running is not None:
+            if running is not None and not replaces:
                 where = running.facts.url or "(it is starting)"
                 raise CliError(f"it already runs: {where}, pid {running.facts.pid}")
         data.root.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -50,8 +50,9 @@ def start(data_dir: Path, arguments: Sequence[str]) -> Facts:
         ) from error
     with tempfile.TemporaryDirectory(prefix="lambent-") as directory, _bound(directory) as news:
         at = os.fstat(descriptor).st_size
+        program = [sys.executable, "-P", "-m", "lambent", "up"]
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "lambent", "up", *arguments],
+            [*program, *(["--replace"] if replaces else []), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,

@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     node = typer.Typer(help="One of several platforms on a database.", no_args_is_help=True)
     node.command("drain")(drain)
     node.command("resume")(resume)
+    node.command("remove")(remove)
     app.add_typer(node, name="node")
 
 
@@ -27,7 +28,8 @@ def list_nodes(endpoint: Endpoint = LOCAL, as_json: Json = False) -> None:
     if as_json:
         print_json(nodes)
     elif nodes:
-        print_table(("node", "state", "url", "host", "pid", "release", "since"), nodes)
+        columns = ("node", "state", "url", "host", "pid", "running", "calls_in", "calls_out")
+        print_table((*columns, "release", "since"), nodes)
     else:
         print_note("the platform has its database for itself: see store.shared")
 
@@ -45,3 +47,12 @@ def resume(number: Number, endpoint: Endpoint = LOCAL) -> None:
     from lambent.cli.admin_api import change_node
 
     change_node(endpoint, number, "resume")
+
+
+def remove(number: Number, endpoint: Endpoint = LOCAL) -> None:
+    """Declare a node lost, and have the others take over its work. Nodes do this by themselves
+    unless half of them are lost at once. The node must be silent; make sure that its machine is
+    off."""
+    from lambent.cli.admin_api import change_node
+
+    change_node(endpoint, number, "remove")

@@ -1,8 +1,9 @@
 """Commands for the operator of a platform: up, status, down, gc, service."""
 
 import gc as garbage
+import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,6 +50,10 @@ def up(
     tls_port: Annotated[
         str | None, typer.Option(metavar="PORT", help="Port of --tls auto; 0 picks a free one.")
     ] = None,
+    cells: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Processes that serve: a number, or auto for all cores."),
+    ] = None,
     services: Annotated[
         bool,
         typer.Option(
@@ -58,6 +63,14 @@ def up(
     detach: Annotated[
         bool,
         typer.Option("--detach", metavar=SWITCH, help="Run in the background; return when ready."),
+    ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            metavar=SWITCH,
+            help="Take the place of the platform that runs there; no connection is refused.",
+        ),
     ] = False,
     config: ConfigFile = None,
     settings: Set = None,
@@ -73,17 +86,34 @@ def up(
         "tls-key": tls_key,
         "tls": tls,
         "tls-port": tls_port,
+        "cells": cells,
         "services": "true" if services else None,
     }
     loaded = load(config, settings, flags)
     if detach:
-        _start_detached(loaded.settings.server.data_dir, _arguments(flags, config, settings))
+        arguments = _arguments(flags, config, settings)
+        _start_detached(loaded.settings.server.data_dir, arguments, replaces=replace)
+        return
+    from lambent.assembly.cells import cells_of, run_cells
+
+    count = cells_of(loaded.settings)
+    taken_over = _take_over(loaded.settings) if replace else {}
+    if count > 1:
+        run_cells(loaded.settings, taken_over, count)
         return
     # What loads now stays loaded. The platform starts garbage collection when it is ready.
     garbage.disable()
     from lambent.assembly.platform import run
 
-    run(loaded.settings)
+    run(loaded.settings, taken_over)
+
+
+def _take_over(settings: Any) -> dict[str, socket.socket]:
+    """Stop the platform that runs; returns its listening sockets."""
+    from lambent.cli import running
+
+    with progress() as show:
+        return running.take_over(settings.server, show)
 
 
 def _arguments(
@@ -101,10 +131,10 @@ def _arguments(
     ]
 
 
-def _start_detached(data_dir: Path, arguments: list[str]) -> None:
+def _start_detached(data_dir: Path, arguments: list[str], *, replaces: bool) -> None:
     from lambent.cli.detached import start
 
-    facts = start(data_dir, arguments)
+    facts = start(data_dir, arguments, replaces=replaces)
     print(f"lambent is ready at {facts.url}")
     print_note(f"pid {facts.pid}, log {facts.log}; `lambent status` shows more")
 
@@ -199,12 +229,20 @@ def service(
     user: Annotated[
         bool, typer.Option("--user", metavar=SWITCH, help="A unit of this user, without root.")
     ] = False,
+    port: Annotated[
+        bool,
+        typer.Option(
+            "--socket",
+            metavar=SWITCH,
+            help="Print the unit of its port instead: then a restart refuses no connection.",
+        ),
+    ] = False,
 ) -> None:
     """Print a systemd unit that runs the platform; docs/run-as-a-service.md says how to use it."""
     require_linux("service")
-    from lambent.cli.service import unit
+    from lambent.cli.service import SOCKET, unit
 
-    print(unit(is_of_user=user), end="")
+    print(SOCKET.read_text(encoding="utf-8") if port else unit(is_of_user=user), end="")
 
 
 def certificate(

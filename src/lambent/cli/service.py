@@ -8,6 +8,7 @@ from lambent.cli.output import CliError
 
 SYSTEM = Path(__file__).with_name("systemd") / "lambent.service"
 USER = SYSTEM.with_name("lambent-user.service")
+SOCKET = SYSTEM.with_name("lambent.socket")
 
 
 def unit(*, is_of_user: bool, program: str | None = None) -> str:

@@ -5,9 +5,9 @@ nodes for that (see `NodeWatch`): so if most nodes are without the database and 
 it, it may go on; alone it must not. And a process that has ended differs from a machine that is cut
 off: its port refuses connections.
 
-`GET /_lambent/contact?node=…&nonce=…` responds with how long a node has been without the database,
-whether it knows the node that asks as a good one, and a proof that only nodes of the same database
-can make.
+`GET /_lambent/contact?protocol=1&node=…&nonce=…` responds with how long a node has been without the
+database, whether it knows the node that asks as a good one, and a proof that only nodes of the same
+database can make.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
 from lambent.kit.strict_json import parse_loosely
 from lambent.kit.tasks import start_part
-from lambent.model.nodes import Node
+from lambent.model.nodes import PROTOCOL, Node
 from lambent.store.membership import Membership
 
 PATH = "/_lambent/contact"
@@ -41,7 +41,7 @@ _RESPONSE_S = 1.0
 _BYTES_MAX = 4096
 _NOT_A_RESPONSE = (ValueError, KeyError, TypeError)
 _OF_EACH_MACHINE = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"})
-_QUERY = re.compile(r"node=([0-9]{1,18})&nonce=([0-9a-f]{32})")
+_QUERY = re.compile(r"protocol=([0-9]{1,4})&node=([0-9]{1,18})&nonce=([0-9a-f]{32})")
 
 
 class Contact:
@@ -58,14 +58,15 @@ class Contact:
     def handle(self, exchange: Exchange) -> None:
         """Serve a request for `PATH`."""
         query = _QUERY.fullmatch(exchange.query)
-        if exchange.method != "GET" or query is None:
+        is_known = query is not None and 1 <= int(query[1]) <= PROTOCOL
+        if exchange.method != "GET" or query is None or not is_known:
             exchange.respond(400, [("Content-Type", "application/json")], b"{}")
             return
         number, away_s = self._membership.number, round(self._membership.away_s, 3)
         knows = any(
-            node.number == int(query[1]) and not node.is_suspect for node in self._membership.nodes
+            node.number == int(query[2]) and not node.is_suspect for node in self._membership.nodes
         )
-        proof = self._prove(query[2], number, away_s, knows)
+        proof = self._prove(query[3], number, away_s, knows)
         said = {"node": number, "away_s": away_s, "knows": knows, "proof": proof}
         body = json.dumps(said).encode()
         exchange.respond(200, [("Content-Type", "application/json")], body)
@@ -82,7 +83,7 @@ class Contact:
     async def has_ended(self, node: Node) -> bool:
         """Whether a node's process has certainly ended: its machine refuses connections to it."""
         parts = urlsplit(node.url)
-        if not parts.hostname or not parts.port or not self._is_its_own(node):
+        if not parts.hostname or not parts.port or not leads_to(node):
             return False
         try:
             with anyio.fail_after(_RESPONSE_S):
@@ -102,7 +103,7 @@ class Contact:
                 found.append(await self._ask(node))
 
             for node in self._membership.nodes:
-                if node.number != self._membership.number and self._is_its_own(node):
+                if node.number != self._membership.number and leads_to(node):
                     start_part(tasks, ask, node)
         return found
 
@@ -112,7 +113,9 @@ class Contact:
         try:
             with anyio.fail_after(_RESPONSE_S):
                 # The proof says who responds, whatever the certificate says.
-                url = f"{node.url}{PATH}?node={self._membership.number}&nonce={nonce}"
+                protocol = min(PROTOCOL, node.protocol)
+                query = f"protocol={protocol}&node={self._membership.number}&nonce={nonce}"
+                url = f"{node.url}{PATH}?{query}"
                 async with self._session.get(url, ssl=False, allow_redirects=False) as response:
                     said = parse_loosely(await response.content.read(_BYTES_MAX))
             away_s = float(said["away_s"])
@@ -122,16 +125,19 @@ class Contact:
         except (aiohttp.ClientError, OSError, TimeoutError, *_NOT_A_RESPONSE):
             return False
 
-    def _is_its_own(self, node: Node) -> bool:
-        """Whether a node's URL leads to it from here."""
-        hostname = urlsplit(node.url).hostname
-        return hostname is not None and (
-            hostname not in _OF_EACH_MACHINE or node.host == socket.gethostname()
-        )
-
     def _prove(self, nonce: str, number: int, away_s: float, knows: object) -> str:
         text = f"{nonce}:{number}:{away_s}:{knows}".encode()
         return hmac.new(self._secret, text, hashlib.sha256).hexdigest()
+
+
+def leads_to(node: Node) -> bool:
+    """Whether a node's URL leads to it from here."""
+    parts = urlsplit(node.url)
+    if parts.scheme == "unix":
+        return node.host == socket.gethostname()
+    return parts.hostname is not None and (
+        parts.hostname not in _OF_EACH_MACHINE or node.host == socket.gethostname()
+    )
 
 
 @asynccontextmanager

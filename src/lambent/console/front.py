@@ -22,7 +22,6 @@ import anyio.abc
 from lambent.console.assets import Assets
 from lambent.console.documents import read_members, write_members
 from lambent.console.origins import (
-    PREFIX,
     RESOURCE_HEADERS,
     TOKEN_HEADER,
     Origins,
@@ -30,6 +29,7 @@ from lambent.console.origins import (
 )
 from lambent.console.raw import RawExchange
 from lambent.console.sessions import Halves, Session, Sessions
+from lambent.console.settings import PAGE, PREFIX
 from lambent.gateway.call import Members
 from lambent.gateway.models import OperationModel, load_model
 from lambent.gateway.pages import check_method, fail, refuse
@@ -42,7 +42,6 @@ from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.errors import ApiError, invalid_parameter, not_found
 from lambent.model.principal import root_of
 
-PAGE = PREFIX + "/"
 _STATIC, _SESSION = PAGE + "static/", PAGE + "session"
 _API, _RAW = PAGE + "api/", PAGE + "raw/"
 _AT_ONCE = 256

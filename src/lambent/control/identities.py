@@ -263,9 +263,17 @@ class Identities:
     async def ensure_root_key(self, scope: Scope, write: Callable[[AccessKey], None]) -> None:
         """Create a key of the account's root and write it to a file if there is no key at all. The
         first start of a platform needs one."""
-        if await self._store.transact(lambda tx: bool(tx.identities.keys())):
-            return
-        write(await self.create_root_key(scope))
+        key = self.new_key(scope.account, None)
+
+        def run(tx: Transaction) -> bool:
+            tx.locks.account(scope.account)  # Several nodes may be the first at once.
+            if tx.identities.keys():
+                return False
+            tx.identities.put_key(key)
+            return True
+
+        if await self._store.transact(run):
+            write(key)
 
     async def create_root_key(self, scope: Scope) -> AccessKey:
         """Create a key of the account's root."""

@@ -17,7 +17,7 @@ from lambent.model.log_subscription import LogSubscription
 from lambent.model.names import parse_function_name
 from lambent.model.resources import LogGroupKey
 from lambent.store.store import Store, Transaction
-from lambent.telemetry.logs import LogStore
+from lambent.telemetry.all_logs import AllLogs
 from lambent.telemetry.patterns import compile_pattern
 
 _SERVICE, _KIND = "logs", "group"
@@ -40,7 +40,7 @@ async def _any_destination(_group: LogGroupKey, _function_arn: str) -> None:
 class LogGroups:
     """Use cases of log groups."""
 
-    def __init__(self, store: Store, logs: LogStore, clock: Clock) -> None:
+    def __init__(self, store: Store, logs: AllLogs, clock: Clock) -> None:
         self._store = store
         self._logs = logs
         self._clock = clock

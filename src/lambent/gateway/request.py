@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lambent.gateway.browsers import shown_to_pages
-from lambent.gateway.call import Members
+from lambent.gateway.call import Members, missing_header
 from lambent.gateway.models import OperationModel
 from lambent.gateway.protocols.protocol import WireResponse
 from lambent.gateway.routing import Dialect
@@ -44,6 +44,8 @@ class Request:
     def respond(self, output: Members) -> None:
         """Respond with what the operation returned."""
         response = self.dialect.protocol.render(self.operation, output, self.request_id)
+        if missing := missing_header(output):
+            response = dataclasses.replace(response, headers=[*response.headers, *missing])
         send(self.exchange, response, self.request_id)
 
     def refuse(self, error: ApiError) -> None:

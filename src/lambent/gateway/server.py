@@ -62,7 +62,8 @@ _HTTPS_PORT, _HANDSHAKES_PER_BOX_MAX = 443, 32
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
-Forward = Callable[[Exchange, Caller, str, Callable[[ApiError], None]], bool]
+Fail = Callable[[ApiError], None]
+Forward = Callable[[Exchange, Caller, str, Fail], bool]
 """Serves a request for another service, given by its signing name. Returns False if it does not
 serve it. The last argument responds with an error. May raise `ApiError`."""
 
@@ -101,7 +102,8 @@ class Gateway:
         self._guarded: Front | None = None
         self._is_guarded: Callable[[Exchange], bool] = lambda _: False
         self.is_closing = False
-        """Whether the front door closes: responses without an end should end."""
+        """Whether the front door closes: responses without an end should end, and load balancers
+        send requests elsewhere."""
         self._anyone = Caller(
             principal=ANONYMOUS,
             scope=settings.scope,
@@ -136,16 +138,11 @@ class Gateway:
         """Have load balancers learn that they are to use other nodes."""
         self._is_draining = is_draining
 
-    def forward(
-        self, exchange: Exchange, caller: Caller, name: str, refuse: Callable[[ApiError], None]
-    ) -> bool:
-        """Serve a request of the platform itself for another service. See `Forward`."""
-        return self._forward is not None and self._forward(exchange, caller, name, refuse)
-
-    def serve_known(self, exchange: Exchange, caller: Caller) -> None:
+    def serve_known(self, exchange: Exchange, caller: Caller, fail: Fail | None = None) -> None:
         """Serve a request of the platform itself, as a caller, for the service that the caller
-        names, whether it is served here or elsewhere."""
-        self._route(exchange, caller)
+        names, whether it is served here or elsewhere. `fail` gets the error if the service cannot
+        be reached; without it that is a response, as refusals of the service are."""
+        self._route(exchange, caller, fail)
 
     def guard_origins(self, front: Front, is_guarded: Callable[[Exchange], bool]) -> None:
         """Let only the pages of `front` have the origins for which `is_guarded` returns true. A
@@ -279,8 +276,8 @@ class Gateway:
             return dataclasses.replace(self._anyone, exchange=exchange)
         return self._authorizer.authenticate(exchange)
 
-    def _route(self, exchange: Exchange, caller: Caller) -> None:
-        """Serve a request whose caller is known."""
+    def _route(self, exchange: Exchange, caller: Caller, fail: Fail | None = None) -> None:
+        """Serve a request whose caller is known. See `serve_known`."""
         request_id = new_request_id()
         name = caller.service
         try:
@@ -288,7 +285,7 @@ class Gateway:
                 name = self._recognise(exchange)
             route = self._services.route(name, exchange)
             if route is None:
-                self._forward_request(exchange, caller, name, request_id)
+                self._forward_request(exchange, caller, name, request_id, fail)
                 return
         except ApiError as error:
             self._refuse(exchange, self._services.dialect_of(exchange, name), error, request_id)
@@ -322,13 +319,16 @@ class Gateway:
         return "s3" if is_forwarded else self._services.default.signing_name
 
     def _forward_request(
-        self, exchange: Exchange, caller: Caller, name: str, request_id: str
+        self, exchange: Exchange, caller: Caller, name: str, request_id: str, fail: Fail | None
     ) -> None:
         """Forward a request for another service, or refuse it if nothing serves that."""
         dialect = self._services.dialect_of(exchange, caller.service)
 
         def refuse(error: ApiError) -> None:
-            self._refuse(exchange, dialect, error, request_id)
+            if fail is not None and error.status >= 500:
+                fail(error)
+            else:
+                self._refuse(exchange, dialect, error, request_id)
 
         try:
             if self._forward is not None and self._forward(exchange, caller, name, refuse):
@@ -337,7 +337,7 @@ class Gateway:
                 raise REST_JSON.unknown_operation(exchange)
             raise unserved(name, self._services)
         except ApiError as error:
-            refuse(error)
+            (fail or refuse)(error)
 
     async def _serve(self, request: Request) -> None:
         """Perform an operation and respond."""
@@ -377,7 +377,7 @@ class Gateway:
         send(exchange, dialect.render_error(error, request_id), request_id)
 
     def _show_health(self, exchange: Exchange) -> None:
-        status, word = (503, "draining") if self._is_draining() else (200, "ok")
+        status, word = (503, "draining") if self.is_closing or self._is_draining() else (200, "ok")
         body = json.dumps({"status": word}).encode()
         exchange.respond(status, [("Content-Type", "application/json")], body)
 

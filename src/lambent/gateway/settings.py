@@ -34,6 +34,11 @@ class GatewaySettings:
     """Timeout for a request to arrive, in seconds; it restarts with every 64 KiB."""
     idle_deadline_s: float = 300.0
     """Seconds that a connection may stay open without a request."""
+    shutdown_lag_s: float = 0.0
+    """Seconds that a platform which stops serves on while its health page responds with 503, so
+    that load balancers stop sending requests before the port closes. Connections end with their
+    next response meanwhile. Default: 0; behind a load balancer, a few times the interval of its
+    health checks."""
     shutdown_grace_s: float = 900.0
     """Seconds that requests in progress have when the platform stops. Default: 900, the maximum
     timeout of a function."""

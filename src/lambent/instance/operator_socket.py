@@ -2,7 +2,8 @@
 
 `lambent status`, `lambent gc` and `lambent open` use it, because it needs no key, no certificate
 and no port. A request is one line, the name of an operation; the response is one line of JSON,
-after which the connection is closed.
+after which the connection is closed. `lambent up --replace` gets the listening sockets as well: the
+response to `LISTENERS` has their names, and the descriptors come with it.
 """
 
 import asyncio
@@ -17,12 +18,15 @@ from typing import Any, cast
 
 import anyio.abc
 
+from lambent.instance.listening import ListeningError, Sockets, sockets_of
 from lambent.kit.tasks import start_task
 
 _NAME = "operator.sock"
 _LINE_MAX = 100
 _REQUEST_S = 10.0
 _ANSWER_MAX = 16 << 20
+_NAMES_MAX, _DESCRIPTORS_MAX = 4096, 16
+LISTENERS = "listeners"
 
 Operations = Mapping[str, Callable[[], Awaitable[Any]]]
 """By name; each returns a value that JSON can represent."""
@@ -35,8 +39,11 @@ class OperatorSocketError(Exception):
 class _Connection(asyncio.Protocol):
     """One request."""
 
-    def __init__(self, operations: Operations, tasks: anyio.abc.TaskGroup) -> None:
+    def __init__(
+        self, operations: Operations, listeners: Sockets, tasks: anyio.abc.TaskGroup
+    ) -> None:
         self._operations = operations
+        self._listeners = listeners
         self._tasks = tasks
         self._line = b""
         self._is_asked = False
@@ -56,6 +63,9 @@ class _Connection(asyncio.Protocol):
         self._is_asked = True
         self._deadline.cancel()
         name = self._line.partition(b"\n")[0].decode(errors="replace")
+        if name == LISTENERS:
+            self._pass_listeners()
+            return
         operation = self._operations.get(name)
         if operation is None:
             self._answer({"error": f"there is no operation {name!r}"})
@@ -71,6 +81,18 @@ class _Connection(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         self._answer({"error": f"it failed: {type(error).__name__}; the platform's log says more"})
 
+    def _pass_listeners(self) -> None:
+        names, sockets = list(self._listeners), list(self._listeners.values())
+        if any(listener.fileno() < 0 for listener in sockets):
+            self._answer({"error": "the platform is stopping"})
+            return
+        # Transports do not pass descriptors. Nothing was written before, so there is room.
+        descriptor = os.dup(self._transport.get_extra_info("socket").fileno())
+        with socket.socket(fileno=descriptor) as connection:
+            text = json.dumps({"ok": names}).encode() + b"\n"
+            socket.send_fds(connection, [text], [listener.fileno() for listener in sockets])
+        self._transport.close()
+
     def _answer(self, document: Mapping[str, Any]) -> None:
         self._transport.write(json.dumps(document).encode() + b"\n")
         self._transport.close()
@@ -78,9 +100,10 @@ class _Connection(asyncio.Protocol):
 
 @asynccontextmanager
 async def open_operator_socket(
-    directory: Path, operations: Operations, tasks: anyio.abc.TaskGroup
+    directory: Path, operations: Operations, listeners: Sockets, tasks: anyio.abc.TaskGroup
 ) -> AsyncIterator[None]:
-    """Serve the socket in a directory that only its owner may enter."""
+    """Serve the socket in a directory that only its owner may enter. `listeners` are passed to a
+    platform that replaces this one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, _short(directory) as short:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(short / _NAME)
@@ -89,7 +112,7 @@ async def open_operator_socket(
         listener.listen(16)
         listener.setblocking(False)
         server = await asyncio.get_running_loop().create_unix_server(
-            lambda: _Connection(operations, tasks), sock=listener
+            lambda: _Connection(operations, listeners, tasks), sock=listener
         )
         try:
             yield
@@ -99,18 +122,54 @@ async def open_operator_socket(
                 os.unlink(short / _NAME)
 
 
+def is_served(directory: Path) -> bool:
+    """Whether a directory has the socket of a platform, which may have been killed."""
+    return (directory / _NAME).exists()
+
+
 def ask(directory: Path, operation: str, deadline_s: float) -> Any:
     """Ask the platform whose socket is in a directory. Raises OperatorSocketError."""
+    with (
+        _asked(directory, operation, deadline_s) as connection,
+        connection.makefile("rb") as answers,
+    ):
+        return _result_of(operation, answers.readline(_ANSWER_MAX))
+
+
+def take_listeners(directory: Path, deadline_s: float) -> Sockets:
+    """The listening sockets of the platform whose operator socket is in a directory; it serves them
+    until it ends. Raises OperatorSocketError."""
+    with _asked(directory, LISTENERS, deadline_s) as connection:
+        # One message: Unix sockets do not split one that has descriptors.
+        text, descriptors, *_ = socket.recv_fds(connection, _NAMES_MAX, _DESCRIPTORS_MAX)
+        try:
+            names = [str(name) for name in _result_of(LISTENERS, text)]
+            return sockets_of(names, descriptors)
+        except ListeningError as error:
+            raise OperatorSocketError(f"cannot take over its sockets: {error}") from error
+        except OperatorSocketError:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise
+
+
+@contextmanager
+def _asked(directory: Path, operation: str, deadline_s: float) -> Iterator[socket.socket]:
+    """A connection on which an operation was requested. Raises OperatorSocketError."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(deadline_s)
             with _short(directory) as short:
                 connection.connect(str(short / _NAME))
             connection.sendall(operation.encode() + b"\n")
-            with connection.makefile("rb") as answers:
-                answer = json.loads(answers.readline(_ANSWER_MAX))
+            yield connection
     except OSError as error:
         raise OperatorSocketError(f"cannot ask the platform: {error}") from error
+
+
+def _result_of(operation: str, text: bytes) -> Any:
+    try:
+        answer = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise OperatorSocketError("the platform ended before it answered") from error
     if "error" in answer:

@@ -11,6 +11,9 @@ from typing import Protocol
 
 import anyio
 
+_TOLERANCE_S = 0.5
+"""How far a clock may be from the one that it follows."""
+
 
 class Clock(Protocol):
     """The time, as rooms use it."""
@@ -36,6 +39,29 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await anyio.sleep(seconds)
+
+
+class FollowingClock:
+    """The time of another clock, such as that of a database, which several machines share. Between
+    looks at it, time passes as on this machine's monotonic clock: whether its wall clock is right
+    does not matter."""
+
+    def __init__(self, own: Clock) -> None:
+        """Until the first look, the time is that of `own`."""
+        self._own = own
+        self.monotonic = own.monotonic
+        self.sleep = own.sleep
+        self._began_at = own.now() - own.monotonic()
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._began_at + self._own.monotonic()
+
+    def follow(self, now: float) -> None:
+        """The other clock says that it is `now`. What a look takes does not set the time back and
+        forth."""
+        if abs(now - self.now()) > _TOLERANCE_S:
+            self._began_at = now - self._own.monotonic()
 
 
 class ManualClock:

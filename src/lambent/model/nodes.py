@@ -16,6 +16,11 @@ _GAP_S = 1.0
 """An observer that was away for so long has seen nothing."""
 
 
+PROTOCOL = 1
+"""The version of what nodes say to each other. Two nodes speak the older one of theirs, which is in
+their rows; so each release also speaks that of the release before."""
+
+
 class NodeState(enum.StrEnum):
     """What a node takes on. The values are in the database."""
 
@@ -49,6 +54,14 @@ class Node:
     """Whether another node has missed its beats since the last one."""
     is_connected: bool
     """Whether its connection to the database is open, as far as the server knows."""
+    protocol: int = 1
+    """The newest `PROTOCOL` that it speaks."""
+
+    @property
+    def place(self) -> int:
+        """A number of 32 bits for where it keeps its files: it stays when the node starts again."""
+        text = f"{self.host}\0{self.data_dir}".encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest()) or 1
 
 
 class Verdicts(NamedTuple):
@@ -58,6 +71,8 @@ class Verdicts(NamedTuple):
     """They are to be marked as suspects."""
     lost: Sequence[Node]
     """They are to be removed."""
+    missing: Sequence[Node]
+    """All that have been silent for long enough, whether other nodes have noticed or not."""
 
 
 class NodeWatch:
@@ -100,7 +115,7 @@ class NodeWatch:
                 silent.append(node)
         self._note_marks(nodes)
         lost = [node for node in silent if node.is_suspect and self._is_known(node, nodes)]
-        return Verdicts([node for node in silent if not node.is_suspect], lost)
+        return Verdicts([node for node in silent if not node.is_suspect], lost, silent)
 
     def _note_marks(self, nodes: Collection[Node]) -> None:
         known, self._beats_at_mark = self._beats_at_mark, {}

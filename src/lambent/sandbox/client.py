@@ -9,6 +9,7 @@ cancelled in the meantime.
 import asyncio
 import contextlib
 import dataclasses
+import errno
 import json
 import logging
 import os
@@ -52,7 +53,6 @@ _START_DEADLINE_MS = 30_000
 _END_DEADLINE_S = 65.0
 """Added to the deadline that the launcher itself has."""
 _REQUESTS_WAITING_MAX = 10_000
-_PREPARED_SHARE, _PREPARED_MB_MAX = 0.05, 512
 _CAPTURE_ATTEMPTS, _CAPTURE_PAUSE_S = 200, 0.01
 _COMMAND = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -116,7 +116,7 @@ def start_launcher(
         "separates_users": users.can_separate(settings.platform_uid),
         "drops_bounding_set": users.has_capability(users.CAP_SETPCAP),
         "uses_cgroups": tier in ("root", "rootless"),
-        "prepared_memory_mb": settings.prepared_memory_mb or _share_of_memory_mb(),
+        "prepared_memory_mb": settings.prepared_mb,
         "logs_to_journal": isinstance(sys.stderr, PriorityLines),
     }
     source = str(Path(lambent.__file__).parent.parent)
@@ -145,11 +145,6 @@ def start_launcher(
         reason = received[0].get("failed") if received is not None else "it ended"
         raise SandboxError(f"cannot start the launcher: {reason}")
     return dataclasses.replace(handle, limits=received[0]["limits"])
-
-
-def _share_of_memory_mb() -> int:
-    total_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (1 << 20)
-    return min(int(total_mb * _PREPARED_SHARE), _PREPARED_MB_MAX)
 
 
 class _Volume:
@@ -307,14 +302,14 @@ class LauncherBox:
     def _write_freeze(self, word: bytes, *, stop: bool) -> None:
         freeze = self._files.get("freeze")
         if freeze is not None:
-            os.write(freeze, word)
+            _write_to_group(freeze, word)
         elif not self._is_closed:
             self._launcher.tell("signal", box=self.name, stop=stop)
 
     def limit_cpu(self) -> None:
         cpu = self._files.get("cpu")
         if cpu is not None:
-            os.write(cpu, self._cpu_limit)
+            _write_to_group(cpu, self._cpu_limit)
 
     @property
     def has_cpu_limit(self) -> bool:
@@ -324,7 +319,10 @@ class LauncherBox:
     def memory_peak_bytes(self) -> int:
         memory_peak = self._files.get("memory_peak")
         if memory_peak is not None:
-            return int(os.pread(memory_peak, 32, 0))
+            try:
+                return int(os.pread(memory_peak, 32, 0))
+            except OSError:  # The launcher has ended, and its control groups with it.
+                return 0
         return sum(_memory_of_process(status, b"VmHWM") for status in self._statuses)
 
     def usage(self) -> BoxUsage:
@@ -682,6 +680,16 @@ class Launcher:
         pending, self._pending = self._pending, {}
         for on_reply in pending.values():
             on_reply({"error": reason}, [])
+
+
+def _write_to_group(file: int, word: bytes) -> None:
+    """Write to a file of a box's control group, unless the group was removed: the launcher has
+    ended, and all that ran there."""
+    try:
+        os.write(file, word)
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
 
 
 def _describe(template: Template) -> dict[str, Any]:

@@ -174,6 +174,12 @@ def for_local_services(
     return kept, f"{path}?{'&'.join(fields)}" if query else path
 
 
+def is_signed(exchange: Exchange) -> bool:
+    """Whether a request has a signature, in a header or in its query."""
+    parameters = exchange.query.split("&") if exchange.query else ()
+    return "authorization" in exchange.headers or any(map(_PRESIGNED.match, parameters))
+
+
 def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers of a request that needs no permission; others could change its meaning."""
     return {name: value for name, value in headers.items() if name in _PUBLIC_HEADERS}

@@ -2,16 +2,19 @@
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
 import aiohttp
 import anyio
 import anyio.abc
+import anyio.to_thread
 from yarl import URL
 
+from lambent.aws.clients import AwsClients
 from lambent.aws.settings import AwsSettings
+from lambent.aws.signing import signed
 from lambent.identity.authorizer import Authorizer, Caller
 from lambent.kit.computing import LOOP_BYTES_MAX, computed
 from lambent.kit.http.messages import Exchange
@@ -26,6 +29,7 @@ from lambent.services.endpoints import (
     find_endpoint,
     for_local_services,
     headers_of,
+    is_signed,
     plain_host,
     public_headers,
     target_of,
@@ -58,6 +62,7 @@ class Forwarder:
     def __init__(
         self,
         settings: AwsSettings,
+        clients: AwsClients,
         authorizer: Authorizer,
         session: aiohttp.ClientSession,
         tasks: anyio.abc.TaskGroup,
@@ -65,6 +70,7 @@ class Forwarder:
         own: Sequence[str],
     ) -> None:
         self._settings = settings
+        self._clients = clients
         self._authorizer = authorizer
         self._session = session
         self._tasks = tasks
@@ -158,6 +164,8 @@ class Forwarder:
             headers, target = for_local_services(headers, target, caller)
             if self._authorizer.is_strict:
                 headers["host"] = plain_host(headers.get("host", ""))
+        elif caller.service is not None and not is_signed(exchange):
+            headers = await self._signed(exchange, caller, caller.service, endpoint, headers)
         via = headers.get("via")
         headers["via"] = f"{via}, 1.1 {self._id}" if via else f"1.1 {self._id}"
         timeout = aiohttp.ClientTimeout(
@@ -172,6 +180,29 @@ class Forwarder:
             allow_redirects=False,
         ) as answer:
             await _return_response(exchange, answer)
+
+    async def _signed(
+        self,
+        exchange: Exchange,
+        caller: Caller,
+        service: str,
+        endpoint: Endpoint,
+        headers: Mapping[str, str],
+    ) -> dict[str, str]:
+        """The headers of a request that the platform makes for an API or a distribution. A server
+        knows no roles of this platform, which has asked their policies itself."""
+        own = {name: value for name, value in headers.items() if name != "host"}
+        sign = partial(
+            signed,
+            self._clients,
+            service,
+            caller.scope,
+            method=exchange.method,
+            url=endpoint.url + target_of(exchange),
+            headers=own,
+            body=exchange.body,
+        )
+        return await anyio.to_thread.run_sync(sign)
 
 
 async def _return_response(exchange: Exchange, answer: aiohttp.ClientResponse) -> None:
@@ -206,12 +237,14 @@ async def _return_response(exchange: Exchange, answer: aiohttp.ClientResponse) -
 @asynccontextmanager
 async def open_forwarder(
     settings: AwsSettings,
+    clients: AwsClients,
     authorizer: Authorizer,
     local_services: LocalServices | None,
     own: Sequence[str],
 ) -> AsyncIterator[Forwarder]:
-    """The forwarder; requests in progress end with it. `own` are the signing names of the
-    platform's own services, which its errors list."""
+    """The forwarder; requests in progress end with it. `clients` have the credentials for requests
+    of the platform itself. `own` are the signing names of the platform's own services, which its
+    errors list."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S)
     async with (
         aiohttp.ClientSession(
@@ -223,5 +256,5 @@ async def open_forwarder(
         ) as session,
         anyio.create_task_group() as tasks,
     ):
-        yield Forwarder(settings, authorizer, session, tasks, local_services, own)
+        yield Forwarder(settings, clients, authorizer, session, tasks, local_services, own)
         tasks.cancel_scope.cancel()

@@ -7,7 +7,7 @@ portable SQL.
 """
 
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,8 +20,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg.conninfo import make_conninfo
 
-from lambent.store.holding import MIGRATION_LOCK_ID, HeldConnection, SessionHold
+from lambent.store.holding import HeldConnection, SessionHold
 from lambent.store.problems import StoreError
+from lambent.store.schema import RELEASE, Marks, lock_schema, mark
 from lambent.store.settings import StoreSettings
 from lambent.store.tables import metadata
 
@@ -50,12 +51,11 @@ def url_of(settings: StoreSettings, data: Path) -> sa.URL:
         raise StoreError("cannot use store.url: it is no SQLAlchemy URL") from error
     if url.get_backend_name() == "sqlite":
         return url
-    if url.drivername != "postgresql+psycopg":
+    if url.drivername not in ("postgresql", "postgresql+psycopg"):
         raise StoreError(
-            f"cannot use a {url.drivername} database: store.url must be sqlite or"
-            " postgresql+psycopg"
+            f"cannot use a {url.drivername} database: store.url must be sqlite or postgresql"
         )
-    return url
+    return url.set(drivername="postgresql+psycopg")
 
 
 def file_of(url: sa.URL) -> Path | None:
@@ -82,10 +82,10 @@ async def open_session(url: sa.URL) -> AsyncIterator[psycopg.AsyncConnection[Any
 
 
 def _connection_info(url: sa.URL) -> str:
-    """The connection string of a PostgreSQL database, for psycopg itself."""
-    given = url.translate_connect_args(username="user", database="dbname")
-    query = {name: value for name, value in url.query.items() if isinstance(value, str)}
-    return make_conninfo("", **{**given, **query, "connect_timeout": _NEW_S, **KEEP_ALIVES})
+    """The connection string of a PostgreSQL database, for psycopg itself. It may have several
+    servers."""
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    return make_conninfo("", **{**arguments, "connect_timeout": _NEW_S, **KEEP_ALIVES})
 
 
 class Engines(NamedTuple):
@@ -170,6 +170,9 @@ def _connect_postgresql(
         f" -c synchronous_commit={'off' if synchronous == 'OFF' else 'on'}"
         f" -c default_transaction_read_only={'on' if reads else 'off'}",
     }
+    if reads and url.query.get("target_session_attrs") == "read-write":
+        # Sessions of readers are read-only by themselves.
+        url = url.update_query_dict({"target_session_attrs": "primary"})
     engine = sa.create_engine(
         url,
         pool_size=READERS if reads else 1,
@@ -209,7 +212,7 @@ def _scripts() -> ScriptDirectory:
 
 
 def revisions() -> list[str]:
-    """The revisions of tables that this code knows."""
+    """The revisions of tables that this code knows, the last one first."""
     return [entry.revision for entry in _scripts().walk_revisions()]
 
 
@@ -226,25 +229,67 @@ def _sqlite_statements() -> tuple[str, ...]:
     return tuple(statements)
 
 
-def migrate(engine: sa.Engine, revision: str = "head") -> None:
+def usable_from() -> str:
+    """The revision that code must know to use the tables of this code; see `schema.py`."""
+    (revision,) = _scripts().get_heads()
+    while suits_previous_release(revision):
+        revision = str(_scripts().get_revision(revision).down_revision)
+    return revision
+
+
+def suits_previous_release(revision: str) -> bool:
+    """Whether the release before a migration can use the tables after it."""
+    module = _scripts().get_revision(revision).module
+    return bool(getattr(module, "suits_previous_release", False))
+
+
+Admits = Callable[[sa.Connection, Sequence[str]], bool]
+"""Decides within the transaction that migrates: see `schema.Company.admits`."""
+
+
+def migrate(engine: sa.Engine, revision: str = "head", *, admits: Admits = lambda *_: True) -> bool:
     """Migrate the database's tables to the revision this code expects, or to another one, forward
-    or backward. A new SQLite database gets the tables of this code at once, which is a quarter of
-    the work of all migrations."""
+    or backward. Tables of a later release stay as they are. A new SQLite database gets the tables
+    of this code at once, which is a quarter of the work of all migrations. Returns False, with
+    nothing changed, if `admits` does."""
     with engine.begin() as connection:
         is_sqlite = connection.dialect.name == "sqlite"
         if not is_sqlite:  # Two platforms may start at once.
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK_ID})")
+            lock_schema(connection, is_shared=False)
         if revision == "head":
             context = MigrationContext.configure(connection)
             heads = context.get_current_heads()
-            if heads == tuple(_scripts().get_heads()):
-                return
+            coming = _coming(heads)
+            if heads and not admits(
+                connection, [r for r in coming if not suits_previous_release(r)]
+            ):
+                return False
+            if not coming:
+                return True
             if is_sqlite and not heads:
                 for statement in _sqlite_statements():
                     connection.exec_driver_sql(statement)
                 context.stamp(_scripts(), revision)
-                return
+                return True
         migrate_within(connection, revision)
+        if revision == "head":
+            mark(connection, Marks(usable_from(), RELEASE))
+    return True
+
+
+def is_current(connection: sa.Connection) -> bool:
+    """Whether the tables are those that this code makes."""
+    heads = MigrationContext.configure(connection).get_current_heads()
+    return heads == tuple(_scripts().get_heads())
+
+
+def _coming(heads: tuple[str, ...]) -> Sequence[str]:
+    """The revisions that tables of this revision lack; none if they are of a later release."""
+    known = revisions()
+    if not heads:
+        return known
+    (head,) = heads
+    return known[: known.index(head)] if head in known else ()
 
 
 def migrate_within(connection: sa.Connection, revision: str = "head") -> None:

@@ -4,10 +4,12 @@ A file is written next to its final name, renamed and flushed. The mark (`.lambe
 (`.trash`) are in the same directory.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,8 @@ from lambent.store.blobs import KEY, MARK, TRASH_S, Trashed, foreign
 from lambent.store.outage import Outage, is_full
 from lambent.store.problems import StoreError
 
+_UNFINISHED_S = 3600.0
+"""After so long no node is writing a file any more."""
 _RESTORING = "an unfinished restore"
 _TRASH = ".trash"
 _TRASHED = re.compile(r"([0-9]{1,12})\.([0-9a-f]+)")
@@ -35,9 +39,16 @@ class DirectoryBlobs:
         self._clock = clock or SystemClock()
         self._outage = Outage(f"the directory {directory}", self._clock)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for half_written in directory.glob("*#*"):
-            half_written.unlink()  # obstore's own staging files that a crash left behind.
+        self._sweep_unfinished()
         self._store = LocalStore(directory)
+
+    def _sweep_unfinished(self) -> None:
+        """Delete files that a crash left half-written. Other nodes may be writing some now."""
+        for pattern in ("*#*", f"{MARK}.new*"):
+            for unfinished in self._directory.glob(pattern):
+                with contextlib.suppress(FileNotFoundError):
+                    if self._clock.now() - unfinished.stat().st_mtime > _UNFINISHED_S:
+                        unfinished.unlink()
 
     @staticmethod
     def key_of(data: bytes) -> str:
@@ -137,7 +148,8 @@ class DirectoryBlobs:
             (self._directory / key).unlink()
 
     def _mark(self, owner: str) -> None:
-        unfinished = self._directory / f"{MARK}.new"
+        # Several nodes may be the first at once.
+        unfinished = self._directory / f"{MARK}.new{uuid.uuid4().hex}"
         unfinished.write_text(owner)
         self._flush(unfinished)
         unfinished.replace(self._directory / MARK)
@@ -213,6 +225,8 @@ def keep_deleted(directory: Path) -> Iterator[None]:
 
 def is_of_blobs(name: str) -> bool:
     """Whether a blob directory contains files or directories with such a name."""
-    return name.partition("#")[0] in (MARK, f"{MARK}.new", _TRASH) or bool(
-        KEY.fullmatch(name.partition("#")[0])
+    return (
+        name in (MARK, _TRASH)
+        or name.startswith(f"{MARK}.new")
+        or bool(KEY.fullmatch(name.partition("#")[0]))
     )

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from lambent.store.problems import StoreError
+from lambent.store.schema import MARKS, RELEASE, Marks, is_usable, marks_of
 from lambent.store.tables import metadata
 
 _CHECK_S = 5.0
@@ -23,8 +24,8 @@ _LANDMARKS = frozenset({"functions", "function_versions"})
 
 
 def is_new_file(path: Path, revisions: Collection[str]) -> bool:
-    """Whether a SQLite file is empty or missing. `revisions` are those this code knows. Raises
-    StoreError if the file cannot be used."""
+    """Whether a SQLite file is empty or missing. `revisions` are those this code knows, the last
+    one first. Raises StoreError if the file cannot be used."""
     where = f"the database {path}"
     if not path.exists():
         return True
@@ -40,7 +41,13 @@ def is_new_file(path: Path, revisions: Collection[str]) -> bool:
             if "alembic_version" in tables:
                 row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
                 revision = None if row is None else str(row[0])
-            is_new = _judge(where, tables, revision, revisions)
+            marks = None
+            if "platform" in tables:
+                connection.row_factory = sqlite3.Row
+                row = connection.execute(MARKS).fetchone()
+                marks = None if row is None else marks_of(dict(row))
+                connection.row_factory = None
+            is_new = _judge(where, tables, revision, revisions, marks)
             if tables and not is_new:
                 _check_pages(connection)
             elif tables:
@@ -57,10 +64,13 @@ def is_new_file(path: Path, revisions: Collection[str]) -> bool:
 def is_new_database(where: str, connection: sa.Connection, revisions: Collection[str]) -> bool:
     """As `is_new_file`, for a PostgreSQL database. It may contain tables of other programs."""
     tables = set(sa.inspect(connection).get_table_names())
-    revision = None
+    revision, marks = None, None
     if "alembic_version" in tables:
         revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-    return _judge(where, tables, revision, revisions)
+    if "platform" in tables:
+        row = connection.execute(sa.text(MARKS)).mappings().first()
+        marks = None if row is None else marks_of({**row})
+    return _judge(where, tables, revision, revisions, marks)
 
 
 def damaged(where: str, error: object) -> StoreError:
@@ -72,13 +82,19 @@ def damaged(where: str, error: object) -> StoreError:
     )
 
 
-def _judge(where: str, tables: Set[str], revision: str | None, revisions: Collection[str]) -> bool:
+def _judge(
+    where: str,
+    tables: Set[str],
+    revision: str | None,
+    revisions: Collection[str],
+    marks: Marks | None,
+) -> bool:
     """Whether it is new. Raises StoreError unless it is new or belongs to this program."""
     if revision is None:
         if tables & {*metadata.tables, "alembic_version"}:
             raise _foreign(where, tables)
         return True
-    if revision in revisions:
+    if revision in revisions or is_usable(marks, revisions, RELEASE):
         return False
     if not tables >= _LANDMARKS:
         raise _foreign(where, tables)

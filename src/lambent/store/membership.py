@@ -20,6 +20,7 @@ from lambent.kit.waiting import wait_at_most
 from lambent.model.nodes import BEAT_S, Node, NodeState, NodeWatch, Verdicts
 from lambent.model.shares import FENCED_S
 from lambent.store.database import open_session
+from lambent.store.feed import Feed
 from lambent.store.nodes import BEAT, node_of
 from lambent.store.outage import is_away
 from lambent.store.problems import StoreHeld, StoreUnavailable
@@ -32,23 +33,27 @@ _LOOK_S = 0.005
 _COMPANY_S = 3.0
 """For how long it counts that most nodes are without the database."""
 _ANSWER_S = 2.0
-_KNOWN_WITHIN_S = 10.0
+KNOWN_WITHIN_S = 10.0
 """Longer than it takes until a node that does not respond is lost."""
 
 
 class Membership:
     """Keeps this platform's row, and knows the other nodes."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, follow: Callable[[float], object] = float
+    ) -> None:
+        """`follow` is called with the database's time, in seconds since the epoch, at each beat."""
         self.number = store.starts
         """This node's."""
         self.nodes: Sequence[Node] = ()
         """All nodes, this one included, by number."""
         self._store = store
         self._clock = clock
+        self._follow = follow
         self._watch = NodeWatch()
         self._is_following = False
-        self._verdicts = Verdicts((), ())
+        self._verdicts = Verdicts((), (), ())
         self._contact_at = clock.monotonic()
         """When the last beat that succeeded began."""
         self._company_until = 0.0
@@ -126,6 +131,14 @@ class Membership:
         self.ring()
         return is_there
 
+    async def remove(self, number: int) -> bool:
+        """Remove a node that does not renew its row, also where too few nodes are left to notice.
+        Returns whether it was removed: not if it renews its row. Raises `StoreUnavailable`."""
+        for node in self._verdicts.missing:
+            if node.number == number:
+                return await self._remove(node)
+        return False
+
     async def drain(self) -> None:
         """This node ends and takes on no more."""
         with contextlib.suppress(StoreUnavailable, StoreHeld):
@@ -143,15 +156,27 @@ class Membership:
 
     async def wait_known(self, change: int) -> None:
         """Wait until all nodes have applied a change, or are lost."""
-        until = self._clock.monotonic() + _KNOWN_WITHIN_S
+        until = self._clock.monotonic() + KNOWN_WITHIN_S
         await self._beat_again()  # A node may have come since the last one.
-        while self._clock.monotonic() < until and any(
+        while self._clock.monotonic() < until and self._is_behind(change):
+            await self._beat_again()
+            await self._clock.sleep(_LOOK_S)
+
+    def ask_others(self) -> None:
+        """This node needs what others do not use of a limit. On PostgreSQL, the transaction that
+        found none has told them."""
+
+    async def listen(self, feed: Feed) -> None:
+        """Ring a feed when other nodes have changed something, until cancelled."""
+        await feed.listen()
+
+    def _is_behind(self, change: int) -> bool:
+        """Whether another node that serves clients has not applied a change."""
+        return any(
             node.seen is not None and node.seen < change
             for node in self.nodes
             if node.number != self.number
-        ):
-            await self._beat_again()
-            await self._clock.sleep(_LOOK_S)
+        )
 
     async def _beat_again(self) -> None:
         """Wait for a beat that begins from now on; for a moment, if the database is away."""
@@ -174,15 +199,29 @@ class Membership:
     async def beat(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Renew the row, read all rows, and remove nodes that are lost."""
         began = self._clock.monotonic()
-        seen = self._store.seen if self._is_following else None
-        cursor = await connection.execute(BEAT.encode(), {"seen": seen, "number": self.number})
-        before, self.nodes = self.nodes, [node_of(row) for row in await cursor.fetchall()]
-        if all(node.number != self.number for node in self.nodes):
-            self._store.note_given_up()
+        cursor = await connection.execute(
+            BEAT.encode(), {"seen": self._seen, "number": self.number}
+        )
+        rows = await cursor.fetchall()
+        nodes = [node_of(row) for row in rows]
+        if rows:
+            self._follow(rows[0][-1])
         self._contact_at = began
-        others = [node for node in self.nodes if node.number != self.number]
+        others = [node for node in nodes if node.number != self.number]
         self._verdicts = self._watch.observe(others, self._clock.monotonic())
-        if _summary(before) != _summary(self.nodes):
+        self._note(nodes)
+
+    @property
+    def _seen(self) -> int | None:
+        """The number of the last change that this node has applied; None while it starts."""
+        return self._store.seen if self._is_following else None
+
+    def _note(self, nodes: Sequence[Node]) -> None:
+        """These are the nodes now."""
+        before, self.nodes = self.nodes, nodes
+        if all(node.number != self.number for node in nodes):
+            self._store.note_given_up()
+        if _summary(before) != _summary(nodes):
             self._changed.set()
             self._changed = anyio.Event()
         self._beaten.set()
@@ -193,7 +232,7 @@ class Membership:
         a transaction waits until other nodes know of it, which takes beats."""
         while True:
             await self._beaten.wait()
-            silent, lost = self._verdicts
+            silent, lost, _ = self._verdicts
             for node in silent:
                 if await self._has_ended(node):
                     await self._remove(node)
@@ -202,12 +241,14 @@ class Membership:
             for node in lost:
                 await self._remove(node)
 
-    async def _remove(self, node: Node) -> None:
-        if await self._store.transact(partial(_remove, node)):
+    async def _remove(self, node: Node) -> bool:
+        is_removed = await self._store.transact(partial(_remove, node))
+        if is_removed:
             logger.warning(
                 "node %d (process %d on %s) does not respond: the others take over",
                 *(node.number, node.pid, node.host),
             )
+        return is_removed
 
     async def _has_ended(self, node: Node) -> bool:
         return self.has_ended is not None and await self.has_ended(node)

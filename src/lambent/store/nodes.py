@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lambent.model.nodes import Node, NodeState
+from lambent.model.nodes import PROTOCOL, Node, NodeState
 from lambent.store.holding import RUNNING, Holder
 from lambent.store.shares import ShareRows
 from lambent.store.tables import mapping_leases, nodes
@@ -29,16 +29,21 @@ class NodeRows:
         self._changed_mappings = changed_mappings
         """The UUIDs of mappings whose lease has become free."""
 
-    def join(self, number: int, holder: Holder, release: str) -> None:
-        """Add the row of a platform that starts. Earlier ones in its data directory have ended."""
-        place = f"{holder.host}:{holder.data_dir}"
+    def join(self, number: int, holder: Holder, release: str, place: str) -> None:
+        """Add the row of a platform that starts. Earlier ones in the same `place`, its data
+        directory, have ended."""
         for earlier in self._numbers(_nodes.place == place):
             self.remove(earlier)
         self._connection.execute(
             sa.insert(nodes).values(
                 number=number,
                 place=place,
-                document={**dataclasses.asdict(holder), "release": release, "url": ""},
+                document={
+                    **dataclasses.asdict(holder),
+                    "release": release,
+                    "protocol": PROTOCOL,
+                    "url": "",
+                },
                 state=NodeState.LIVE,
                 beats=0,
                 is_suspect=False,
@@ -67,10 +72,23 @@ class NodeRows:
         ShareRows(self._connection).leave(number, has_ended=has_ended)
         return True
 
-    def remove_all(self) -> None:
-        """Remove all nodes: a platform has the database for itself."""
+    def remove_all(self, *, has_ended: bool) -> None:
+        """Remove all nodes, because none runs any more; see `remove`."""
         for number in self._numbers():
-            self.remove(number, has_ended=True)
+            self.remove(number, has_ended=has_ended)
+
+    def all(self) -> Sequence[Node]:
+        """All nodes by number, as far as their rows say; nothing is known of their beats."""
+        query = sa.select(_nodes.number, _nodes.document, _nodes.state, _nodes.seen)
+        return [
+            node_of((*row, 0, False, True))
+            for row in self._connection.execute(query.order_by(_nodes.number))
+        ]
+
+    def time(self) -> float:
+        """The server's time."""
+        text = sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")
+        return float(self._connection.execute(text).scalar_one())
 
     def hold(self, number: int) -> bool:
         """Keep a node from being removed until this transaction ends. Returns whether it is still
@@ -116,21 +134,24 @@ class NodeRows:
         return self._connection.execute(query).rowcount > 0
 
 
-BEAT = f"""
-WITH beat AS (UPDATE nodes SET beats = beats + 1, is_suspect = false, seen = %(seen)s
-    WHERE number = %(number)s)
-SELECT number, document, state, seen, beats, is_suspect, number IN (
+IS_CONNECTED = f"""number IN (
     SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
     AND classid = {RUNNING}
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-) FROM nodes ORDER BY number
+)"""
+"""Whether the node of a row holds the lock of a platform that runs."""
+BEAT = f"""
+WITH beat AS (UPDATE nodes SET beats = beats + 1, is_suspect = false, seen = %(seen)s
+    WHERE number = %(number)s)
+SELECT number, document, state, seen, beats, is_suspect, {IS_CONNECTED},
+    extract(epoch FROM clock_timestamp())::float8 FROM nodes ORDER BY number
 """
-"""Renews a node's row, and reads all as they were before."""
+"""Renews a node's row, and reads all as they were before, each with the server's time."""
 
 
 def node_of(row: Sequence[Any]) -> Node:
     """A row of `BEAT`."""
-    number, document, state, seen, beats, is_suspect, is_connected = row
+    number, document, state, seen, beats, is_suspect, is_connected = row[:7]
     return Node(
         number=number,
         **_known(document),
@@ -144,4 +165,5 @@ def node_of(row: Sequence[Any]) -> Node:
 
 def _known(document: Mapping[str, Any]) -> dict[str, Any]:
     """Without members that a later release adds."""
-    return {name: document[name] for name in ("host", "pid", "data_dir", "since", "release", "url")}
+    known = ("host", "pid", "data_dir", "since", "release", "url")
+    return {**{name: document[name] for name in known}, "protocol": document.get("protocol", 1)}

@@ -9,7 +9,7 @@ class StoreSettings:
 
     url: str = ""
     """SQLAlchemy URL of the database. Default: empty, which means SQLite in `lambent.db` in the
-    data directory and needs no installation. `postgresql+psycopg://…` names a PostgreSQL server.
+    data directory and needs no installation. `postgresql://…` names a PostgreSQL server.
     One platform at a time uses a database; a second one does not start unless both are
     `shared`."""
 

@@ -18,6 +18,9 @@ platform = sa.Table(
     sa.Column("last_change", sa.BigInteger, nullable=False, server_default="0"),
     # The last start that admitted no other platform.
     sa.Column("last_alone", sa.BigInteger, nullable=False, server_default="0"),
+    # Which code can use the tables: see store.schema.Marks.
+    sa.Column("usable_from", sa.String(32)),
+    sa.Column("migrated_by", sa.String(64)),
 )
 
 _id = sa.BigInteger().with_variant(sa.Integer, "sqlite")

@@ -302,6 +302,7 @@ class LogStore:
         after: EventKey | None,
         *,
         is_forward: bool = True,
+        place: int = 0,
     ) -> tuple[list[tuple[str, LogEvent]], bool]:
         """See `queries.group_page`. Raises `TimeoutError` if it takes too long."""
         await self.flush()
@@ -317,6 +318,7 @@ class LogStore:
                     after,
                     lambda: self._clock.monotonic() > deadline,
                     is_forward=is_forward,
+                    place=place,
                 )
             )
 

@@ -32,10 +32,11 @@ class Bounds:
     bytes_max: int
 
 
-def event_key(stream: str, event: LogEvent) -> EventKey:
-    """The position of an event in its group."""
+def event_key(stream: str, event: LogEvent, place: int = 0) -> EventKey:
+    """The position of an event in its group. `place` is added to its position in the files of its
+    node."""
     number = zlib.crc32(stream.encode("utf-8", "surrogatepass"))
-    return event.timestamp_ms, number, event.position
+    return event.timestamp_ms, number, place + event.position
 
 
 def stream_page(
@@ -69,6 +70,7 @@ def group_page(
     is_late: Callable[[], bool],
     *,
     is_forward: bool = True,
+    place: int = 0,
 ) -> tuple[list[tuple[str, LogEvent]], bool]:
     """Return the first events after `after` for whose text `matches` is true, by time across
     streams, or with the latest first; and whether there are more. Raises `TimeoutError` once
@@ -81,7 +83,7 @@ def group_page(
     for name, directory in streams:
         for path in segments.segments(directory):
             for event in _in_time(path, bounds):
-                key = event_key(name, event)
+                key = event_key(name, event, place)
                 if not is_forward:
                     key = _backward(key)
                 if (after is not None and key <= after) or (last is not None and key > last):
@@ -91,10 +93,10 @@ def group_page(
                 if not matches(event.message.decode("utf-8", "replace").removesuffix("\n")):
                     continue
                 found.append((key, name, event))
-                held_bytes += _weight(event)
+                held_bytes += weight(event)
                 if len(found) >= 2 * bounds.events_max + 16 or held_bytes > 4 * bounds.bytes_max:
                     found, has_more = _first(found, bounds)
-                    held_bytes = sum(_weight(event) for _, _, event in found)
+                    held_bytes = sum(weight(event) for _, _, event in found)
                     last = found[-1][0] if has_more else last
     found, has_more = _first(found, bounds)
     return [(name, event) for _, name, event in found], has_more or last is not None
@@ -118,7 +120,7 @@ def _fitting(events: Iterable[LogEvent], bounds: Bounds) -> list[LogEvent]:
     page: list[LogEvent] = []
     total = 0
     for event in events:
-        total += _weight(event)
+        total += weight(event)
         if page and total > bounds.bytes_max:
             break
         page.append(event)
@@ -140,5 +142,6 @@ def _in_time(path: Path, bounds: Bounds) -> Iterator[LogEvent]:
                 yield event
 
 
-def _weight(event: LogEvent) -> int:
+def weight(event: LogEvent) -> int:
+    """How much of a page an event takes, in bytes."""
     return len(event.message) + _EVENT_OVERHEAD_BYTES

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SEGMENT_BYTES = 4 * 1024 * 1024
+PLACE_BITS = 64
+"""Among the nodes of one database, the position of an event has the place of its node above these
+bits."""
 _HEADER = struct.Struct("<QQI")
 _NAME = "name"
 

@@ -127,9 +127,11 @@ def test_the_page_of_mappings(start_platform: Callable[..., Platform]) -> None:
     assert status("GET", "environments", **reader) == 403
     assert status("GET", "environments", **strict.root) == 200
     # So have the pages of nodes; this platform has none.
-    for method, page in (("GET", "nodes"), ("POST", "nodes/1/drain"), ("POST", "nodes/1/resume")):
+    changes = ("drain", "resume", "remove")
+    for method, page in (("GET", "nodes"), *(("POST", f"nodes/1/{change}") for change in changes)):
         assert status(method, page, **reader) == 403
     assert status("GET", "nodes", **strict.root) == 200
-    for page in ("nodes/1/drain", "nodes/0/drain", "nodes/1/other", f"nodes/{'1' * 40}/drain"):
+    missing = ("1/drain", "1/remove", "0/remove", "1/other", f"{'1' * 40}/drain")
+    for page in (f"nodes/{each}" for each in missing):
         assert status("POST", page, **strict.root) == 404
     assert status("DELETE", "nodes", **strict.root) == 405

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lambent.cli.output import CliError
-from lambent.cli.service import SYSTEM, USER, unit
+from lambent.cli.service import SOCKET, SYSTEM, USER, unit
 from lambent.settings import load_settings
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +36,22 @@ def test_systemd_understands_it(tmp_path: Path, is_of_user: bool) -> None:
         env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
     )
     # Whatever it says of other units of this machine is not about ours.
+    assert "lambent" not in done.stderr, done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
+def test_systemd_understands_the_socket(tmp_path: Path) -> None:
+    """With its service next to it; it listens where the settings say by default."""
+    text = SOCKET.read_text()
+    server = load_settings(environment={}).settings.server
+    assert f"\nListenStream={server.host}:{server.port}\n" in text
+    file = tmp_path / SOCKET.name
+    file.write_text(text)
+    (tmp_path / SYSTEM.name).write_text(unit(is_of_user=False, program="/bin/true"))
+    done = subprocess.run(
+        [str(ANALYZE), "verify", str(file)], capture_output=True, text=True, timeout=50
+    )
     assert "lambent" not in done.stderr, done.stderr
     assert done.returncode == 0, done.stderr
 
@@ -69,6 +85,6 @@ def test_they_are_in_the_wheel() -> None:
     """As files of the package."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     patterns = project["tool"]["setuptools"]["package-data"]["lambent"]
-    for file in (SYSTEM, USER):
+    for file in (SYSTEM, USER, SOCKET):
         inside = file.relative_to(ROOT / "src/lambent").as_posix()
         assert any(fnmatch(inside, pattern) for pattern in patterns)

@@ -194,7 +194,7 @@ class World:
             node.usable = 0  # Until it takes a share again.
         node.contact_at = self.now
         others = [_seen(n, it) for n, it in database.rows.items() if n != node.number]
-        silent, lost = node.watch.observe(others, self.now)
+        silent, lost, _ = node.watch.observe(others, self.now)
         for other in silent:
             if self.is_refused(other):
                 database.remove(other.number, self.now, self.rules)

@@ -13,13 +13,14 @@ from aiohttp import web
 from lambent.cluster.contact import PATH, Contact, open_contact
 from lambent.kit.clock import ManualClock
 from lambent.kit.http.messages import Exchange
-from lambent.model.nodes import Node
+from lambent.model.nodes import PROTOCOL, Node
 from lambent.store.membership import Membership
 from tests.servers.processes import free_port
 from tests.unit.model.test_nodes import NODE
 
 pytestmark = pytest.mark.anyio
 SECRET = b"of one database"
+GOOD = "protocol=1&node=1&nonce=" + "0" * 32
 
 
 class Told:
@@ -115,15 +116,24 @@ async def test_who_is_without_the_database(
 
 @pytest.mark.parametrize(
     "query",
-    ["", "node=1", "node=1&nonce=zz", "node=1&nonce=" + "0" * 33, "node=x&nonce=" + "0" * 32],
+    [
+        "",
+        "node=1",
+        "node=1&nonce=" + "0" * 32,
+        "protocol=1&node=1&nonce=zz",
+        "protocol=1&node=1&nonce=" + "0" * 33,
+        "protocol=1&node=x&nonce=" + "0" * 32,
+        "protocol=0&node=1&nonce=" + "0" * 32,
+        f"protocol={PROTOCOL + 1}&node=1&nonce=" + "0" * 32,
+    ],
 )
 def test_bad_requests_are_refused(query: str) -> None:
     assert handle(contact_of(Told(1, 0), None), query).status == 400
-    assert handle(contact_of(Told(1, 0), None), "node=1&nonce=" + "0" * 32, "POST").status == 400
+    assert handle(contact_of(Told(1, 0), None), GOOD, "POST").status == 400
 
 
 def test_a_stranger_learns_no_more_than_a_number() -> None:
-    asked = handle(contact_of(Told(1, 0.25), None), "node=1&nonce=" + "0" * 32)
+    asked = handle(contact_of(Told(1, 0.25), None), GOOD)
     document = json.loads(asked.body)
     assert document.keys() == {"node", "away_s", "knows", "proof"}
     assert (document["node"], document["away_s"]) == (1, 0.25)

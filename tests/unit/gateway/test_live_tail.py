@@ -14,6 +14,7 @@ from botocore.eventstream import EventStreamBuffer
 from lambent.gateway.services.logs.live_tail import live_tail_writer
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import AccountId, Region, Scope
+from lambent.model.peers import NoPeers
 from lambent.telemetry.live_tail import SESSIONS_MAX, Followed, LiveTails
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.settings import TelemetrySettings
@@ -80,7 +81,7 @@ class World:
 
     def __init__(self, logs: LogStore, clock: ManualClock) -> None:
         self.logs, self.clock = logs, clock
-        self.tails = LiveTails(logs, clock)
+        self.tails = LiveTails(logs, NoPeers(), clock)
         self.client = Client()
         self.is_closing = False
         self.has_ended = False

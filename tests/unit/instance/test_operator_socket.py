@@ -13,7 +13,12 @@ import anyio.to_thread
 import pytest
 
 from lambent.instance import operator_socket
-from lambent.instance.operator_socket import OperatorSocketError, ask, open_operator_socket
+from lambent.instance.operator_socket import (
+    OperatorSocketError,
+    ask,
+    open_operator_socket,
+    take_listeners,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +43,7 @@ async def fail() -> None:
 async def opened(directory: Path) -> AsyncIterator[None]:
     """The door, with two operations."""
     async with anyio.create_task_group() as tasks:
-        async with open_operator_socket(directory, {"answer": answer, "fail": fail}, tasks):
+        async with open_operator_socket(directory, {"answer": answer, "fail": fail}, {}, tasks):
             yield
         tasks.cancel_scope.cancel()
 
@@ -132,3 +137,39 @@ async def test_no_platform(tmp_path: Path) -> None:
     for directory in (tmp_path, tmp_path / "missing"):
         with pytest.raises(OperatorSocketError, match="cannot ask the platform"):
             await ask_in_thread(directory, "answer")
+
+
+async def test_listening_sockets_are_passed(tmp_path: Path) -> None:
+    """They are the same sockets; a platform that has closed them says that it is stopping."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with anyio.create_task_group() as tasks:
+            async with open_operator_socket(tmp_path, {}, {"front": listener}, tasks):
+                found = await anyio.to_thread.run_sync(take_listeners, tmp_path, 10.0)
+                with found["front"] as passed:
+                    assert passed.getsockname() == listener.getsockname()
+                    assert not passed.get_inheritable()
+                listener.close()
+                with pytest.raises(OperatorSocketError, match="stopping"):
+                    await anyio.to_thread.run_sync(take_listeners, tmp_path, 10.0)
+            tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "response",
+    [b"", b"{", b'{"ok": ["front"]}\n', b'{"error": "there is no operation"}\n', b"[" * 4096],
+)
+async def test_a_platform_that_passes_no_sockets(tmp_path: Path, response: bytes) -> None:
+    """An older release, and a process that breaks the protocol: the error says so."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "operator.sock"))
+        listener.listen()
+
+        def respond() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(100)
+                connection.sendall(response)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.to_thread.run_sync, respond)
+            with pytest.raises(OperatorSocketError):
+                await anyio.to_thread.run_sync(take_listeners, tmp_path, 10.0)

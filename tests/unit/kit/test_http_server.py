@@ -12,6 +12,7 @@ import httptools
 import pytest
 
 from lambent.kit.clock import Clock, ManualClock
+from lambent.kit.http import connection
 from lambent.kit.http.budget import Budget
 from lambent.kit.http.messages import Exchange, Handler
 from lambent.kit.http.server import HttpLimits, HttpServer
@@ -840,7 +841,7 @@ async def test_a_thousand_idle_connections_delay_no_request() -> None:
 
 
 async def test_closing_finishes_what_is_in_progress() -> None:
-    """Idle connections end at once, requests in progress are finished, new ones are refused."""
+    """Idle connections end, requests in progress are finished, new ones are refused."""
     keeper = HoldingHandler()
     async with (
         serving(keeper) as (server, port),
@@ -859,6 +860,49 @@ async def test_closing_finishes_what_is_in_progress() -> None:
             received = await until_closed(busy)
         assert answers(received) == [(200, b"done")]
         assert b"Connection: close" in received
+
+
+async def test_closing_serves_requests_that_are_on_their_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client may send on an idle connection at the moment when the server closes: it gets its
+    response, and learns that the connection ends. Nor is a connection cut whose client has not
+    sent its first request yet."""
+    monkeypatch.setattr(connection, "IDLE_S", 60.0)
+    keeper = HoldingHandler()
+    async with serving(keeper) as (server, port), connected(port) as (used, writer):
+        writer.write(GET)
+        await wait_until(lambda: keeper.exchanges)
+        keeper.exchanges[0].respond(200, body=b"first")
+        assert await used.readuntil(b"first")
+        async with connected(port) as (new, new_writer), asyncio.TaskGroup() as tasks:
+            await wait_until(lambda: len(server.connections) == 2)
+            tasks.create_task(server.close(grace_s=900))
+            await wait_until(lambda: server.is_closing)
+            writer.write(GET)
+            new_writer.write(GET)
+            await wait_until(lambda: len(keeper.exchanges) == 3)
+            for exchange in keeper.exchanges[1:]:
+                exchange.respond(200, body=b"last")
+            for reader in (used, new):
+                received = await until_closed(reader)
+                assert answers(received) == [(200, b"last")]
+                assert b"Connection: close" in received
+
+
+async def test_leaving_ends_connections_with_their_next_response() -> None:
+    """New ones are served, too."""
+    keeper = HoldingHandler()
+    async with serving(keeper) as (server, port), connected(port) as (old, old_writer):
+        await wait_until(lambda: server.connections)
+        server.leave()
+        async with connected(port) as (new, new_writer):
+            for reader, writer in ((old, old_writer), (new, new_writer)):
+                keeper.exchanges.clear()
+                writer.write(GET)
+                await wait_until(lambda: keeper.exchanges)
+                keeper.exchanges[0].respond(200, body=b"done")
+                assert b"Connection: close" in await until_closed(reader)
 
 
 async def test_closing_ends_what_does_not_finish() -> None:

@@ -113,4 +113,4 @@ def test_a_suspect_that_beats_again_is_none() -> None:
     marked = dataclasses.replace(NODE, is_suspect=True)
     watch.observe([marked], SILENT_S + 1.2)
     again = dataclasses.replace(NODE, beats=6)
-    assert watch.observe([again], SILENT_S + 1.4) == ([], [])
+    assert watch.observe([again], SILENT_S + 1.4) == ([], [], [])

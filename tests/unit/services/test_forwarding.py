@@ -12,6 +12,7 @@ from typing import cast
 import anyio
 import pytest
 
+from lambent.aws.clients import AwsClients
 from lambent.aws.settings import AwsSettings, ServiceSettings
 from lambent.identity.authorizer import Authorizer
 from lambent.kit.clock import SystemClock
@@ -35,7 +36,8 @@ async def passing_on(serve: Serve, *, deadline_s: float = 5) -> AsyncIterator[in
     port = upstream.sockets[0].getsockname()[1]
     service = ServiceSettings(endpoint_url=f"http://127.0.0.1:{port}", deadline_s=deadline_s)
     settings = AwsSettings(sqs=service)
-    async with open_forwarder(settings, RELAXED, None, ("lambda", "logs")) as forwarder:
+    clients = AwsClients(settings)
+    async with open_forwarder(settings, clients, RELAXED, None, ("lambda", "logs")) as forwarder:
 
         def handle(exchange: Exchange) -> None:
             def refuse(error: ApiError) -> None:

@@ -145,6 +145,7 @@ async def test_a_database_of_a_newer_lambent(
     engine = connect(settings, tmp_path)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(sa.text("UPDATE platform SET usable_from = '9999'"))
     engine.dispose()
     with pytest.raises(StoreError, match=r"newer lambent.*9999"):
         async with open_store(settings, tmp_path):

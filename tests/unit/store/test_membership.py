@@ -1,13 +1,15 @@
 """Nodes on one database: who is there, who is lost, and who may still write."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 import anyio
 import pytest
 
+from lambent.control.identities import Identities
 from lambent.kit.clock import SystemClock
-from lambent.kit.tasks import start_loop
+from lambent.kit.tasks import start_loop, start_part
 from lambent.model.nodes import NodeState
 from lambent.store.function_settings import Kind
 from lambent.store.membership import Membership
@@ -51,6 +53,27 @@ async def test_nodes_know_each_other(tmp_path: Path, shared: StoreSettings) -> N
         assert one.store.lost is None
 
 
+async def test_nodes_start_at_once(tmp_path: Path, shared: StoreSettings) -> None:
+    """On an empty database: each has a number of its own, and one of them makes the root's key."""
+    stores, written = [], []
+
+    async def start(name: str) -> None:
+        store = await stack.enter_async_context(open_store(shared, tmp_path / name / "state"))
+        stores.append(store)
+        identities = Identities(store, SystemClock())
+        await identities.ensure_root_key(KEY.scope, written.append)
+
+    async with contextlib.AsyncExitStack() as stack:
+        async with anyio.create_task_group() as tasks:
+            for number in range(5):
+                start_part(tasks, start, str(number))
+        assert sorted(store.starts for store in stores) == [1, 2, 3, 4, 5]
+        assert len({store.id for store in stores}) == 1
+        keys = await stores[0].read(lambda tx: tx.identities.keys())
+        assert [key.id for key in keys] == [key.id for key in written]
+        assert len(keys) == 1
+
+
 async def test_a_change_returns_when_all_have_applied_it(
     tmp_path: Path, shared: StoreSettings
 ) -> None:
@@ -83,6 +106,29 @@ async def test_a_node_that_is_silent_is_removed(
         assert two.store.lost is not None
 
 
+async def test_an_operator_removes_what_is_lost(tmp_path: Path, shared: StoreSettings) -> None:
+    """Where most nodes are lost at once, the rest removes none by itself. A node that renews its
+    row is not removed."""
+    async with contextlib.AsyncExitStack() as stack:
+        one, *others = [
+            await stack.enter_async_context(node(shared, tmp_path / str(number)))
+            for number in range(4)
+        ]
+        assert await others[0].store.transact(lambda tx: tx.nodes.take_lease("m", 2))
+        await one.wait(lambda: list(one.membership.live()) == [1, 2, 3, 4])
+        assert not await one.membership.remove(2)
+        assert not await one.membership.remove(5)
+        for other in others:
+            other.scope.cancel()
+        await one.wait(lambda: all(each.is_suspect for each in one.membership.nodes[1:]))
+        assert one.numbers == [1, 2, 3, 4]
+        assert await one.membership.remove(2)
+        assert not await one.store.transact(lambda tx: tx.nodes.is_running(2))
+        assert await one.store.transact(lambda tx: tx.nodes.take_lease("m", 1))
+        with pytest.raises(StoreHeld, match="taken over"):
+            await others[0].store.transact(reserve(1))
+
+
 async def test_a_process_that_ends_is_lost_sooner(
     tmp_path: Path, shared: StoreSettings, postgresql: PostgreSql
 ) -> None:
@@ -108,6 +154,16 @@ async def test_who_starts_again_replaces_itself(tmp_path: Path, shared: StoreSet
     assert store.starts == 2
     async with node(shared, tmp_path / "two") as two:
         assert two.numbers == [2, 3]
+
+
+async def test_machines_may_have_one_name(tmp_path: Path, shared: StoreSettings) -> None:
+    """And the same path for their data: a node that starts removes none of another machine."""
+    there = tmp_path / "there"
+    async with node(shared, there) as one:
+        there.rename(tmp_path / "elsewhere")
+        async with node(shared, there) as two:
+            assert two.numbers == [1, 2]
+            assert one.store.lost is None
 
 
 async def test_alone_there_are_no_nodes(

@@ -1,8 +1,10 @@
 """The store: tables, transactions, the bell, blobs."""
 
 import dataclasses
+import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
@@ -13,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 
 from lambent.model.changes import Changes
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, LoggingConfiguration
-from lambent.store.blobs import key_of
+from lambent.store.blobs import MARK, key_of
 from lambent.store.database import connect, migrate, migrate_within
 from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.functions import FunctionRows
@@ -102,7 +104,7 @@ def test_migrations_can_be_taken_back(tmp_path: Path, database: MakeSettings) ->
 
 def test_other_databases_are_refused(tmp_path: Path) -> None:
     """With the two that will do."""
-    with pytest.raises(StoreError, match=r"sqlite or postgresql\+psycopg"):
+    with pytest.raises(StoreError, match="sqlite or postgresql"):
         connect(StoreSettings(url="mysql://x"), tmp_path)
 
 
@@ -237,8 +239,26 @@ async def test_blobs(tmp_path: Path) -> None:
 
 
 def test_half_written_blobs_are_swept(tmp_path: Path) -> None:
-    """obstore writes next to the final name first; what a crash leaves there is removed."""
+    """obstore writes next to the final name first; what a crash leaves there is removed after an
+    hour. Until then, another node may be writing it."""
     DirectoryBlobs(tmp_path).put("ab" * 32, b"whole")
-    (tmp_path / f"{'cd' * 32}#1").write_bytes(b"ha")
+    old, young = (tmp_path / f"{'cd' * 32}#{number}" for number in (1, 2))
+    for path in (old, young):
+        path.write_bytes(b"ha")
+    os.utime(old, (0, 0))
     assert list(DirectoryBlobs(tmp_path).list_keys()) == ["ab" * 32]
-    assert [path.name for path in tmp_path.iterdir()] == ["ab" * 32]
+    assert {path.name for path in tmp_path.iterdir()} == {"ab" * 32, young.name}
+
+
+def test_nodes_mark_a_directory_at_once(tmp_path: Path) -> None:
+    """Several nodes of one database may be the first: none is in the way of another."""
+    with ThreadPoolExecutor(8) as nodes:
+        for each in range(20):
+            place = tmp_path / str(each)
+            marking = [
+                nodes.submit(lambda at=place: DirectoryBlobs(at).belong_to("it", is_new=True))
+                for _ in range(8)
+            ]
+            for marked in marking:
+                marked.result()
+            assert [path.name for path in place.iterdir()] == [MARK]

@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 
 from lambent.kit.clock import ManualClock
+from lambent.kit.tls.java_store import java_store
 from lambent.kit.tls.server_names import Subject
 from lambent.triggers.certificates import Certificates
 
@@ -17,6 +18,7 @@ def make(directory: Path, host: str = "127.0.0.1") -> Certificates:
     now = datetime.datetime.now(datetime.UTC).timestamp()
     return Certificates(
         directory / "state",
+        directory / "state-of-front",
         directory / "trust",
         ManualClock(now),
         instance="i",
@@ -42,7 +44,9 @@ def test_each_authority_has_its_names(tmp_path: Path) -> None:
     assert permitted((tmp_path / "trust/ca.pem").read_bytes()) == names
     assert "dev.test" in permitted((tmp_path / "trust/boxes.pem").read_bytes())
     assert "localhost" not in permitted((tmp_path / "trust/boxes.pem").read_bytes())
-    assert (tmp_path / "trust/bundle.pem").read_bytes().endswith(certificates.of_boxes.pem)
+    bundle = (tmp_path / "trust/bundle.pem").read_bytes()
+    assert bundle.endswith(certificates.of_boxes.pem)
+    assert (tmp_path / "trust/bundle.jks").read_bytes() == java_store(bundle)
 
 
 @pytest.mark.parametrize(

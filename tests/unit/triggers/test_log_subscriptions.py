@@ -14,9 +14,11 @@ from lambent.kit.clock import ManualClock
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
 from lambent.model.log_subscription import LogSubscription
+from lambent.model.peers import NoPeers
 from lambent.model.resources import LogGroupKey
 from lambent.store.settings import StoreSettings
 from lambent.store.store import open_store
+from lambent.telemetry.all_logs import AllLogs
 from lambent.telemetry.logs import open_logs
 from lambent.telemetry.settings import TelemetrySettings
 from lambent.telemetry.taps import Line, Tap
@@ -58,7 +60,7 @@ async def test_lines_are_delivered(tmp_path: Path) -> None:
         open_store(StoreSettings(synchronous="OFF"), tmp_path) as store,
         open_logs(TelemetrySettings(), tmp_path / "logs", clock) as logs,
     ):
-        groups = LogGroups(store, logs, clock)
+        groups = LogGroups(store, AllLogs(logs, NoPeers()), clock)
         subscriptions = LogSubscriptions(groups.subscriptions, logs, queue, relaxed(), clock)
         await store.follow(subscriptions)
         await groups.create(GROUP, {})
@@ -90,7 +92,7 @@ async def test_no_function_calls_itself(tmp_path: Path) -> None:
         open_logs(TelemetrySettings(), tmp_path / "logs", clock) as logs,
     ):
         await store.transact(lambda tx: tx.functions.create(version()))
-        groups = LogGroups(store, logs, clock)
+        groups = LogGroups(store, AllLogs(logs, NoPeers()), clock)
         own = LogGroupKey(HERE, version().logging.log_group)
         await groups.create(own, {})
         params = {"filterName": "f", "filterPattern": "", "destinationArn": KEY.arn}

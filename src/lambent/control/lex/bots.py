@@ -35,6 +35,7 @@ from lambent.control.lex.naming import (
 from lambent.kit.clock import Clock
 from lambent.model.arn import Scope
 from lambent.model.document import Body, Document
+from lambent.model.stack_documents import TOKEN_TAG
 from lambent.store.store import Store, Transaction
 
 _BOTS_MAX, _VERSIONS_MAX = 500, 100
@@ -136,7 +137,8 @@ class Bots:
             given.pop("description", None)
             if "description" in params:
                 given["description"] = params["description"]
-            body = {**given, "_created": now, "_changed": now}
+            made = {"_created": now, "_changed": now, "_token": params.get(TOKEN_TAG, "")}
+            body = {**given, **made}
             tx.documents.put(bot.root, BOT, bot.id, {**bot.body, "_last": int(number)})
             return tx.documents.put(bot.root, VERSION, number, body)
 
@@ -170,6 +172,7 @@ class Bots:
                 **{"botName": body["botName"], "botVersion": version, "botStatus": "Available"},
                 **({"description": body["description"]} if "description" in body else {}),
                 "creationDateTime": moment(body["_created"]),
+                **({TOKEN_TAG: body["_token"]} if body.get("_token") else {}),
             }
             for version, body in await self._store.read(run)
         ]

@@ -17,6 +17,11 @@ from lambent.kit.http.line import Line, call
 from lambent.kit.http.messages import ByteReceiver, ByteStream
 from lambent.kit.http.upgraded import UpgradedConnection
 from lambent.kit.http.wire import Wire
+from lambent.kit.tls.binding import binding_of
+
+IDLE_S = 1.0
+"""Seconds that a connection must have been idle when a server that closes ends it. If it ended
+sooner, many clients would be sending a request at that moment."""
 
 
 class Connection(asyncio.Protocol):
@@ -49,12 +54,14 @@ class Connection(asyncio.Protocol):
         self._wire = Wire(cast(asyncio.Transport, transport), connections.budget)
         self._intake = Intake(self, self._service, connections, self._wire, self._line)
         is_full = len(connections.open) >= self._service.limits.connections_max
-        if connections.is_closing or is_full:
+        if connections.is_over or is_full:
             self._turn_away(503)
         elif self._admits is not None and not self._admits(transport.get_extra_info("socket")):
             self._turn_away(403)
         else:
             connections.add(self)
+            if connections.is_closing:
+                self.finish()
 
     def _turn_away(self, status: int) -> None:
         self._intake.refuse(status)
@@ -107,6 +114,10 @@ class Connection(asyncio.Protocol):
     @property
     def is_secure(self) -> bool:
         return self._wire.is_secure
+
+    @property
+    def tls_binding(self) -> str:
+        return binding_of(self._wire.transport)
 
     def send(self, exchange: HttpExchange, head: bytes, body: bytes) -> None:
         line, wire, intake = self._line, self._wire, self._intake
@@ -181,8 +192,18 @@ class Connection(asyncio.Protocol):
         last = self._intake.arriving or self._line.last
         if last is not None:
             last.keep_alive = False
-        elif not self._intake.is_arriving or self._wire.is_discarding:
+        elif self._wire.is_discarding:
             self._wire.close()
+        elif not self._intake.is_arriving:
+            idle_s = self._loop.time() - self._intake.since
+            if idle_s < IDLE_S:
+                self._loop.call_later(IDLE_S - idle_s, self._finish_again)
+            else:
+                self._wire.close()
+
+    def _finish_again(self) -> None:
+        if self in self._connections.open:  # It may have ended, or been taken over.
+            self.finish()
 
     def abort(self) -> None:
         self._wire.transport.abort()

@@ -71,7 +71,8 @@ class OpenConnection(Protocol):
         ...
 
     def finish(self) -> None:
-        """The server closes: end now if nothing is in progress, else after it."""
+        """The server closes: end after what is in progress. A connection that is idle ends when it
+        has been idle for a moment: its client may be sending a request right now."""
         ...
 
     def abort(self) -> None:
@@ -85,7 +86,13 @@ class Connections:
     def __init__(self, budget: Budget) -> None:
         self.open: set[OpenConnection] = set()
         self.budget = budget
+        self.is_leaving = False
+        """Whether connections end with their next response."""
         self.is_closing = False
+        self.is_over = False
+        """Whether nothing more is served."""
+        self.handshakes = 0
+        """Connections that will be open soon."""
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._all_gone: asyncio.Event | None = None
 
@@ -96,7 +103,15 @@ class Connections:
     def remove(self, connection: OpenConnection) -> None:
         """A connection is gone."""
         self.open.discard(connection)
-        if not self.open and self._all_gone is not None:
+        self._note_gone()
+
+    def end_handshake(self) -> None:
+        """A handshake is over: the connection is open, or gone."""
+        self.handshakes -= 1
+        self._note_gone()
+
+    def _note_gone(self) -> None:
+        if not self.open and not self.handshakes and self._all_gone is not None:
             self._all_gone.set()
 
     def make_room(self) -> None:
@@ -123,16 +138,19 @@ class Connections:
 
     async def close(self, grace_s: float) -> None:
         """Give requests in progress `grace_s` seconds, then end all connections."""
-        self.is_closing = True
+        self.is_leaving = self.is_closing = True
         self._all_gone = self._all_gone or asyncio.Event()
         for connection in list(self.open):
             connection.finish()
-        if self.open and grace_s > 0:
+        if grace_s > 0:
+            await asyncio.sleep(0)  # The loop has accepted connections that are not open yet.
+        if (self.open or self.handshakes) and grace_s > 0:
             try:
                 async with asyncio.timeout(grace_s):
                     await self._all_gone.wait()
             except TimeoutError:
                 pass
+        self.is_over = True
         if self._sweep_timer is not None:
             # Not earlier: clients that do not send the rest, or take no response, still run into
             # their deadline.

@@ -126,7 +126,7 @@ class Intake:
                 self.refuse(500)
 
     def _begin(self, head: RequestHead) -> None:
-        keep_alive = head.keep_alive and not self._connections.is_closing
+        keep_alive = head.keep_alive and not self._connections.is_leaving
         self.arriving = exchange = HttpExchange(self._channel, head, keep_alive)
         if head.size > SMALL_BYTES:
             exchange.held_bytes = head.size + len(head.headers) * _HEADER_COST_BYTES

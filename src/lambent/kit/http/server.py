@@ -79,7 +79,6 @@ class HttpServer:
         )
         self._connections = Connections(budget or Budget(sys.maxsize))
         self._servers: list[asyncio.Server | Acceptor] = []
-        self._handshakes = 0
 
     @property
     def connections(self) -> Collection[OpenConnection]:
@@ -137,19 +136,21 @@ class HttpServer:
         """Serve a connection that another component has accepted; its handshake, if there is one,
         is a task of `tasks`. A client that does not finish it in time is disconnected, and so are
         those beyond the limit of handshakes. The server must have been started."""
+        connections = self._connections
+        if connections.handshakes >= self._service.limits.handshakes_max or connections.is_over:
+            connection.close()
+            return
+        connections.handshakes += 1
         start_task(tasks, None, self._take_over, connection, tls)
 
     async def _take_over(self, connection: socket.socket, tls: ssl.SSLContext | None) -> None:
-        if self._handshakes >= self._service.limits.handshakes_max or self.is_closing:
-            connection.close()
-            return
         try:
             # asyncio closes the socket of a client that it refuses, and does not say why.
             client = connection.dup()
         except OSError:
             connection.close()  # There are no more descriptors.
+            self._connections.end_handshake()
             return
-        self._handshakes += 1
         with client:
             try:
                 await asyncio.get_running_loop().connect_accepted_socket(
@@ -165,7 +166,11 @@ class HttpServer:
             except OSError:
                 pass  # The client has broken off, or takes too long.
             finally:
-                self._handshakes -= 1
+                self._connections.end_handshake()
+
+    def leave(self) -> None:
+        """Serve on, but end connections with their next response: clients go elsewhere."""
+        self._connections.is_leaving = True
 
     async def close(self, grace_s: float = 0.0) -> None:
         """Accept no more connections, give requests in progress `grace_s` seconds, end the rest.

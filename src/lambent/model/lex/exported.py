@@ -49,11 +49,12 @@ _EXPORTED = {
     "active": "isActive",
     "nluIntentConfidenceThreshold": "nluConfidenceThreshold",
 }
-_STRATEGIES = {
+STRATEGIES = {
     "TOP_RESOLUTION": "TopResolution",
     "ORIGINAL_VALUE": "OriginalValue",
     "CONCATENATION": "Concatenation",
 }
+"""Values of `resolutionStrategy` in exports and templates by those of the API."""
 
 
 class ExportInvalid(Exception):
@@ -177,7 +178,7 @@ def _add(body: dict[str, Any], path: str, document: dict[str, Any]) -> None:
         setting = slot_type.get("valueSelectionSetting")
         if isinstance(setting, dict) and "resolutionStrategy" in setting:
             given = str(setting["resolutionStrategy"])
-            setting["resolutionStrategy"] = _STRATEGIES.get(given, given)
+            setting["resolutionStrategy"] = STRATEGIES.get(given, given)
         body["slotTypes"][match["type"]] = slot_type
 
 

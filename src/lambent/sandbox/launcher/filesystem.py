@@ -50,9 +50,11 @@ _BUNDLES = (
 )
 """Where programs look for all certificates that they trust, in one file: those of AWS's Linux, and
 of other distributions."""
+_JAVA_STORES = ("/etc/ssl/certs/java/cacerts", "/etc/pki/java/cacerts")
+"""Where distributions' JVMs look for them."""
 TRUST = "/etc/ssl/lambent"
-"""Where a box sees the platform's certificates: `bundle.pem`, all that it trusts, and `boxes.pem`,
-the platform's own."""
+"""Where a box sees the platform's certificates: `bundle.pem`, all that it trusts, the same for JVMs
+in `bundle.jks`, and `boxes.pem`, the platform's own."""
 _HASH_OF_OURS = "534c8f3b.0"
 """The name under which OpenSSL looks for the platform's own: from a hash of its subject."""
 _COPIED_BYTES_MAX = 256 * 1024
@@ -182,15 +184,17 @@ def _show_certificates(root: Path, trust: Path | None) -> None:
     (root / "etc/ssl").mkdir()
     target = root / str(_CERTIFICATES)[1:]
     target.mkdir()
+    replaced = {_CERTIFICATES, *map(Path, _BUNDLES)}
+    replaced.update(Path(store).parent for store in _JAVA_STORES)
     for directory in (_CERTIFICATES.parent, _CERTIFICATES):
         for source in sorted(directory.iterdir()) if directory.is_dir() else ():
-            if source != _CERTIFICATES and str(source) not in _BUNDLES:
+            if source not in replaced:
                 _copy_or_bind(source, root / str(source)[1:])
     _bind(trust, root / TRUST[1:])
-    for bundle in _BUNDLES:
+    for bundle in (*_BUNDLES, *_JAVA_STORES):
         link = root / bundle[1:]
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(f"{TRUST}/bundle.pem")
+        link.symlink_to(f"{TRUST}/bundle.{'jks' if bundle in _JAVA_STORES else 'pem'}")
     (target / _HASH_OF_OURS).symlink_to(f"{TRUST}/boxes.pem")
 
 

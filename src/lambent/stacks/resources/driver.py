@@ -17,7 +17,7 @@ from lambent.stacks.resources.inputs import (
     well_formed,
 )
 from lambent.stacks.resources.resource_type import Made, Properties, Step, Unfinished
-from lambent.stacks.resources.row_type import Call, Op, Part, Row
+from lambent.stacks.resources.row_type import Call, Op, Part, Patch, Path, Row, Several
 from lambent.stacks.resources.schema import check_kinds, check_properties, given, replaced_by
 from lambent.stacks.resources.stability import Stability, is_gone, is_taken
 
@@ -121,7 +121,7 @@ class Driver:
 
     async def update(self, step: Step, made: Made, old: Properties, new: Properties) -> Made:
         row = self.row
-        before = await self._prepare(step, old, is_leaving=True)
+        before = await self._prepare_old(step, old)
         after = await self._prepare(step, new, old)
         for name, value in row.defaults.items():
             if name in before and name not in after:
@@ -160,12 +160,12 @@ class Driver:
         row = self.row
         for op in row.update:
             wanted = input_for(row, op, values)
-            if is_reset or was is None or wanted != input_for(row, op, was):
+            if is_reset or was is None or wanted != _input_before(row, op, was):
                 await self._api.call(row.service, op.name, wanted, values.step.caller)
                 await self._settled(values)
         if row.patch is not None:
             after = well_formed(row, row.patch.paths, values.properties)
-            before = {} if is_reset or was is None else row.patch.paths(was.properties)
+            before = {} if is_reset or was is None else _paths_before(row, row.patch, was)
             await self._patch(values, patches(before, after))
 
     async def _current(self, values: Values) -> Values:
@@ -179,7 +179,7 @@ class Driver:
         """Put a part, unless this step has put it before."""
         values = await self._current(values)
         try:
-            await self._call(part.put, values)
+            await self._call_or_do(part.put, values)
         except ApiError as error:
             if not (values.step.is_repeated and is_taken(error)):
                 raise
@@ -280,6 +280,14 @@ class Driver:
             more = await self.row.fetch(self._caller(step), properties, before)
         return prepared(self.row, {**properties, **more}, step)
 
+    async def _prepare_old(self, step: Step, properties: Properties) -> dict[str, Any]:
+        """Old properties; empty if they cannot be read. Such an update has failed, and what comes
+        now is its rollback."""
+        try:
+            return await self._prepare(step, properties, is_leaving=True)
+        except ApiError:
+            return {}
+
     def _caller(self, step: Step) -> Call:
         async def call(
             service: str, operation: str, params: Mapping[str, Any]
@@ -292,9 +300,16 @@ class Driver:
         wanted = input_for(self.row, op, values)
         return await self._api.call(self.row.service, op.name, wanted, values.step.caller)
 
-    async def _remove(self, op: Op, values: Values) -> None:
-        try:
+    async def _call_or_do(self, op: Op | Several, values: Values) -> None:
+        if isinstance(op, Several):
+            call = self._caller(values.step)
+            await op.does(call, values.physical_id, values.properties, values.item)
+        else:
             await self._call(op, values)
+
+    async def _remove(self, op: Op | Several, values: Values) -> None:
+        try:
+            await self._call_or_do(op, values)
         except ApiError as error:
             if not is_gone(error):
                 raise
@@ -391,6 +406,21 @@ class Driver:
             await self._call(named, values)
         if after and (before != after or values.step.tags):
             await self._call(Op(retag.tag, {**retag.resource, "$tag": after}, copies=False), values)
+
+
+def _input_before(row: Row, op: Op, was: Values) -> Mapping[str, Any] | None:
+    """The input that old properties make; None if they cannot be read."""
+    try:
+        return input_for(row, op, was)
+    except ApiError:
+        return None
+
+
+def _paths_before(row: Row, patch: Patch, was: Values) -> Mapping[str, Path]:
+    try:
+        return well_formed(row, patch.paths, was.properties)
+    except ApiError:
+        return {}
 
 
 def _values(step: Step, made: Made, properties: Mapping[str, Any]) -> Values:

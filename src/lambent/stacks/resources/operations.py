@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lambent.stacks.resources.row_type import Op, Row
+from lambent.stacks.resources.row_type import Op, Row, Several
 
 
 def writes(row: Row) -> Iterator[Op]:
@@ -11,7 +11,8 @@ def writes(row: Row) -> Iterator[Op]:
         yield row.create
     yield from row.update
     for part in row.parts:
-        yield part.put
+        if not isinstance(part.put, Several):
+            yield part.put
 
 
 def reads(row: Row) -> Iterator[Op]:
@@ -27,7 +28,7 @@ def reads(row: Row) -> Iterator[Op]:
 def removals(row: Row) -> Iterator[Op]:
     """Those that remove the resource or its parts."""
     for part in row.parts:
-        if part.remove is not None:
+        if part.remove is not None and not isinstance(part.remove, Several):
             yield part.remove
     if row.delete is not None:
         yield row.delete
@@ -37,6 +38,8 @@ def named_operations(row: Row) -> frozenset[str]:
     """The names of all."""
     ops = (*writes(row), *reads(row), *removals(row))
     names = {op.name for op in ops}
+    for part in row.parts:
+        names.update(part.put.operations if isinstance(part.put, Several) else ())
     if row.patch is not None:
         names.add(row.patch.op.name)
     if row.retag is not None:

@@ -135,8 +135,8 @@ class Part:
 
     of: tuple[str, ...]
     """The properties of the part; it exists if one of them has a value."""
-    put: Op
-    remove: Op | None = None
+    put: "Op | Several"
+    remove: "Op | Several | None" = None
     with_: tuple[str, ...] = ()
     """Further properties whose change puts all elements again."""
     is_each: bool = False
@@ -228,5 +228,18 @@ Call = Callable[[str, str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 Fetch = Callable[[Call, Properties, Properties | None], Awaitable[dict[str, Any]]]
 """Reads what properties refer to, before `prepare`; returns further properties. Receives the old
 properties, too, in an update."""
+PartHook = Callable[[Call, str, Properties, Any], Awaitable[None]]
+"""Does what rows cannot say about a part: a resource's physical id, its properties, and the element
+of the list that the part is about. May be repeated."""
+
+
+class Several(NamedTuple):
+    """What makes or removes a part by several operations."""
+
+    does: PartHook
+    operations: tuple[str, ...]
+    """Those whose inputs it has to know."""
+
+
 Hook = Callable[[Call, str, Properties], Awaitable[None]]
 """Does what rows cannot say about the resource with a physical id."""

@@ -9,7 +9,7 @@ from lambent.stacks.resources.conversion import member_of
 from lambent.stacks.resources.expressions import at, placeholders
 from lambent.stacks.resources.facts import Facts, facts_of, input_of
 from lambent.stacks.resources.resource_type import Properties
-from lambent.stacks.resources.row_type import Op, Row
+from lambent.stacks.resources.row_type import Op, Row, Several
 from lambent.stacks.template.values import Unknown
 
 
@@ -95,7 +95,9 @@ def changeable(row: Row) -> frozenset[str]:
     for op in row.update:
         names |= _inputs(row, op)
     for part in row.parts:
-        names |= {*part.of, *part.with_, *_inputs(row, part.put)}
+        names |= {*part.of, *part.with_}
+        if not isinstance(part.put, Several):
+            names |= _inputs(row, part.put)
     if row.patch is not None:
         names.update(row.patch.properties)
     if row.retag is not None:

@@ -39,8 +39,9 @@ class Request:
     end_ms: int
     """Inclusive."""
     account: str
-    groups: list[tuple[str, str, int]]
-    """Names and directories, and since when each group keeps events."""
+    groups: list[tuple[str, str, int, int]]
+    """Names and directories, since when each group keeps events, and the places of the nodes that
+    have logged them."""
     memory_bytes: int
     cpu_s: int
 
@@ -58,10 +59,10 @@ class _Scan:
     def records(self) -> Iterator[Record]:
         """All events in the query's time."""
         request = self._request
-        for group, directory, oldest_ms in request.groups:
+        for group, directory, oldest_ms, place in request.groups:
             start_ms = max(request.start_ms, oldest_ms)
             for stream, path in segments.list_directories(Path(directory)):
-                source = Source(request.account, group, stream)
+                source = Source(request.account, group, stream, place)
                 for segment in segments.segments(path):
                     yield from self._of_segment(source, segment, start_ms)
 
@@ -93,7 +94,7 @@ class _Scan:
             "estimatedRecordsSkipped": 0.0,
             "bytesScanned": float(self._bytes),
             "estimatedBytesSkipped": 0.0,
-            "logGroupsScanned": float(len(self._request.groups)),
+            "logGroupsScanned": float(len({name for name, *_ in self._request.groups})),
         }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from lambent.telemetry.insights.values import Moment, Value
-from lambent.telemetry.segments import LogEvent
+from lambent.telemetry.segments import PLACE_BITS, LogEvent
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _REQUEST = re.compile(rf"(?:RequestId: |\t)({_UUID})\b")
@@ -27,6 +27,8 @@ class Source(NamedTuple):
     account: str
     group: str
     stream: str
+    place: int = 0
+    """Of the node that has logged it; see `all_logs`."""
 
 
 class _Reported(NamedTuple):
@@ -131,7 +133,8 @@ def follow(value: Any, path: str) -> Value:
 
 def pointer_of(source: Source, event: LogEvent) -> str:
     """`@ptr`: leads GetLogRecord to the event."""
-    text = json.dumps([source.group, source.stream, event.position])
+    position = (source.place << PLACE_BITS) + event.position
+    text = json.dumps([source.group, source.stream, position])
     return base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode()
 
 

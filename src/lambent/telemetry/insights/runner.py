@@ -20,6 +20,7 @@ from lambent.kit.clock import Clock
 from lambent.kit.strict_json import parse_loosely
 from lambent.kit.tasks import start_part, start_task
 from lambent.model.arn import Scope
+from lambent.telemetry.insights.gathering import Gathered, Gathering, TooLarge
 from lambent.telemetry.insights.program import ROWS_BYTES_MAX, Request
 from lambent.telemetry.logs import LogStore
 
@@ -29,6 +30,7 @@ SECONDS_MAX = 60
 """How long a query may run."""
 WAITING_MAX = 30
 """Queries of one account that have not ended, as in AWS."""
+NUMBER_DIGITS = 12
 _AT_ONCE = 2
 _MEMORY_BYTES = 512 << 20
 _KEPT_MAX = 200
@@ -68,6 +70,8 @@ class LogQuery:
     rows: Sequence[bytes] = ()
     """JSON documents, `ResultRows` of the API."""
     duration_ms: int = 0
+    missing: Sequence[int] = ()
+    """Nodes whose logs it has not seen."""
     _scope: anyio.CancelScope = dataclasses.field(default_factory=anyio.CancelScope)
 
     @property
@@ -89,8 +93,15 @@ class LogQuery:
 class LogQueries:
     """The queries of all accounts."""
 
-    def __init__(self, logs: LogStore, tasks: anyio.abc.TaskGroup, clock: Clock) -> None:
+    def __init__(
+        self,
+        logs: LogStore,
+        gathering: Gathering,
+        tasks: anyio.abc.TaskGroup,
+        clock: Clock,
+    ) -> None:
         self._logs = logs
+        self._gathering = gathering
         self._tasks = tasks
         self._clock = clock
         self._queries: dict[str, LogQuery] = {}
@@ -102,7 +113,7 @@ class LogQueries:
         waiting = [query for query in self.of(asked.scope) if not query.has_ended]
         if len(waiting) >= WAITING_MAX:
             raise TooManyQueries
-        query = LogQuery(str(uuid.uuid4()), asked, int(self._clock.now() * 1000))
+        query = LogQuery(_new_id(self._gathering.number), asked, int(self._clock.now() * 1000))
         self._queries[query.id] = query
 
         def failed(_: Exception) -> None:
@@ -144,6 +155,16 @@ class LogQueries:
 
     async def _run_process(self, query: LogQuery) -> None:
         await self._logs.flush()
+        asked = query.asked
+        about = (query.id, asked.scope, list(asked.groups), asked.start_ms)
+        try:
+            async with self._gathering.gathered(*about) as gathered:
+                query.missing = gathered.missing
+                await self._run_on(query, gathered)
+        except (TooLarge, OSError) as error:
+            _fail(query, str(error))
+
+    async def _run_on(self, query: LogQuery, gathered: Gathered) -> None:
         with anyio.CancelScope(shield=True):  # A start that is cancelled would leave a process.
             process = await anyio.open_process(
                 [sys.executable, "-I", "-B", "-m", _PROGRAM],
@@ -156,7 +177,7 @@ class LogQueries:
             )
         try:
             async with anyio.create_task_group() as tasks:
-                start_part(tasks, _send, process, self._request(query.asked))
+                start_part(tasks, _send, process, self._request(query.asked, gathered))
                 await _receive(process, query)
                 tasks.cancel_scope.cancel()
         finally:
@@ -165,18 +186,17 @@ class LogQueries:
             with anyio.CancelScope(shield=True):
                 await process.aclose()
 
-    def _request(self, asked: Asked) -> bytes:
-        account, region = asked.scope
+    def _request(self, asked: Asked, gathered: Gathered) -> bytes:
         request = Request(
             query=asked.text,
             limit=asked.limit,
             now_ms=int(self._clock.now() * 1000),
             start_ms=asked.start_ms,
             end_ms=asked.end_ms,
-            account=account,
+            account=asked.scope.account,
             groups=[
-                (group, str(self._logs.directory_of(account, region, group).absolute()), oldest_ms)
-                for group, oldest_ms in asked.groups.items()
+                (group, str(directory.absolute()), asked.groups[group], place)
+                for group, directory, place in gathered.groups
             ],
             memory_bytes=_MEMORY_BYTES,
             cpu_s=SECONDS_MAX,
@@ -191,6 +211,12 @@ class LogQueries:
                 break
             size -= query.size
             del self._queries[query.id]
+
+
+def _new_id(number: int) -> str:
+    """A UUID; among several nodes, its last digits are the number of this one."""
+    id = str(uuid.uuid4())
+    return f"{id[:-NUMBER_DIGITS]}{number:0{NUMBER_DIGITS}x}" if number else id
 
 
 async def _send(process: anyio.abc.Process, document: bytes) -> None:

@@ -18,9 +18,9 @@ from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.outbound import Outbound
 from lambent.triggers.apis.throttling import Throttles
 
-Forward = Callable[[Exchange, Caller, str, Callable[[ApiError], None]], bool]
-"""Serves a request for another AWS service, given by its signing name, as a caller. What cannot be
-served is an error for the callback, or raised."""
+Serve = Callable[[Exchange, Caller, Callable[[ApiError], None]], None]
+"""Serves a request for the AWS service that the caller names, as this caller. The callback gets the
+error if the service cannot be reached; its refusals are responses."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,4 +39,4 @@ class ApiContext:
     issuers: Issuers
     aws: AwsClient
     roles: ServiceRoles
-    forward: Forward
+    serve: Serve

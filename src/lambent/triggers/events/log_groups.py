@@ -11,6 +11,7 @@ from lambent.kit.strict_json import parse_plain
 from lambent.model.arn import Arn
 from lambent.model.errors import ApiError
 from lambent.model.events.delivery import EventDelivery, Next
+from lambent.telemetry.all_logs import AllLogs
 from lambent.telemetry.logs import LogStore
 
 _GROUP = "log-group:"
@@ -20,15 +21,17 @@ _WRITE_S = 10.0
 class LogGroupTargets:
     """Writes events into log groups."""
 
-    def __init__(self, logs: LogStore) -> None:
+    def __init__(self, logs: LogStore, all_logs: AllLogs) -> None:
+        """Events are written into `logs`; groups may be on other nodes."""
         self._logs = logs
+        self._all_logs = all_logs
 
     async def take(self, delivery: EventDelivery, _now: float) -> Next:
         """Write an event; returns when it is written. Raises `ApiError`, also if the group does not
         exist or the disk does not keep up."""
         arn = Arn.parse(delivery.target)
         group = arn.resource.removeprefix(_GROUP).removesuffix(":*")
-        if not await self._logs.has_group(arn.account, arn.region, group):
+        if not await self._all_logs.has_group(arn.account, arn.region, group):
             raise ApiError(
                 "ResourceNotFoundException", "The specified log group does not exist.", status=404
             )

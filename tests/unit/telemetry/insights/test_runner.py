@@ -15,8 +15,10 @@ import pytest
 
 from lambent.kit.clock import SystemClock
 from lambent.model.arn import AccountId, Region, Scope
+from lambent.model.peers import NoPeers
 from lambent.telemetry import segments
 from lambent.telemetry.insights import runner
+from lambent.telemetry.insights.gathering import Gathering
 from lambent.telemetry.insights.program import Request
 from lambent.telemetry.insights.runner import Asked, LogQueries, LogQuery, TooManyQueries
 from lambent.telemetry.logs import LogStore, open_logs
@@ -38,7 +40,7 @@ async def queries(tmp_path: Path) -> AsyncIterator[tuple[LogQueries, LogStore]]:
         open_logs(TelemetrySettings(), tmp_path, SystemClock()) as logs,
         anyio.create_task_group() as tasks,
     ):
-        yield LogQueries(logs, tasks, SystemClock()), logs
+        yield LogQueries(logs, Gathering(logs, NoPeers(), tmp_path), tasks, SystemClock()), logs
         tasks.cancel_scope.cancel()
 
 
@@ -126,7 +128,7 @@ def run_program(directory: Path, query: str, *, memory_mb: int) -> list[Any]:
         start_ms=0,
         end_ms=1 << 60,
         account="000000000000",
-        groups=[(GROUP, str(directory), 0)],
+        groups=[(GROUP, str(directory), 0, 0)],
         memory_bytes=memory_mb << 20,
         cpu_s=60,
     )

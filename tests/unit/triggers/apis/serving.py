@@ -236,11 +236,11 @@ def serving(
     egress: EgressSettings | None = None,
     fetch: Fetch | None = None,
     aws: Any = None,
-    forward: Any = None,
+    serve: Any = None,
 ) -> Iterator[Served]:
     """Serve APIs from an empty database; `add_kinds` registers the kinds that are served. `egress`
     says which servers are reached, `fetch` stands for issuers, `aws` for the client of services,
-    `forward` for the services that integrations of REST APIs call."""
+    `serve` for the services that integrations of REST APIs call."""
     with start_blocking_portal("asyncio", {"use_uvloop": True}) as portal:
         opened = _serving(
             portal,
@@ -251,7 +251,7 @@ def serving(
             egress or EgressSettings(),
             fetch,
             aws,
-            forward,
+            serve,
         )
         with portal.wrap_async_context_manager(opened) as served:
             yield served
@@ -267,7 +267,7 @@ async def _serving(
     egress: EgressSettings,
     fetch: Fetch | None,
     aws: Any,
-    forward: Any,
+    serve: Any,
 ) -> AsyncIterator[Served]:
     clock, node = SystemClock(), FunctionsNode()
     policies = dict[str, list[Mapping[str, Any]]]()
@@ -309,7 +309,7 @@ async def _serving(
             issuers=Issuers(fetch or outbound.fetch, clock),
             aws=aws,
             roles=roles,
-            forward=forward,
+            serve=serve,
         )
         apis = Apis(ApiDirectory(store), context)
         add_kinds(apis)

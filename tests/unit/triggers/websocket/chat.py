@@ -20,6 +20,7 @@ from lambent.assembly.websocket_apis import open_websocket_apis
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.dispatch import Dispatcher
 from lambent.model.document import Body, Root
+from lambent.model.peers import NoPeers
 from lambent.telemetry.queries import Bounds
 from lambent.triggers.apis.websocket.sessions import Sessions
 from tests.unit.triggers.apis.serving import ACCOUNT, REGION, SETTINGS, Function, Served, serving
@@ -167,7 +168,7 @@ def chatting(directory: Path, *, connections_max: int = 8192, **options: Any) ->
         served = stack.enter_context(serving(directory, kept.append, **options))
         (apis,) = kept
         dispatcher = Dispatcher(Authorization(apis.context.authorizer, None))
-        opened = open_websocket_apis(settings, served.store, dispatcher, apis)
+        opened = open_websocket_apis(settings, served.store, NoPeers(), dispatcher, apis)
         sessions = stack.enter_context(served.portal.wrap_async_context_manager(opened))
         yield Chat(served, sessions)
 

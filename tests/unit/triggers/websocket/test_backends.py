@@ -23,15 +23,12 @@ class Services:
     def __init__(self) -> None:
         self.sent: list[tuple[Any, str]] = []
 
-    def __call__(self, exchange: Any, caller: Any, service: str, refuse: Any) -> bool:
-        self.sent.append((exchange, service))
-        if b"refused" in exchange.body:
-            refuse(ApiError("AccessDeniedException", "no", status=403))
-        elif b"unserved" in exchange.body:
-            return False
+    def __call__(self, exchange: Any, caller: Any, fail: Any) -> None:
+        self.sent.append((exchange, caller.service))
+        if b"unserved" in exchange.body:
+            fail(ApiError("UnknownServiceException", "no"))
         else:
             exchange.respond(400 if b"bad" in exchange.body else 200, [("X-A", "b")], b'{"m": 1}')
-        return True
 
 
 services = Services()
@@ -47,7 +44,7 @@ def backend() -> Iterator[str]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
     egress = EgressSettings(allow=("127.0.0.0/8",))
     directory = tmp_path_factory.mktemp("backends")
-    with chatting(directory, egress=egress, forward=services) as chat:
+    with chatting(directory, egress=egress, serve=services) as chat:
         yield chat
 
 
@@ -256,8 +253,7 @@ def test_a_queue_gets_messages(chat: Chat) -> None:
     assert b"MessageBody=hello+%26+more" in request.body
     assert b"QueueUrl=https%3A%2F%2Fsqs.eu-west-1" in request.body
     assert ask(chat, "bad") == '{"m": 1}', "a status without a response of the integration"
-    for text in ("refused", "unserved"):
-        assert error_of(chat, text) == "Internal server error"
+    assert error_of(chat, "unserved") == "Internal server error"
 
 
 def test_a_service_decides_who_connects(chat: Chat) -> None:

@@ -38,17 +38,18 @@ class ConnectionStatus(Protocol):
 
 class Connections(Protocol):
     """The open connections of all WebSocket APIs. A connection is named by its API, its stage and
-    its id; for one that is not open, the methods return None or False."""
+    its id; for one that is not open, the methods return None or False. Raises `ApiError` if the
+    node that has it does not answer."""
 
-    def status_of(self, api_id: str, stage: str, id: str) -> ConnectionStatus | None:
+    async def status_of(self, api_id: str, stage: str, id: str) -> ConnectionStatus | None:
         """What is known of it."""
         ...
 
-    def post(self, api_id: str, stage: str, id: str, text: bytes) -> bool | None:
+    async def post(self, api_id: str, stage: str, id: str, text: bytes) -> bool | None:
         """Send a message, which is UTF-8; False if the client does not read and too much waits."""
         ...
 
-    def disconnect(self, api_id: str, stage: str, id: str) -> bool:
+    async def disconnect(self, api_id: str, stage: str, id: str) -> bool:
         """Close it."""
         ...
 
@@ -64,7 +65,7 @@ async def post_to_connection(connections: Connections, call: Call) -> Members:
             f"Data is not UTF-8 at byte {error.start}: WebSocket APIs send text, as in AWS."
             " Encode binary data, for example with base64.",
         ) from error
-    sent = connections.post(*_connection_of(call), data)
+    sent = await connections.post(*_connection_of(call), data)
     if sent is None:
         raise _gone()
     if not sent:
@@ -78,7 +79,7 @@ async def post_to_connection(connections: Connections, call: Call) -> Members:
 
 async def get_connection(connections: Connections, call: Call) -> Members:
     """GetConnection: since when, and from where."""
-    status = connections.status_of(*_connection_of(call))
+    status = await connections.status_of(*_connection_of(call))
     if status is None:
         raise _gone()
     return {
@@ -90,7 +91,7 @@ async def get_connection(connections: Connections, call: Call) -> Members:
 
 async def delete_connection(connections: Connections, call: Call) -> Members:
     """DeleteConnection: close it."""
-    if not connections.disconnect(*_connection_of(call)):
+    if not await connections.disconnect(*_connection_of(call)):
         raise _gone()
     return {}
 

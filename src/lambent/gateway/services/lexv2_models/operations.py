@@ -6,6 +6,7 @@ from lambent.control.lex.room import LexBots
 from lambent.gateway.call import Call, Members
 from lambent.gateway.definitions import Operation
 from lambent.model.arn import Scope
+from lambent.model.stack_documents import TOKEN_TAG
 
 UseCase = Callable[[Scope, Members], Awaitable[Members]]
 _Op = Operation[LexBots]
@@ -16,6 +17,11 @@ def _of(choose: Callable[[LexBots], UseCase]) -> _Op:
         return await choose(rooms)(call.scope, call.params)
 
     return operation
+
+
+async def _create_bot_version(rooms: LexBots, call: Call) -> Members:
+    params = {**call.params, TOKEN_TAG: call.caller.token}
+    return await rooms.bots.create_version(call.scope, params)
 
 
 async def _create_upload_url(rooms: LexBots, call: Call) -> Members:
@@ -32,7 +38,7 @@ OPERATIONS: Mapping[str, _Op] = {
     "DescribeBot": _of(lambda rooms: rooms.bots.describe),
     "ListBots": _of(lambda rooms: rooms.bots.list),
     "DeleteBot": _of(lambda rooms: rooms.bots.delete),
-    "CreateBotVersion": _of(lambda rooms: rooms.bots.create_version),
+    "CreateBotVersion": _create_bot_version,
     "DescribeBotVersion": _of(lambda rooms: rooms.bots.describe_version),
     "ListBotVersions": _of(lambda rooms: rooms.bots.list_versions),
     "DeleteBotVersion": _of(lambda rooms: rooms.bots.delete_version),

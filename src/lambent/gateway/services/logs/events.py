@@ -4,29 +4,27 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lambent.gateway.call import Call, Members
+from lambent.gateway.call import Call, Members, without_nodes
 from lambent.gateway.definitions import Operation
 from lambent.gateway.services.logs.errors import group_of, invalid, no_group, no_stream
 from lambent.gateway.services.logs.rooms import LogsRooms
 from lambent.gateway.services.logs.tokens import (
-    END_OF_STREAM,
-    event_after,
+    cursor_of,
+    cursor_token,
     event_id,
     page_of,
     position_of,
-    token_after,
+    position_token,
     with_token,
 )
 from lambent.gateway.services.logs.views import event_view, stream_view
 from lambent.kit.computing import computed
 from lambent.model.errors import ApiError
 from lambent.model.resources import LogGroupKey
+from lambent.telemetry.all_logs import Cursor, Found, GroupPage, Wanted
 from lambent.telemetry.caller_events import check_batch
 from lambent.telemetry.insights.records import Record, Source
-from lambent.telemetry.logs import LogStream
-from lambent.telemetry.patterns import compile_pattern
-from lambent.telemetry.queries import Bounds, EventKey
-from lambent.telemetry.segments import LogEvent
+from lambent.telemetry.queries import Bounds
 
 _EVENTS_MAX = 10_000
 _RESPONSE_BYTES_MAX = 1024 * 1024
@@ -64,16 +62,17 @@ async def describe_log_streams(rooms: LogsRooms, call: Call) -> Members:
     by_time = params.get("orderBy") == "LastEventTime"
     if by_time and prefix:
         raise invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
-    streams = [
-        stream for stream in await _streams(rooms, group) if stream.name.startswith(prefix or "")
-    ]
+    found = await rooms.logs.describe_streams(*group.scope, group.name)
+    if found is None:
+        raise no_group()
+    streams = [stream for stream in found.found if stream.name.startswith(prefix or "")]
     if by_time:
         streams.sort(key=lambda stream: (stream.last_event_ms or 0, stream.name))
     if params.get("descending"):
         streams.reverse()
     page, token = page_of(streams, params, 50, lambda stream: stream.name)
     views = [stream_view(stream, group.arn) for stream in page]
-    return with_token({"logStreams": views}, token)
+    return without_nodes(with_token({"logStreams": views}, token), found.missing)
 
 
 async def put_log_events(rooms: LogsRooms, call: Call) -> Members:
@@ -96,48 +95,56 @@ async def get_log_events(rooms: LogsRooms, call: Call) -> Members:
     group, stream = group_of(call), params["logStreamName"]
     if stream not in await _stream_names(rooms, group):
         raise no_stream()
-    is_forward, position = position_of(params.get("nextToken"), bool(params.get("startFromHead")))
+    is_forward, positions, position = position_of(
+        params.get("nextToken"), bool(params.get("startFromHead"))
+    )
     bounds = await _bounds(rooms, group, params, params.get("endTime", _END_OF_TIME_MS))
     page = await rooms.logs.stream_page(
-        *group.scope, group.name, stream, bounds, position, is_forward=is_forward
+        *(*group.scope, group.name, stream, bounds, positions),
+        is_forward=is_forward,
+        position=position,
     )
-    # At either end the token is the one that was passed: that is how callers know.
-    stays = position if position < END_OF_STREAM else 0
-    first = page[0].position if page else stays
-    following = page[-1].position + 1 if page else stays
-    return {
-        "events": [event_view(event) for event in page],
-        "nextForwardToken": f"f/{following}",
-        "nextBackwardToken": f"b/{first}",
+    output = {
+        "events": [event_view(event) for event in page.events],
+        "nextForwardToken": position_token("f", page.forward),
+        "nextBackwardToken": position_token("b", page.backward),
     }
+    return without_nodes(output, page.missing)
 
 
 async def filter_log_events(rooms: LogsRooms, call: Call) -> Members:
     """FilterLogEvents."""
     params = call.params
     group = group_of(call)
-    wanted = await _wanted_streams(rooms, group, params)
-    is_forward, after = params.get("startFromHead", True), None
+    await _check_streams(rooms, group, params)
+    is_forward, cursor = params.get("startFromHead", True), Cursor()
     if (token := params.get("nextToken")) is not None:
-        is_forward, after = event_after(token)
-    # AWS includes the end here, unlike in GetLogEvents.
-    bounds = await _bounds(rooms, group, params, params.get("endTime", _END_OF_TIME_MS) + 1)
-    page, has_more = await _search(
-        rooms, group, wanted, bounds, params.get("filterPattern", ""), after, is_forward=is_forward
+        is_forward, cursor = cursor_of(token)
+    wanted = Wanted(
+        # AWS includes the end here, unlike in GetLogEvents.
+        bounds=await _bounds(rooms, group, params, params.get("endTime", _END_OF_TIME_MS) + 1),
+        pattern=params.get("filterPattern", ""),
+        names=params.get("logStreamNames") or (),
+        prefix=params.get("logStreamNamePrefix") or "",
+        is_forward=is_forward,
     )
+    page = await _search(rooms, group, wanted, cursor)
     events = [
-        {**event_view(event), "logStreamName": stream, "eventId": event_id(stream, event)}
-        for stream, event in page
+        {**event_view(event), "logStreamName": stream, "eventId": event_id(key)}
+        for key, stream, event in page.found
     ]
-    following = token_after(*page[-1], is_forward=is_forward) if has_more else None
-    return with_token({"events": events, "searchedLogStreams": []}, following)
+    following = None
+    if page.following is not None:
+        following = cursor_token(page.following, is_forward=is_forward)
+    output = with_token({"events": events, "searchedLogStreams": []}, following)
+    return without_nodes(output, page.missing)
 
 
 async def get_log_group_fields(rooms: LogsRooms, call: Call) -> Members:
     """GetLogGroupFields: the fields of the latest events around a time, and in how many events
     each is."""
     group = group_of(call)
-    names = await _stream_names(rooms, group)
+    await _stream_names(rooms, group)
     center = call.params.get("time")
     now_ms = int(rooms.logs.now() * 1000)
     start_ms, end_ms = now_ms - 15 * _MINUTE_MS, now_ms + _MINUTE_MS
@@ -149,70 +156,47 @@ async def get_log_group_fields(rooms: LogsRooms, call: Call) -> Members:
         events_max=_FIELDS_OF_EVENTS_MAX,
         bytes_max=_RESPONSE_BYTES_MAX,
     )
-    page, _ = await _search(rooms, group, names, bounds, "", None, is_forward=False)
-    counts = await computed(_count_fields, call.scope.account, group.name, page)
-    return {
+    page = await _search(rooms, group, Wanted(bounds=bounds, is_forward=False), Cursor())
+    counts = await computed(_count_fields, call.scope.account, group.name, page.found)
+    output = {
         "logGroupFields": [
-            {"name": name, "percent": count * 100 // len(page)}
+            {"name": name, "percent": count * 100 // len(page.found)}
             for name, count in counts.most_common()
         ]
     }
+    return without_nodes(output, page.missing)
 
 
-def _count_fields(account: str, group: str, page: Sequence[tuple[str, LogEvent]]) -> Counter[str]:
+def _count_fields(account: str, group: str, page: Sequence[Found]) -> Counter[str]:
     counts: Counter[str] = Counter()
-    for stream, event in page:
+    for _, stream, event in page:
         counts.update(list(Record(Source(account, group, stream), event).automatic_fields()))
     del counts["@ptr"]
     return counts
 
 
 async def _search(
-    rooms: LogsRooms,
-    group: LogGroupKey,
-    streams: list[str],
-    bounds: Bounds,
-    pattern: str,
-    after: EventKey | None,
-    *,
-    is_forward: bool,
-) -> tuple[list[tuple[str, LogEvent]], bool]:
-    matches = compile_pattern(pattern)
+    rooms: LogsRooms, group: LogGroupKey, wanted: Wanted, cursor: Cursor
+) -> GroupPage:
     try:
-        return await rooms.logs.group_page(
-            *group.scope, group.name, streams, bounds, matches, after, is_forward=is_forward
-        )
+        return await rooms.logs.group_page(*group.scope, group.name, wanted, cursor)
     except TimeoutError as error:
         raise ApiError(
             "ServiceUnavailableException", "The search took too long. Narrow it down.", status=503
         ) from error
 
 
-async def _wanted_streams(
-    rooms: LogsRooms, group: LogGroupKey, params: Mapping[str, Any]
-) -> list[str]:
-    """The streams that FilterLogEvents is to search."""
-    names, prefix = params.get("logStreamNames"), params.get("logStreamNamePrefix")
-    if names and prefix:
+async def _check_streams(rooms: LogsRooms, group: LogGroupKey, params: Mapping[str, Any]) -> None:
+    """Raises `ApiError` if FilterLogEvents cannot search the streams that it is to search."""
+    names = params.get("logStreamNames")
+    if names and params.get("logStreamNamePrefix"):
         raise invalid("Specify either logStreamNames or logStreamNamePrefix, not both.")
-    wanted = [
-        name
-        for name in await _stream_names(rooms, group)
-        if name.startswith(prefix or "") and (not names or name in names)
-    ]
-    if names and not wanted:
+    present = await _stream_names(rooms, group)
+    if names and not set(names) & set(present):
         raise no_stream()
-    return wanted
 
 
-async def _streams(rooms: LogsRooms, group: LogGroupKey) -> list[LogStream]:
-    streams = await rooms.logs.describe_streams(*group.scope, group.name)
-    if streams is None:
-        raise no_group()
-    return streams
-
-
-async def _stream_names(rooms: LogsRooms, group: LogGroupKey) -> list[str]:
+async def _stream_names(rooms: LogsRooms, group: LogGroupKey) -> Sequence[str]:
     names = await rooms.logs.stream_names(*group.scope, group.name)
     if names is None:
         raise no_group()

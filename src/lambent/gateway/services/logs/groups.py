@@ -1,15 +1,15 @@
 """Log groups: create, delete, describe, keep, protect, tag."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from lambent.gateway.call import Call, Members
+from lambent.gateway.call import Call, Members, without_nodes
 from lambent.gateway.definitions import Operation
 from lambent.gateway.services.logs.errors import group_of, invalid
 from lambent.gateway.services.logs.rooms import LogsRooms
 from lambent.gateway.services.logs.tokens import page_of, with_token
 from lambent.gateway.services.logs.views import group_view
 from lambent.model.resources import LogGroupKey, parse_log_group
-from lambent.telemetry.logs import LogGroup
+from lambent.telemetry.all_logs import Groups
 
 _STANDARD = "STANDARD"
 
@@ -24,9 +24,10 @@ async def describe_log_groups(rooms: LogsRooms, call: Call) -> Members:
     names = None
     if identifiers:
         names = {parse_log_group(None, each, call.scope).name for each in identifiers}
+    all_groups, missing = await _groups(rooms, call)
     groups = [
         group
-        for group in await _groups(rooms, call)
+        for group in all_groups
         if group.name.startswith(prefix or "")
         and (part or "") in group.name
         and (names is None or group.name in names)
@@ -34,7 +35,7 @@ async def describe_log_groups(rooms: LogsRooms, call: Call) -> Members:
     page, token = page_of(groups, params, 50, lambda group: group.name)
     settings = await rooms.groups.settings(call.scope)
     views = [group_view(group, call.scope, settings.get(group.name, {})) for group in page]
-    return with_token({"logGroups": views}, token)
+    return without_nodes(with_token({"logGroups": views}, token), missing)
 
 
 async def list_log_groups(rooms: LogsRooms, call: Call) -> Members:
@@ -46,9 +47,10 @@ async def list_log_groups(rooms: LogsRooms, call: Call) -> Members:
     patterns = params.get("logGroupNamePattern", "").split("|")
     wanted = params.get("logGroupTags") or ()
     tags = await rooms.groups.tags_of_all(call.scope) if wanted else {}
+    all_groups, missing = await _groups(rooms, call)
     groups = [
         group
-        for group in await _groups(rooms, call)
+        for group in all_groups
         if any(_fits(group.name, pattern) for pattern in patterns)
         and all(_has_tag(tags.get(group.name, {}), each) for each in wanted)
     ]
@@ -61,15 +63,15 @@ async def list_log_groups(rooms: LogsRooms, call: Call) -> Members:
         }
         for group in page
     ]
-    return with_token({"logGroups": views}, token)
+    return without_nodes(with_token({"logGroups": views}, token), missing)
 
 
-async def _groups(rooms: LogsRooms, call: Call) -> Sequence[LogGroup]:
+async def _groups(rooms: LogsRooms, call: Call) -> Groups:
     if call.params.get("logGroupClass", _STANDARD) != _STANDARD:
-        return ()
+        return Groups((), ())
     accounts = call.params.get("accountIdentifiers")
     if accounts and call.scope.account not in accounts:
-        return ()
+        return Groups((), ())
     return await rooms.logs.describe_groups(*call.scope)
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lambent.gateway.call import Call, Members
+from lambent.gateway.call import Call, Members, missing_header, without_nodes
 from lambent.gateway.definitions import Operation
 from lambent.gateway.protocols.protocol import WireResponse
 from lambent.gateway.request import Request, send
@@ -16,12 +16,12 @@ from lambent.kit.computing import computed
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
 from lambent.model.resources import LogGroupKey, parse_log_group
+from lambent.telemetry.insights.all_queries import Listed
 from lambent.telemetry.insights.query import compile_query
 from lambent.telemetry.insights.records import Record, Source, parse_pointer
-from lambent.telemetry.insights.runner import WAITING_MAX, Asked, LogQuery, TooManyQueries
+from lambent.telemetry.insights.runner import WAITING_MAX, Asked, TooManyQueries
 from lambent.telemetry.insights.scanner import QueryError
 from lambent.telemetry.insights.values import text_of
-from lambent.telemetry.queries import Bounds
 
 GROUPS_MAX = 50
 _SECONDS_MAX = 10**10
@@ -94,17 +94,22 @@ def check_query(text: str, limit: int | None = None) -> None:
 async def get_query_results(rooms: LogsRooms, call: Call) -> Members:
     """GetQueryResults; `write_query_results` writes it. The rows are JSON already, so that a large
     result is not encoded on the event loop."""
-    query = _query(rooms, call)
-    first = _offset_of(call.params.get("nextToken"))
-    last = first + call.params.get("maxItems", len(query.rows))
+    params = call.params
+    first = _offset_of(params.get("nextToken"))
+    found = await rooms.queries.results(
+        call.scope, params["queryId"], first, params.get("maxItems")
+    )
+    if found is None:
+        raise _no_query()
+    last = first + len(found.rows)
     rest: dict[str, Any] = {
         "queryLanguage": "CWLI",
-        "status": query.status,
-        "statistics": {**query.statistics, "resultCount": float(len(query.rows))},
+        "status": found.status,
+        "statistics": {**found.statistics, "resultCount": float(found.total)},
     }
-    if last < len(query.rows):
+    if last < found.total:
         rest["nextToken"] = str(last)
-    return {_ROWS: query.rows[first:last], _REST: rest}
+    return without_nodes({_ROWS: found.rows, _REST: rest}, found.missing)
 
 
 async def write_query_results(request: Request, output: Members) -> None:
@@ -112,14 +117,16 @@ async def write_query_results(request: Request, output: Members) -> None:
     rows: Sequence[bytes] = output[_ROWS]
     rest = json.dumps(output[_REST]).encode().removeprefix(b"{")
     body = b"".join((b'{"results":[', b",".join(rows), b"],", rest))
-    headers = [("Content-Type", "application/x-amz-json-1.1")]
+    headers = [("Content-Type", "application/x-amz-json-1.1"), *missing_header(output)]
     send(request.exchange, WireResponse(200, headers, body), request.request_id)
 
 
 async def stop_query(rooms: LogsRooms, call: Call) -> Members:
     """StopQuery."""
-    query = _query(rooms, call)
-    if not rooms.queries.stop(query):
+    stopped = await rooms.queries.stop(call.scope, call.params["queryId"])
+    if stopped is None:
+        raise _no_query()
+    if not stopped:
         raise invalid("The query has ended already.")
     return {"success": True}
 
@@ -128,16 +135,18 @@ async def describe_queries(rooms: LogsRooms, call: Call) -> Members:
     """DescribeQueries, newest first."""
     params = call.params
     group, status = params.get("logGroupName"), params.get("status")
+    queries, missing = await rooms.queries.all_of(call.scope)
     found = [
         query
-        for query in rooms.queries.of(call.scope)
-        if (group is None or group in query.asked.groups)
+        for query in queries
+        if (group is None or group in query.groups)
         and (status is None or status == query.status)
         and params.get("queryLanguage", "CWLI") == "CWLI"
     ]
     limits = {"limit": params.get("maxResults", 1000), "nextToken": params.get("nextToken")}
     page, token = page_of(found, limits, 1000, lambda query: query.id)
-    return with_token({"queries": [_query_view(query) for query in page]}, token)
+    output = with_token({"queries": [_query_view(query) for query in page]}, token)
+    return without_nodes(output, missing)
 
 
 async def get_log_record(rooms: LogsRooms, call: Call) -> Members:
@@ -146,34 +155,28 @@ async def get_log_record(rooms: LogsRooms, call: Call) -> Members:
         group, stream, position = parse_pointer(call.params["logRecordPointer"])
     except ValueError as error:
         raise invalid("The specified logRecordPointer is invalid.") from error
-    bounds = Bounds(start_ms=0, end_ms=1 << 62, events_max=1, bytes_max=1)
-    page = await rooms.logs.stream_page(
-        *call.scope, group, stream, bounds, position, is_forward=True
-    )
-    if not page or page[0].position != position:
+    event = await rooms.logs.event_at(*call.scope, group, stream, position)
+    if event is None:
         raise not_found("The specified log record does not exist.")
-    record = Record(Source(call.scope.account, group, stream), page[0])
+    record = Record(Source(call.scope.account, group, stream), event)
     fields = await computed(record.automatic_fields)
     return {"logRecord": {name: text_of(value) for name, value in fields.items()}}
 
 
-def _query(rooms: LogsRooms, call: Call) -> LogQuery:
-    query = rooms.queries.get(call.scope, call.params["queryId"])
-    if query is None:
-        raise not_found("The specified query does not exist.")
-    return query
+def _no_query() -> ApiError:
+    return not_found("The specified query does not exist.")
 
 
-def _query_view(query: LogQuery) -> Members:
+def _query_view(query: Listed) -> Members:
     return {
         "queryLanguage": "CWLI",
         "queryId": query.id,
-        "queryString": query.asked.text,
+        "queryString": query.text,
         "status": query.status,
         "createTime": query.created_ms,
-        "logGroupName": next(iter(query.asked.groups)),
+        "logGroupName": query.groups[0],
         "queryDuration": query.duration_ms,
-        "bytesScanned": query.statistics.get("bytesScanned", 0.0),
+        "bytesScanned": query.bytes_scanned,
     }
 
 

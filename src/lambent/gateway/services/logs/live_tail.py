@@ -13,7 +13,7 @@ from lambent.kit.clock import Clock
 from lambent.kit.computing import computed
 from lambent.model.errors import ApiError
 from lambent.model.resources import parse_log_group
-from lambent.telemetry.live_tail import SESSION_S_MAX, SESSIONS_MAX, Followed, LiveTail, LiveTails
+from lambent.telemetry.live_tail import SESSION_S_MAX, SESSIONS_MAX, Followed, LiveTails, Update
 from lambent.telemetry.patterns import compile_pattern
 
 _JSON = "application/json"
@@ -31,7 +31,8 @@ async def start_live_tail(rooms: LogsRooms, call: Call) -> Members:
     groups = groups_of(params["logGroupIdentifiers"], call)
     if (names or prefixes) and len(groups) > 1:
         raise _invalid("Names and prefixes of log streams need exactly one log group.")
-    matches = compile_pattern(params.get("logEventFilterPattern", ""))
+    pattern = params.get("logEventFilterPattern", "")
+    matches = compile_pattern(pattern)
     if not rooms.tails.has_room(call.scope.account):
         raise ApiError(
             "LimitExceededException",
@@ -45,10 +46,11 @@ async def start_live_tail(rooms: LogsRooms, call: Call) -> Members:
         groups=groups,
         streams=frozenset(names or ()),
         prefixes=tuple(prefixes or ()),
+        pattern=pattern,
         matches=matches,
     )
     start = {name: params[name] for name in _ECHOED if params.get(name)}
-    if pattern := params.get("logEventFilterPattern"):
+    if pattern:
         start["logEventFilterPattern"] = pattern
     session = {"requestId": call.request_id, "sessionId": str(uuid.uuid4()), **start}
     return {_FOLLOWED: followed, "sessionStart": session}
@@ -74,9 +76,12 @@ def live_tail_writer(
         headers = [("Content-Type", CONTENT_TYPE), ("x-amzn-RequestId", request.request_id)]
         with tails.open(followed) as tail:
             ends = clock.monotonic() + SESSION_S_MAX
+            first = await tails.next_update(tail)
             exchange.start(200, headers)
             exchange.write(encode_event("initial-response", _JSON, b"{}"))
             exchange.write(_event("sessionStart", output["sessionStart"]))
+            if first.events:
+                exchange.write(await _encoded(first, followed, clock))
             while exchange.is_open and not is_closing():
                 await clock.sleep(_UPDATE_S)
                 if clock.monotonic() >= ends:
@@ -84,7 +89,7 @@ def live_tail_writer(
                     break
                 if is_writable.is_behind:
                     continue
-                data = await _next_update(tail, followed, int(clock.now() * 1000))
+                data = await _encoded(await tails.next_update(tail), followed, clock)
                 is_writable.is_behind = not exchange.write(data)
         exchange.finish()
 
@@ -102,10 +107,8 @@ class _Writable:
         self.is_behind = False
 
 
-async def _next_update(tail: LiveTail, followed: Followed, now_ms: int) -> bytes:
-    lines, was_dropped = tail.take()
-    update = await computed(tail.select, lines, was_dropped)
-    account = followed.scope.account
+async def _encoded(update: Update, followed: Followed, clock: Clock) -> bytes:
+    account, now_ms = followed.scope.account, int(clock.now() * 1000)
     document = {
         "sessionMetadata": {"sampled": update.is_sampled},
         "sessionResults": [

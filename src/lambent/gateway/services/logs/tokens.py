@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lambent.model.errors import ApiError
-from lambent.telemetry.queries import EventKey, event_key
-from lambent.telemetry.segments import LogEvent
+from lambent.telemetry.all_logs import END_OF_STREAM, Cursor, Positions
+from lambent.telemetry.queries import EventKey
 
 Item = TypeVar("Item")
 
-END_OF_STREAM = 1 << 62
-"""A position after every event of a stream."""
+_POSITIONS = re.compile(r"[fb]/(?:[0-9a-f]{8}:)?\d{1,19}(?:,[0-9a-f]{8}:\d{1,19}){0,255}", re.ASCII)
+_CURSOR = re.compile(r"[fb](?:\d{56})?(?:;\d{1,18}=(?:\d{56})?){0,255}", re.ASCII)
 
 
 def page_of(
@@ -49,34 +49,53 @@ def with_token(output: dict[str, Any], token: str | None) -> dict[str, Any]:
     return output
 
 
-def event_id(stream: str, event: LogEvent) -> str:
+def event_id(key: EventKey) -> str:
     """56 digits of time, stream and position: ids are ordered like the events themselves."""
-    timestamp_ms, number, position = event_key(stream, event)
+    timestamp_ms, number, position = key
     return f"{timestamp_ms:016d}{number:010d}{position:030d}"
 
 
-def token_after(stream: str, event: LogEvent, *, is_forward: bool) -> str:
-    """The token of the page that begins after an event."""
-    return _encode(("f" if is_forward else "b") + event_id(stream, event))
+def cursor_token(cursor: Cursor, *, is_forward: bool) -> str:
+    """The token of the page that a cursor begins."""
+    late = [
+        f";{number}={'' if key is None else event_id(key)}"
+        for number, key in sorted(cursor.late.items())
+    ]
+    after = "" if cursor.after is None else event_id(cursor.after)
+    return _encode(("f" if is_forward else "b") + after + "".join(late))
 
 
-def event_after(token: str) -> tuple[bool, EventKey]:
-    """Whether the page of a token goes forward, and the event that it begins after."""
+def cursor_of(token: str) -> tuple[bool, Cursor]:
+    """Whether the page of a token goes forward, and where it begins."""
     text = _decode(token)
-    match = re.fullmatch(r"([fb])(\d{16})(\d{10})(\d{30})", text, re.ASCII)
-    if match is None:
+    if _CURSOR.fullmatch(text) is None:
         raise _bad_token()
-    return match[1] == "f", (int(match[2]), int(match[3]), int(match[4]))
+    after, *late = text[1:].split(";")
+    pairs = (each.split("=") for each in late)
+    return text[0] == "f", Cursor(_key(after), {int(number): _key(key) for number, key in pairs})
 
 
-def position_of(token: str | None, from_head: bool) -> tuple[bool, int]:
-    """Whether a page of a stream goes forward, and the position it starts at or ends before."""
+def _key(id: str) -> EventKey | None:
+    """The key of an event's id; None for an empty one."""
+    return (int(id[:16]), int(id[16:26]), int(id[26:])) if id else None
+
+
+def position_of(token: str | None, from_head: bool) -> tuple[bool, Positions, int]:
+    """Whether a page of a stream goes forward, the positions that it starts at or ends before, and
+    that of places that have none."""
     if token is None:
-        return (True, 0) if from_head else (False, END_OF_STREAM)
-    match = re.fullmatch(r"([fb])/(\d{1,18})", token, re.ASCII)
-    if match is None:
+        return (True, {}, 0) if from_head else (False, {}, END_OF_STREAM)
+    if _POSITIONS.fullmatch(token) is None:
         raise _bad_token()
-    return match[1] == "f", int(match[2])
+    pairs = (each.rpartition(":") for each in token[2:].split(","))
+    return token[0] == "f", {int(place or "0", 16): int(at) for place, _, at in pairs}, 0
+
+
+def position_token(way: str, positions: Positions) -> str:
+    """The token of these positions; `way` is `f` for forward or `b` for backward. A place has a
+    name where there are several nodes."""
+    named = (f"{place:08x}:{at}" if place else str(at) for place, at in sorted(positions.items()))
+    return f"{way}/{','.join(named)}"
 
 
 def _encode(key: str) -> str:

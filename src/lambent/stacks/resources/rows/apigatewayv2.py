@@ -2,15 +2,20 @@
 
 from typing import Any
 
+from lambent.model.errors import ApiError
 from lambent.model.stack_documents import TOKEN_TAG
 from lambent.stacks.resources.bodies import fetch_body
+from lambent.stacks.resources.conversion import convert
+from lambent.stacks.resources.facts import input_of
 from lambent.stacks.resources.resource_type import Properties, Step
 from lambent.stacks.resources.row_type import (
+    Call,
     Find,
     Name,
     Part,
     Retag,
     Row,
+    Several,
     only,
     op,
 )
@@ -162,6 +167,43 @@ API_MAPPING = Row(
     attributes={"ApiMappingId": "{.ApiMappingId}"},
 )
 
+
+def _override(kind: str, name: str) -> Several:
+    """Changes what the quick create of an API has made."""
+
+    async def put(call: Call, api: str, properties: Properties, _: Any) -> None:
+        operation = f"Update{kind}"
+        given = convert(properties[kind], input_of(_SERVICE, operation), kind)
+        listed = await call(_SERVICE, f"Get{kind}s", {"ApiId": api})
+        found = [each for each in listed["Items"] if each.get("ApiGatewayManaged")]
+        if not found:
+            message = f"The API {api} has no {kind.lower()} that its quick create has made."
+            raise ApiError("ValidationError", message)
+        await call(_SERVICE, operation, {"ApiId": api, name: found[0][name], **given})
+
+    return Several(put, (f"Update{kind}",))
+
+
+MANAGED_OVERRIDES = Row(
+    name="AWS::ApiGatewayV2::ApiGatewayManagedOverrides",
+    service=_SERVICE,
+    create=None,
+    physical="{ApiId}",
+    keys={"ApiId": "{ApiId}"},
+    read=only("GetApi"),
+    attributes={"Id": "{$id}"},
+    uses=frozenset({"ApiId"}),
+    parts=tuple(
+        Part(of=(kind,), put=_override(kind, name))
+        for kind, name in (
+            ("Integration", "IntegrationId"),
+            ("Route", "RouteId"),
+            ("Stage", "StageName"),
+        )
+    ),
+    note="What it has set stays when it is deleted.",
+)
+
 ROWS = (
     API,
     _child(
@@ -225,4 +267,5 @@ ROWS = (
     ),
     DOMAIN_NAME,
     API_MAPPING,
+    MANAGED_OVERRIDES,
 )

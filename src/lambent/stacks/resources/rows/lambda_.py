@@ -236,6 +236,19 @@ CODE_SIGNING_CONFIG = Row(
     note="After a stop of the platform it may be made twice.",
 )
 
+RESOURCE_POLICY = Row(
+    name="AWS::Lambda::ResourcePolicy",
+    service="lambda",
+    create=only("PutResourcePolicy", ResourceArn="{ResourceArn}", Policy="{PolicyDocument}"),
+    physical="{ResourceArn}",
+    is_idempotent=True,
+    keys={"ResourceArn": "{ResourceArn}"},
+    read=only("GetResourcePolicy"),
+    update=(only("PutResourcePolicy", Policy="{PolicyDocument}"),),
+    delete=only("DeleteResourcePolicy"),
+    note="The whole policy of a function; it does not go with `AWS::Lambda::Permission`.",
+)
+
 ROWS = (
     VERSION,
     ALIAS,
@@ -246,4 +259,5 @@ ROWS = (
     LAYER_VERSION,
     LAYER_VERSION_PERMISSION,
     CODE_SIGNING_CONFIG,
+    RESOURCE_POLICY,
 )

@@ -1,7 +1,9 @@
 """A request for a backend, its response, and how it fails."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
+from urllib.parse import quote, unquote
 
 FailureType = Literal[
     "API_CONFIGURATION_ERROR",
@@ -10,6 +12,7 @@ FailureType = Literal[
     "INTEGRATION_TIMEOUT",
 ]
 """As API Gateway calls its responses to such failures."""
+_NOT_ENCODED = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class Prepared(NamedTuple):
@@ -27,6 +30,19 @@ class Prepared(NamedTuple):
             if key.lower() == name:
                 found = value
         return found
+
+
+def path_value(path: Mapping[str, str], name: str, *, safe: str) -> str:
+    """The value of a variable of a URI's path, encoded: values from the client's path are already,
+    others are not. Raises `BackendError` for one that is missing, or would lead out of the path."""
+    value = path.get(name)
+    if value is None:
+        raise BackendError(
+            "API_CONFIGURATION_ERROR", f"Nothing is mapped to the variable {name[:100]!r}."
+        )
+    if any(segment in (".", "..") for segment in re.split(r"[/\\]", unquote(value))):
+        raise BackendError("BAD_REQUEST_PARAMETERS", f"The path {value[:100]!r} leads elsewhere.")
+    return quote(_NOT_ENCODED.sub("%25", value), safe=f"{safe}%")
 
 
 class BackendResponse(NamedTuple):

@@ -5,13 +5,13 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
 
 from lambent.kit.http.messages import Exchange
-from lambent.triggers.apis.backends.exchange import BackendError, BackendResponse
+from lambent.triggers.apis.backends.exchange import BackendError, BackendResponse, path_value
 from lambent.triggers.apis.outbound import Outbound, PassedBody
 
 RESPONSE_BYTES_MAX = 10 * 1024 * 1024
@@ -29,7 +29,7 @@ _ID = f"lambent-{secrets.token_hex(8)}"
 _HOPS_MAX = 8
 """As often a request may pass this platform before it is taken for a loop."""
 _VARIABLE = re.compile(r"\{([^{}+]{1,128})\+?\}")
-_SAFE = "!$&'()*+,:;=@~-._/%"
+_SAFE = "!$&'()*+,:;=@~-._/"
 
 
 class ServerRequest(NamedTuple):
@@ -79,7 +79,9 @@ class Server:
         the URI's variables, `via` is that header of the client's request. Raises `BackendError`."""
         if via.count(_ID) >= _HOPS_MAX:
             raise BackendError("INTEGRATION_FAILURE", "The request goes round in circles.")
-        parts = urlsplit(_VARIABLE.sub(lambda found: _variable(path, found[1]), self._uri))
+        parts = urlsplit(
+            _VARIABLE.sub(lambda found: path_value(path, found[1], safe=_SAFE), self._uri)
+        )
         queries = "&".join(text for text in (parts.query, query) if text)
         url = f"{parts.scheme}://{parts.netloc}{parts.path or '/'}{'?' if queries else ''}{queries}"
         ours = {"Via": f"{via + ', ' if via else ''}1.1 {_ID}"}
@@ -114,19 +116,6 @@ class Server:
             raise BackendError("INTEGRATION_TIMEOUT", "The integration has timed out.") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise BackendError("INTEGRATION_FAILURE", f"The server fails: {error!r}") from error
-
-
-def _variable(path: Mapping[str, str], name: str) -> str:
-    """The value of a variable of the URI, encoded. Raises `BackendError` for one that would lead
-    out of the URI's path."""
-    value = path.get(name)
-    if value is None:
-        raise BackendError(
-            "API_CONFIGURATION_ERROR", f"Nothing is mapped to the variable {name!r}."
-        )
-    if any(segment in (".", "..") for segment in re.split(r"[/\\]", unquote(value))):
-        raise BackendError("BAD_REQUEST_PARAMETERS", "A path leads out of the server's.")
-    return quote(value, safe=_SAFE)
 
 
 def _headers_of(response: aiohttp.ClientResponse) -> Mapping[str, Sequence[str]]:

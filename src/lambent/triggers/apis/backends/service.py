@@ -1,14 +1,14 @@
 """Other services than Lambda: `action/` and `path/`.
 
 A request is served as one of the integration's role: a strict platform asks the role's policies. A
-service is the emulator's, or a server that the settings name.
+service is the platform's own, the emulator's, or a server that the settings name.
 https://docs.aws.amazon.com/apigateway/latest/api/API_Integration.html
 """
 
 import dataclasses
 import re
 from collections.abc import Mapping
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import anyio
 
@@ -17,12 +17,18 @@ from lambent.model.arn import Region, Scope
 from lambent.model.errors import ApiError
 from lambent.model.names import is_region
 from lambent.model.rest_services import FORM, SERVICE_URI, TARGETS, VERSIONS
-from lambent.triggers.apis.backends.exchange import BackendError, BackendResponse, Prepared
+from lambent.triggers.apis.backends.exchange import (
+    BackendError,
+    BackendResponse,
+    Prepared,
+    path_value,
+)
 from lambent.triggers.apis.calls import SERVICE
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.inner_exchange import InnerExchange
 
 _VARIABLE = re.compile(r"\{([^{}]{1,128})\}")
+_SAFE = "/~-._"
 _SESSION = "BackplaneAssumeRoleSession"
 _PASSED = frozenset({"content-type", "x-amz-target", "accept", "cache-control"})
 """Headers that mappings may set, with all that begin with `x-amz-meta-`: others say who asks."""
@@ -66,7 +72,9 @@ class Service:
                 headers[lowered] = value
         headers["host"] = f"{self.name}.{self._scope.region}.amazonaws.com"
         query, body, method = given["querystring"], prepared.body, self._method
-        path = f"/{_VARIABLE.sub(lambda found: _variable(given['path'], found[1]), self._path)}"
+        path = "/" + _VARIABLE.sub(
+            lambda found: path_value(given["path"], found[1], safe=_SAFE), self._path
+        )
         if self._action is not None and self.name in TARGETS:
             prefix, version = TARGETS[self.name]
             headers["x-amz-target"] = f"{prefix}.{self._action}"
@@ -80,23 +88,22 @@ class Service:
 
     async def exchange(self, request: InnerExchange) -> BackendResponse:
         """Send a request; returns the response when it is complete. Raises `BackendError`."""
-        refusals: list[ApiError] = []
+        failures: list[ApiError] = []
 
-        def refuse(error: ApiError) -> None:
-            refusals.append(error)
+        def fail(error: ApiError) -> None:
+            failures.append(error)
             request.abort()
 
         try:
             with anyio.fail_after(self._timeout_s):
-                if not self._context.forward(request, self._caller(), self.name, refuse):
-                    raise ApiError("UnknownServiceException", f"Nothing serves {self.name}.")
+                self._context.serve(request, self._caller(), fail)
                 await request.wait()
         except ApiError as error:
-            refusals.append(error)
+            failures.append(error)
         except TimeoutError:
             raise BackendError("INTEGRATION_TIMEOUT", "The integration has timed out.") from None
-        if refusals or not request.status or request.is_too_large:
-            reason = refusals[0].message if refusals else "The response is incomplete."
+        if failures or not request.status or request.is_too_large:
+            reason = failures[0].message if failures else "The response is incomplete."
             raise BackendError("INTEGRATION_FAILURE", reason)
         headers: dict[str, list[str]] = {}
         for name, value in request.response_headers:
@@ -120,14 +127,3 @@ class Service:
         if not prepared.body or kind.partition(";")[0].strip().lower() != FORM:
             return urlencode(fields).encode()
         return b"&".join([urlencode(fields).encode(), prepared.body])
-
-
-def _variable(path: Mapping[str, str], name: str) -> str:
-    value = path.get(name)
-    if value is None:
-        raise BackendError(
-            "API_CONFIGURATION_ERROR", f"Nothing is mapped to the variable {name[:100]!r}."
-        )
-    if any(part in (".", "..") for part in value.split("/")):
-        raise BackendError("BAD_REQUEST_PARAMETERS", "A path leads out of the bucket.")
-    return quote(value, safe="/~-._")

@@ -48,7 +48,7 @@ class Connecting:
         self._sessions = sessions
         self._exchange = request.exchange
         self._accept = accept
-        connection = _connection(stage, request)
+        connection = _connection(stage, request, sessions.node)
         self._event = RouteRequest(
             connection=connection,
             route_key=CONNECT,
@@ -147,10 +147,10 @@ class Connecting:
         self._exchange.respond(status, headers, body if status not in (204, 304) else b"")
 
 
-def _connection(stage: CompiledStage, request: ApiRequest) -> Connection:
+def _connection(stage: CompiledStage, request: ApiRequest, node: int) -> Connection:
     exchange: Exchange = request.exchange
     return Connection(
-        id=new_connection_id(),
+        id=new_connection_id(node),
         account=stage.root.account,
         api_id=stage.root.id,
         stage=stage.name,

@@ -11,6 +11,7 @@ from websockets.utils import accept_key
 from lambent.kit.http.messages import Exchange
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_RANDOM_BYTES, _NODE_BYTES = 11, 6
 VERSION = ("Sec-WebSocket-Version", "13")
 
 
@@ -36,6 +37,19 @@ def offered_protocols(exchange: Exchange) -> list[str]:
     return [name.strip() for name in names if _TOKEN.fullmatch(name.strip())]
 
 
-def new_connection_id() -> str:
-    """An id that cannot be guessed: sixteen characters, the last of them `=`."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(11)).decode()
+def new_connection_id(node: int = 0) -> str:
+    """An id that cannot be guessed: sixteen characters, the last of them `=`. The id of a
+    connection of a node is longer and has its number."""
+    number = node.to_bytes(_NODE_BYTES) if node else b""
+    return base64.urlsafe_b64encode(secrets.token_bytes(_RANDOM_BYTES) + number).decode()
+
+
+def node_of(connection_id: str) -> int:
+    """The number of the node whose connection has this id; 0 if the id names none."""
+    try:
+        decoded = base64.urlsafe_b64decode(connection_id)
+    except ValueError:
+        return 0
+    if len(decoded) != _RANDOM_BYTES + _NODE_BYTES:
+        return 0
+    return int.from_bytes(decoded[_RANDOM_BYTES:])

@@ -95,7 +95,7 @@ class Session:
 
 
 class Sessions:
-    """See the module. It is the `Connections` of the management API."""
+    """See the module."""
 
     routes: Routes
     """Set before the first client comes."""
@@ -107,7 +107,10 @@ class Sessions:
         limits: SocketLimits = _LIMITS,
         held_bytes_max: int = _HELD_BYTES_MAX,
         sessions_max: int = _SESSIONS_MAX,
+        node: int = 0,
     ) -> None:
+        """`node` is the number of this platform among several nodes."""
+        self.node = node
         self.clock = clock
         self.limits = limits
         self.held = Budget(held_bytes_max)
@@ -124,19 +127,20 @@ class Sessions:
         """Whether one more client may connect."""
         return len(self.by_id) + self.pending < self._sessions_max
 
-    # -- the management API --------------------------------------------------------------------
+    # -- one of them ---------------------------------------------------------------------------
 
     def status_of(self, api_id: str, stage: str, id: str) -> Session | None:
-        """See `Connections`."""
+        """A connection that is open; None if there is no such one here."""
         return self._find(api_id, stage, id)
 
     def post(self, api_id: str, stage: str, id: str, text: bytes) -> bool | None:
-        """See `Connections`."""
+        """Send a message, which is UTF-8; see `WebSocket.send`. None if the connection is not open
+        here."""
         session = self._find(api_id, stage, id)
         return None if session is None else session.send(text)
 
     def disconnect(self, api_id: str, stage: str, id: str) -> bool:
-        """See `Connections`."""
+        """Close a connection; returns whether it was open here."""
         session = self._find(api_id, stage, id)
         if session is not None:
             session.socket.close(NORMAL)

@@ -31,12 +31,10 @@ class Services:
     def __init__(self) -> None:
         self.sent: list[Sent] = []
 
-    def __call__(
-        self, exchange: Any, caller: Any, service: str, refuse: Callable[[ApiError], None]
-    ) -> bool:
-        self.sent.append(Sent(exchange, caller, service))
-        if exchange.body == b"refused":
-            refuse(ApiError("AccessDeniedException", "no", status=403))
+    def __call__(self, exchange: Any, caller: Any, fail: Callable[[ApiError], None]) -> None:
+        self.sent.append(Sent(exchange, caller, caller.service))
+        if exchange.body == b"unserved":
+            fail(ApiError("UnknownServiceException", "no"))
         elif exchange.body == b"cut":
             exchange.start(200)
             exchange.write(b"half")
@@ -46,11 +44,8 @@ class Services:
             for _ in range(12):
                 exchange.write(b"x" * 1024 * 1024)
             exchange.finish()
-        elif exchange.body == b"unserved":
-            return False
         else:
             exchange.respond(400 if exchange.body == b"bad" else 200, [("X-A", "b")], b"done")
-        return True
 
 
 services = Services()
@@ -58,7 +53,7 @@ services = Services()
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving_rest(tmp_path_factory.mktemp("rest"), forward=services) as served:
+    with serving_rest(tmp_path_factory.mktemp("rest"), serve=services) as served:
         yield served
 
 
@@ -118,9 +113,23 @@ def test_a_path_of_s3(served: Served) -> None:
     assert exchange.headers["x-amz-meta-a"] == "b"
     assert "x-amz-acl" not in exchange.headers
     count = len(services.sent)
-    for key in ("..", "../../other/x", "a/./b"):
+    for key in ("..", "../../other/x", "a/./b", "%252e%252e/x"):
         assert api.request(f"/stage/a/b?key={key}", "POST", body=b"1").status == 400
     assert api.request("/stage/a/b", "POST", body=b"1").status == 500
+    assert len(services.sent) == count
+
+
+def test_a_part_of_the_path_is_encoded_once(served: Served) -> None:
+    """It is percent-encoded as the client has sent it."""
+    mapped = {
+        "integration.request.path.bucket": "method.request.path.bucket",
+        "integration.request.path.key": "method.request.path.key",
+    }
+    api = deploy(served, BUCKET, requestParameters=mapped)
+    assert api.request("/stage/a/c%20d%2Fe%3Fx%25", "POST", body=b"1").status == 200
+    assert services.sent[-1].exchange.path == "/a/in/c%20d%2Fe%3Fx%25"
+    count = len(services.sent)
+    assert api.request("/stage/a/%2e%2E", "POST", body=b"1").status == 400
     assert len(services.sent) == count
 
 
@@ -144,7 +153,6 @@ def test_a_path_of_a_queue_is_a_form(served: Served) -> None:
     ("body", "status"),
     [
         (b"bad", 400),
-        (b"refused", 500),
         (b"cut", 500),
         (b"large", 500),
         (b"unserved", 500),

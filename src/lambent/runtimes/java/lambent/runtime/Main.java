@@ -21,6 +21,9 @@ import java.util.List;
  */
 public final class Main {
     private static final String TRACE_PROPERTY = "com.amazonaws.xray.traceHeader";
+    private static final String TRUST_PROPERTY = "javax.net.ssl.trustStore";
+    /** What the other languages trust as well. A JVM's own store lacks the platform's authority. */
+    private static final String TRUSTED = "/etc/ssl/lambent/bundle.jks";
 
     private final RuntimeApi api;
     private final Logger logger = new Logger();
@@ -32,6 +35,9 @@ public final class Main {
     public static void main(String[] arguments) throws IOException {
         System.setOut(stream(FileDescriptor.out));
         System.setErr(stream(FileDescriptor.err));
+        if (System.getProperty(TRUST_PROPERTY) == null && new File(TRUSTED).exists()) {
+            System.setProperty(TRUST_PROPERTY, TRUSTED);
+        }
         new Main(new RuntimeApi(System.getenv("AWS_LAMBDA_RUNTIME_API"))).run();
     }
 
