@@ -50,7 +50,7 @@ class Session:
     began_at: float
     used_at: float
     told_at: float = 0.0
-    """When other nodes were told last that it is used."""
+    """When other nodes heard last that it is used."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
