@@ -49,8 +49,8 @@ class Session:
     token_hash: bytes = dataclasses.field(repr=False)
     began_at: float
     used_at: float
-    told_at: float = 0.0
-    """When other nodes heard last that it is used."""
+    shared_at: float = 0.0
+    """When other nodes last learned that it is used."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +160,7 @@ class Sessions:
             token_hash=token_hash,
             began_at=now,
             used_at=now,
-            told_at=now,
+            shared_at=now,
         )
         while len(self._sessions) > self._settings.sessions_max:
             self._sessions.popitem(last=False)
@@ -184,8 +184,8 @@ class Sessions:
             del self._sessions[key]
             raise _unrecognized("The session has ended: sign in again.")
         self._note_use(key, session)
-        if now - session.told_at > _TELL_USE_S:
-            session.told_at = now
+        if now - session.shared_at > _TELL_USE_S:
+            session.shared_at = now
             self._will_tell("use", key.hex())
         return session
 
