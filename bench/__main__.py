@@ -17,12 +17,14 @@ from pathlib import Path
 
 from bench.apis import measure_apis
 from bench.asynchronous import measure_asynchronous
+from bench.cells import measure_cells
 from bench.control_plane import measure_control_plane
 from bench.edge import measure_edge
 from bench.environment import measure_environment
 from bench.events import measure_events
 from bench.fairness import measure_fairness
 from bench.mappings import measure_mappings
+from bench.nodes import measure_nodes
 from bench.own import Bench, Row, running_platform
 from bench.peers import measure_peers
 from bench.stacks import measure_stacks
@@ -31,6 +33,7 @@ from rich.table import Table
 
 _COLUMNS = ("measurement", "count", "errors", "p50 ms", "p99 ms", "per second", "ratio", "note")
 _OF_THEIR_OWN = {
+    "cells": measure_cells,
     "control-plane": measure_control_plane,
     "environment": measure_environment,
     "asynchronous": measure_asynchronous,
@@ -39,6 +42,7 @@ _OF_THEIR_OWN = {
     "edge": measure_edge,
     "fairness": measure_fairness,
     "mappings": measure_mappings,
+    "nodes": measure_nodes,
     "stacks": measure_stacks,
 }
 """Measurements that start platforms of their own."""

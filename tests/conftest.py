@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests import forking
 from tests.budgets import pytest_fixture_setup, pytest_runtest_teardown
 from tests.databases import database, migrated, own_postgresql, postgresql
 from tests.lengths import load_profile
@@ -60,6 +61,7 @@ def pytest_collection() -> Iterator[None]:
     try:
         return (yield)
     finally:
+        forking.share()  # Before workers are forked.
         gc.freeze()
         gc.set_threshold(5_000, 20, 50)
         gc.enable()

@@ -1,9 +1,11 @@
 """Databases for tests: SQLite's is a file, PostgreSQL's is in a server that the tests start."""
 
+import contextlib
 import functools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -32,24 +34,52 @@ class PostgreSql:
     """A PostgreSQL server that listens only on a socket in its own directory, or also on a loopback
     port."""
 
-    def __init__(self, directory: Path, port: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, port: int | None = None, *, primary: "PostgreSql | None" = None
+    ) -> None:
+        """`primary` is the server of which this one is the standby."""
         self._directory = directory
         self._port = port
         self._connections: dict[str, psycopg.Connection[Any]] = {}
         self._bin = max(Path("/usr/lib/postgresql").glob("*/bin/initdb")).parent
-        self._run("initdb", "-D", str(directory / "data"), "-A", "trust", "-U", "postgres", "-N")
+        data = str(directory / "data")
+        if primary is None:
+            self._run("initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N")
+        else:
+            where = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres")
+            self._run("pg_basebackup", "-D", data, "-R", "-c", "fast", "-N", *where)
         self.start()
 
     def start(self) -> None:
         """Start the server; the constructor does so too."""
         # The machine is not powered off, so the server need not flush to disk.
         options = f"-k {self._directory} -c fsync=off -c full_page_writes=off -c autovacuum=off"
+        options += " -c wal_retrieve_retry_interval=200ms"
         options += " -c max_wal_size=8GB -c listen_addresses="
         options += "''" if self._port is None else f"127.0.0.1 -c port={self._port}"
         self._run(
             *("pg_ctl", "start", "-w", "-D", str(self._directory / "data")),
             *("-o", options, "-l", str(self._directory / "log")),
         )
+
+    def wait_for_standbys(self) -> None:
+        """From now on a commit is complete when a standby has written it, too."""
+        self._execute("ALTER SYSTEM SET synchronous_standby_names = '*'", "postgres")
+        self._execute("SELECT pg_reload_conf()", "postgres")
+
+    def promote(self) -> None:
+        """The standby becomes a primary."""
+        self._run("pg_ctl", "promote", "-w", "-D", str(self._directory / "data"))
+
+    def kill(self) -> None:
+        """SIGKILL to all of its processes, as if the machine were gone."""
+        noted = self._directory / "data/postmaster.pid"
+        first = int(noted.read_text().split()[0])
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        for pid in (first, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        noted.unlink()
 
     def new_database(self) -> str:
         """The URL of an empty database."""
@@ -96,11 +126,27 @@ class PostgreSql:
             "postgres",
         )
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Have the server run no statement meanwhile."""
+        first = (self._directory / "data" / "postmaster.pid").read_text().split()[0]
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        processes = [int(first), *map(int, children)]
+        try:
+            for pid in processes:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in processes:
+                os.kill(pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """Kill the server, even if clients are connected."""
         for connection in self._connections.values():
             connection.close()
         self._connections.clear()
+        if not (self._directory / "data/postmaster.pid").exists():
+            return
         self._run(
             "pg_ctl", "stop", "-t", "240", "-m", "immediate", "-D", str(self._directory / "data")
         )
@@ -140,8 +186,10 @@ def name_in(url: str) -> str:
 
 
 @contextmanager
-def running_postgresql(port: int | None = None) -> Iterator[PostgreSql]:
-    """A server, until the context ends."""
+def running_postgresql(
+    port: int | None = None, *, primary: PostgreSql | None = None
+) -> Iterator[PostgreSql]:
+    """A server, until the context ends; with `primary`, a standby of that."""
     # In a directory that the server's user and the platform's may enter, which /tmp is not: the
     # platform has its own. Its path must be short enough for a socket.
     directory = Path(tempfile.mkdtemp(prefix="lambent-pg-", dir="/var/tmp"))
@@ -149,7 +197,7 @@ def running_postgresql(port: int | None = None) -> Iterator[PostgreSql]:
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(directory, owner.pw_uid, owner.pw_gid)
-    server = PostgreSql(directory, port)
+    server = PostgreSql(directory, port, primary=primary)
     try:
         yield server
     finally:

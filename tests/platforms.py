@@ -162,8 +162,9 @@ class Platform:
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One platform for all tests that do not stop it."""
-    running = Platform(tmp_path_factory.mktemp("platform") / "data", is_fresh=True)
+    """One platform for all tests that do not stop it. The first worker's is a fresh process."""
+    is_fresh = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    running = Platform(tmp_path_factory.mktemp("platform") / "data", is_fresh=is_fresh)
     yield running
     code = running.stop()
     assert code == 0, running.output
@@ -239,6 +240,14 @@ def log_lines(platform: Platform, name: str) -> list[str]:
         return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
     except platform.logs.exceptions.ResourceNotFoundException:
         return []
+
+
+def printed_on(platform: Platform, word: str) -> list[str]:
+    """What functions printed on a node after a word. Each node has its own log files; a request for
+    logs returns the lines of all nodes."""
+    files = platform.data_dir.glob("state/logs/**/*.log")
+    found = [re.findall(rf"{word} (\S+)\n".encode(), file.read_bytes()) for file in files]
+    return [text.decode() for texts in found for text in texts]
 
 
 def wait_active(client: Any, name: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Which tests start first, and which stay together, when several workers share them (`-n`)."""
 
+import functools
 from typing import Any
 
 import pytest
@@ -54,6 +55,7 @@ _SLOW = {"postgresql", "own_postgresql", "database", "migrated"}
 """Fixtures: a database takes a tenth of a second."""
 
 
+@functools.cache
 def unit_of(nodeid: str) -> str:
     """The unit that a worker takes: a file, a test, or several files."""
     for start, name in TOGETHER.items():
@@ -74,6 +76,38 @@ class _ByUnit(LoadScopeScheduling):
     def __init__(self, config: pytest.Config, log: Any) -> None:
         config.option.loadscopereorder = False
         super().__init__(config, log)
+
+    def schedule(self) -> None:
+        """Also number the tests: xdist would search the list of all for each."""
+        if self.collection is None:
+            self._numbers = {
+                nodeid: number
+                for number, nodeid in enumerate(next(iter(self.registered_collections.values())))
+            }
+        super().schedule()
+
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        """Forget it: xdist would count it again whenever another test is complete."""
+        assert self.collection is not None
+        nodeid = self.collection[item_index]
+        units = self.assigned_work[node]
+        unit = unit_of(nodeid)
+        del units[unit][nodeid]
+        if not units[unit]:
+            del units[unit]
+        self._reschedule(node)
+
+    def _reschedule(self, node: Any) -> None:
+        """Assign a unit when one test is left: a worker has to know what follows the test that it
+        starts, and what waits for a long test could run elsewhere."""
+        if self.workqueue and self._pending_of(self.assigned_work[node]) > 1:
+            return
+        super()._reschedule(node)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        unit, tests = self.workqueue.popitem(last=False)
+        self.assigned_work[node][unit] = tests
+        node.send_runtest_some([self._numbers[nodeid] for nodeid in tests])
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)

@@ -4,10 +4,13 @@ import http.client
 import json
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
+
+from tests.platforms import client_at, invoke
 
 CALL_S = 120
 """Seconds for a response: a restart takes a while on a busy machine."""
@@ -31,6 +34,7 @@ class SteadyLoad:
         self.payloads: set[str] = set()
         """Different ones that functions returned."""
         self.reconnects = 0
+        self._lasted_s = 0.0
         self.slowest_s = 0.0
 
     @property
@@ -41,6 +45,7 @@ class SteadyLoad:
     @contextmanager
     def running(self) -> Iterator[Self]:
         """For as long as the context lasts."""
+        began = time.monotonic()
         threads = [threading.Thread(target=self._call) for _ in range(self._clients)]
         for thread in threads:
             thread.start()
@@ -50,6 +55,14 @@ class SteadyLoad:
             self._stop.set()
             for thread in threads:
                 thread.join(2 * CALL_S)
+            self._lasted_s = time.monotonic() - began
+
+    def __str__(self) -> str:
+        return (
+            f"{self.calls} calls, {self.calls / max(self._lasted_s, 1.0):.0f}/s,"
+            f" {len(self.failures)} failed, slowest {self.slowest_s:.1f} s,"
+            f" {self.reconnects} connections"
+        )
 
     def _call(self) -> None:
         connection: http.client.HTTPConnection | None = None
@@ -78,3 +91,31 @@ class SteadyLoad:
             self.slowest_s = max(self.slowest_s, time.monotonic() - began)
         if connection is not None:
             connection.close()
+
+
+class Events:
+    """Sends asynchronous events to the function `kept`, and notes those that were accepted."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._client = client_at(endpoint, "lambda")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send)
+        self.accepted: list[str] = []
+        self.failures: list[Exception] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(120)
+
+    def _send(self) -> None:
+        while not self._stop.wait(0.2):
+            event = uuid.uuid4().hex
+            try:
+                invoke(self._client, "kept", event, InvocationType="Event")
+                self.accepted.append(event)
+            except Exception as error:
+                self.failures.append(error)

@@ -92,6 +92,10 @@ class ServerSettings:
     """TCP port of `tls = "auto"`; 0 picks a free one. Default: 5263. With 443, which needs root,
     URLs work without a port."""
 
+    cells: str = "1"
+    """How many processes serve the platform on this machine (docs/cells.md): a number, or `auto`,
+    which means one for every two cores. Default: 1."""
+
     data_dir: Path = dataclasses.field(default_factory=default_data_dir)
     """Directory of the database, packages and logs; one platform uses it at a time. Default:
     `/var/lib/lambent` for root, else `$XDG_DATA_HOME/lambent` or `~/.local/share/lambent`."""

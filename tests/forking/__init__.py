@@ -10,6 +10,6 @@ another session, so it has no controlling terminal. Tests of these, the platform
 tests share, and some tests of each kind start fresh processes.
 """
 
-from tests.forking.client import Forked, commands, run
+from tests.forking.client import Forked, commands, run, share
 
-__all__ = ["Forked", "commands", "run"]
+__all__ = ["Forked", "commands", "run", "share"]

@@ -1,9 +1,10 @@
 """Clients of the server: tests, and the commands of shells."""
 
 import atexit
+import fcntl
 import functools
 import inspect
-import json
+import marshal
 import os
 import select
 import shutil
@@ -24,25 +25,30 @@ _BARE = ("tests.crash.failing_tasks", "tests.forking.mirror")
 """Programs that change Lambent before it is imported, or look at what is."""
 _APART = {"samcli": INSTALLED / "sam"}
 """Programs with libraries of their own."""
+_STARTED: list["subprocess.Popen[bytes]"] = []
+"""Servers that others may need when this process ends."""
 _COMMAND = """#!{python} -IS
-import json, os, signal, socket, sys
+import _signal, _socket, marshal, os, sys  # Without the libraries around them: half of the time.
 read, write = os.pipe()
-with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
-    server.connect({socket!r})
-    request = dict(
-        program={program!r}, is_module={is_module}, arguments=sys.argv[1:], directory=os.getcwd(),
-        environment=dict(os.environ), new_session=False,
-    )
-    socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2, write])
-    os.close(write)
-    pid = int(server.recv(32))
-for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, lambda number, _: os.kill(pid, number))
+server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+server.connect({socket!r})
+request = dict(
+    program={program!r}, is_module={is_module}, arguments=sys.argv[1:], directory=os.getcwd(),
+    environment=dict(os.environ), new_session=False,
+)
+descriptors = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2, write))
+rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors)
+server.sendmsg([marshal.dumps(request)], [rights])
+os.close(write)
+pid = int(server.recv(32))
+server.close()
+for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
+    _signal.signal(number, lambda number, _: os.kill(pid, number))
 for descriptor in (0, 1, 2):
     os.close(descriptor)
 code = os.waitstatus_to_exitcode(int.from_bytes(os.read(read, 4) or b"\\x09", "little"))
 if code < 0:
-    signal.signal(-code, signal.SIG_DFL)
+    _signal.signal(-code, _signal.SIG_DFL)
     os.kill(os.getpid(), -code)
 os._exit(code)
 """
@@ -56,37 +62,53 @@ def _kind(module: str) -> str:
 
 
 @functools.cache
-def _server(kind: str) -> Path:
-    """Start the server for a kind of program, once per process; returns the path of its socket."""
+def share() -> tuple[Path, int]:
+    """Where the servers are, and a pipe that ends them when it does: this process and all that are
+    forked from it afterwards have to end."""
     directory = Path(tempfile.mkdtemp(prefix="lambent-forking-"))
-    path = directory / "socket"
+    stdin, _held = os.pipe()
+    owner = os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:
+            shutil.rmtree(directory)
+
+    atexit.register(remove)
+    return directory, stdin
+
+
+@functools.cache
+def _server(kind: str) -> Path:
+    """Start the server for a kind of program, unless another process of this run has; returns the
+    path of its socket."""
+    directory, stdin = share()
+    path = directory / kind
+    with (directory / f"{kind}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            _start(kind, path, stdin)
+    return path
+
+
+def _start(kind: str, path: Path, stdin: int) -> None:
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.forking.server", str(path), kind],
-        stdin=subprocess.PIPE,
+        stdin=stdin,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(_APART[kind])} if kind in _APART else None,
     )
-
-    def end() -> None:
-        assert server.stdin is not None
-        server.stdin.close()
-        server.wait()
-        shutil.rmtree(directory)
-
-    atexit.register(end)
+    _STARTED.append(server)
     deadline = time.monotonic() + _READY_S
     while not path.exists():
         assert server.poll() is None, "the server of forks ended"
         assert time.monotonic() < deadline, "the server of forks did not start"
         time.sleep(0.01)  # noqa: TID251 - a poll of an outside process
-    return path
 
 
 @functools.cache
 def commands() -> Path:
     """A directory with `lambent` and `aws`, for a PATH."""
-    directory = _server("lambent").parent / "bin"
-    directory.mkdir()
+    directory = Path(tempfile.mkdtemp(prefix="bin-", dir=share()[0]))
     programs = {
         "lambent": ("lambent", True),
         "aws": (str(Path(sys.executable).with_name("aws")), False),
@@ -126,7 +148,7 @@ class Forked(subprocess.Popen[Any]):
         self._status, status_writer = os.pipe()
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
             server.connect(str(_server(kind)))
-            socket.send_fds(server, [json.dumps(request).encode()], [*streams, status_writer])
+            socket.send_fds(server, [marshal.dumps(request)], [*streams, status_writer])
             os.close(status_writer)
             self.pid = int(server.recv(32))
         self._child_created = True

@@ -2,8 +2,8 @@
 
     python -m tests.forking.server SOCKET KIND
 
-A request is one message: a JSON document, and the descriptors 0, 1 and 2 of the program and one
-that its wait status is written to when it has ended. The response is its process id. The server
+A request is one message: a marshaled dictionary, and the descriptors 0, 1 and 2 of the program and
+one that its wait status is written to when it has ended. The response is its process id. The server
 ends when its own stdin does.
 """
 
@@ -11,7 +11,7 @@ import atexit
 import contextlib
 import gc
 import importlib
-import json
+import marshal
 import os
 import runpy
 import selectors
@@ -21,6 +21,8 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any, TextIO
+
+from tests.forking.remembering import REMEMBER
 
 _LIBRARIES = (
     "aiohttp",
@@ -98,7 +100,7 @@ def _fork(listener: socket.socket, statuses: dict[int, int]) -> dict[str, Any] |
         message, descriptors, _, _ = socket.recv_fds(connection, REQUEST_BYTES_MAX, 4)
         pid = os.fork()
         if pid == 0:
-            return {**json.loads(message), "descriptors": descriptors}
+            return {**marshal.loads(message), "descriptors": descriptors}
         *streams, status_writer = descriptors
         statuses[pid] = status_writer
         for stream in streams:
@@ -167,23 +169,12 @@ def _run_program(request: dict[str, Any]) -> None:
         runpy.run_path(program, run_name="__main__")
 
 
-def _load_lambent() -> None:
-    """What a platform makes of files that are a part of it, like modules: the models of services,
-    with the routes in them, and the statements that make tables."""
-    services = importlib.import_module("lambent.gateway.registry").SERVICES
-    importlib.import_module("lambent.gateway.routing").Services(services)
-    sqlalchemy = importlib.import_module("sqlalchemy")
-    engine = sqlalchemy.create_engine("sqlite://", poolclass=sqlalchemy.StaticPool)
-    importlib.import_module("lambent.store.database").migrate(engine)
-    engine.dispose()
-
-
 def main() -> None:
     before = dict(os.environ)
     for library in LOADED[sys.argv[2]]:
         importlib.import_module(library)
-    if sys.argv[2] == "lambent":
-        _load_lambent()
+    if sys.argv[2] in REMEMBER:
+        REMEMBER[sys.argv[2]]()
     of_libraries = dict(os.environ.items() - before.items())
     gc.freeze()  # A collection in a child would copy all of it.
     assert len(os.listdir("/proc/self/task")) == 1, "a fork would lose threads"

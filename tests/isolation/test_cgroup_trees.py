@@ -19,6 +19,7 @@ import pytest
 
 from lambent.sandbox.launcher import linux
 from tests.isolation.boxes import IS_SYSTEMD, REPOSITORY, cgroups_of, until
+from tests.platforms import Platform, deploy, invoke, wait_for
 
 pytestmark = [
     pytest.mark.root,
@@ -34,6 +35,7 @@ if group:
     (Path(group) / "cgroup.procs").write_text("0")
 import anyio
 from lambent.sandbox import scopes, tiers
+from tests.platforms import Platform, deploy, invoke, wait_for
 from tests.isolation.boxes import descendants, start_site
 if path:
     # A host whose tree is systemd's.
@@ -291,3 +293,39 @@ def _in_a_users_group(work: Path, instance: str, user: int) -> dict[str, Any]:
         found = where(platform)
         end(platform)
         return found
+
+
+def test_cells_in_a_delegated_group(tmp_path: Path) -> None:
+    """Each cell of a unit has a group of its own there, with its launcher and its boxes; one that
+    starts again has a new one, and the old one goes."""
+    instance = uuid.uuid4().hex[:12]
+    with group(f"test-{instance}.service") as made, kept_in_namespaces():
+        os.setxattr(made, "trusted.delegate", b"1")
+        inside = ["sh", "-c", f'echo 0 >{made}/cgroup.procs; exec "$@"', "sh"]
+        platform = Platform(tmp_path / "data", "--cells", "2", prefix=inside)
+        try:
+            client = platform.client("lambda")
+            deploy(client, "one", {"app.py": "def handler(event, context): return 1"})
+            assert invoke(client, "one")[0] == 1
+            first, second = (one_of(made, number) for number in (1, 2))
+            for cell in (first, second):
+                assert {leaf.name for leaf in cell.iterdir() if leaf.is_dir()} >= {
+                    "launcher",
+                    "platform",
+                }
+            wait_for(lambda: [*made.glob("cell-*/b*")], "there are boxes")
+            assert (made / "supervisor" / "cgroup.procs").read_text().split() == [
+                str(platform.process.pid)
+            ]
+            os.kill(int(second.name.rpartition("-")[2]), signal.SIGKILL)
+            wait_for(lambda: {*made.glob("cell-2-*")} - {second}, "there is another cell")
+            assert invoke(client, "one")[0] == 1
+        finally:
+            platform.stop()
+        assert not [*made.glob("cell-*/b*")]
+
+
+def one_of(made: Path, number: int) -> Path:
+    """The group of a cell."""
+    (found,) = made.glob(f"cell-{number}-*")
+    return found

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.root
 NODE = {"Runtime": "nodejs20.x", "Handler": "index.handler"}
 OS_ONLY = {"Runtime": "provided.al2023", "Handler": "h"}
 
+RUBY = {"Runtime": "ruby3.3", "Handler": "app.handler"}
+
 RECEIVER = """
 import json
 def handler(event, context):
@@ -54,6 +56,14 @@ exports.handler = (event) => new Promise((resolve) => {
     }));
   }).on('error', (error) => resolve({ error: String(error) }));
 });
+"""
+GET_IN_RUBY = """
+require 'net/http'
+require 'json'
+def handler(event:, context:)
+  response = Net::HTTP.get_response(URI(event['url']))
+  { status: response.code.to_i, body: JSON.parse(response.body) }
+end
 """
 IN_A_SHELL = """#!/bin/sh
 api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
@@ -93,7 +103,7 @@ def shell(lambda_client: Any) -> Callable[[str], str]:
     return run
 
 
-@pytest.mark.parametrize("runtime", ["python", "node", "node-executed"])
+@pytest.mark.parametrize("runtime", ["python", "node", "node-executed", "ruby"])
 def test_https_in_a_box(
     runtime: str, receiver: str, platform: Platform, lambda_client: Any
 ) -> None:
@@ -101,6 +111,8 @@ def test_https_in_a_box(
     name = f"names-{runtime}"
     if runtime == "python":
         deploy(lambda_client, name, {"app.py": GET_IN_PYTHON})
+    elif runtime == "ruby":
+        deploy(lambda_client, name, {"app.rb": GET_IN_RUBY}, **RUBY)
     else:
         executed = {"Variables": {"LAMBENT_START_MODE": "exec"}} if "exec" in runtime else {}
         deploy(lambda_client, name, {"index.js": GET_IN_NODE}, **NODE, Environment=executed)
@@ -126,6 +138,28 @@ def test_curl_and_openssl(receiver: str, shell: Callable[[str], str]) -> None:
     assert "TLSv1.2" in shell(f"{connect} -tls1_2 < /dev/null")
     old = shell(f"{connect} -cipher ALL:@SECLEVEL=0 -tls1_1 < /dev/null")
     assert "Cipher is (NONE)" in old or "alert protocol version" in old, old
+
+
+def test_names_of_an_api(
+    receiver: str, platform: Platform, lambda_client: Any, shell: Callable[[str], str]
+) -> None:
+    """In a box an API of ours has its name of AWS and its custom domain name, with certificates;
+    these names are no longer ours when the API and the name are gone."""
+    apis = platform.client("apigatewayv2")
+    arn = lambda_client.get_function(FunctionName="names-receiver")["Configuration"]["FunctionArn"]
+    api = apis.create_api(Name="names", ProtocolType="HTTP", Target=arn)["ApiId"]
+    aws, own = f"{api}.execute-api.us-east-1.amazonaws.com", "api.names.example"
+    apis.create_domain_name(DomainName=own, DomainNameConfigurations=[{"EndpointType": "REGIONAL"}])
+    mapping = apis.create_api_mapping(ApiId=api, DomainName=own, Stage="$default")["ApiMappingId"]
+    for name in (aws, own):
+        found = shell(f"curl -sS https://{name}/there")
+        assert json.loads(found) == {"path": "/there", "domain": name}, found
+    apis.delete_api_mapping(ApiMappingId=mapping, DomainName=own)
+    apis.delete_domain_name(DomainName=own)
+    apis.delete_api(ApiId=api)
+    for name in (aws, own):
+        found = shell(f"openssl s_client -connect 127.0.0.1:443 -servername {name} < /dev/null")
+        assert "unrecognized name" in found, found
 
 
 def test_no_certificate_for_a_foreign_name(receiver: str, shell: Callable[[str], str]) -> None:

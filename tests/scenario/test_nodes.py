@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from tests import forking
 from tests.databases import PostgreSql
-from tests.platforms import Platform, deploy, invoke, log_lines, wait_for
+from tests.platforms import Platform, deploy, invoke, printed_on, wait_for
 from tests.servers.kinesis import Kinesis
 from tests.servers.ministack import ACCOUNT
 
@@ -134,8 +134,7 @@ def put(kinesis: Kinesis, streams: Sequence[str], numbers: Iterable[int]) -> Non
 
 def read_by(platform: Platform) -> list[str]:
     """The records that were read on a node."""
-    lines = log_lines(platform, "reads")
-    return [line.split()[1] for line in lines if line.startswith("record ")]
+    return printed_on(platform, "record")
 
 
 def test_nodes_are_one_platform(start_node: Callable[[str], Platform], kinesis: Kinesis) -> None:
@@ -238,10 +237,9 @@ def test_a_lost_node_is_replaced(start_node: Callable[[str], Platform], kinesis:
     killed = time.monotonic()
 
     def ended() -> set[str]:
-        lines = log_lines(two, "waits") + log_lines(three, "waits")
-        return {line.split()[1] for line in lines if line.startswith("ended ")}
+        return {*printed_on(two, "ended"), *printed_on(three, "ended")}
 
-    wait_for(lambda: any(log_lines(node, "waits") for node in (two, three)), "an event runs again")
+    wait_for(lambda: printed_on(two, "began") + printed_on(three, "began"), "an event runs again")
     print(f"events run elsewhere {time.monotonic() - killed:.1f} s after the kill")
     wait_for(lambda: ended() == {str(number) for number in range(10)}, "all events ended")
     put(kinesis, streams, range(5, 10))

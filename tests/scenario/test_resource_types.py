@@ -237,6 +237,36 @@ async def test_a_quick_api_and_the_policy_of_a_function(platform: Platform) -> N
     await stack.remove()
 
 
+async def test_sampling_rules(platform: Platform) -> None:
+    """Clients of X-Ray are served the rules of stacks."""
+    stack = Stack(platform.client)
+    rule = {
+        **{"FixedRate": "0.5", "HTTPMethod": "GET", "Host": "*", "Priority": 7, "ReservoirSize": 1},
+        **{"ResourceARN": "*", "ServiceName": "*", "ServiceType": "*", "URLPath": "/stack/*"},
+    }
+    kind = "AWS::XRay::SamplingRule"
+    made = await stack.make("Rule", kind, SamplingRule={**rule, "RuleName": "stacked"})
+    assert made.attributes["RuleARN"].endswith("sampling-rule/stacked")
+    await stack.make("Unnamed", kind, SamplingRule={**rule, "Version": "1"})
+    await stack.change("Rule", SamplingRule={**rule, "RuleName": "stacked", "FixedRate": 0.25})
+    xray = platform.client("xray")
+
+    def rates() -> dict[str, float]:
+        records = xray.get_sampling_rules()["SamplingRuleRecords"]
+        rules = [each["SamplingRule"] for each in records]
+        return {each["RuleName"]: each["FixedRate"] for each in rules if each["Priority"] == 7}
+
+    found = rates()
+    assert found.pop("stacked") == 0.25
+    assert list(found.values()) == [0.5]
+    with pytest.raises(ApiError, match="exists already"):
+        await stack.make("Other", kind, SamplingRule={**rule, "RuleName": "stacked"})
+    for id, _, each, _ in list(stack.made):
+        assert (await stack.again(id)).physical_id == each.physical_id, id
+    await stack.remove()
+    assert rates() == {}
+
+
 async def test_log_groups(platform: Platform) -> None:
     """With retention and tags: made, made again after a stop, changed, and deleted."""
     stack = Stack(platform.client)

@@ -48,10 +48,7 @@ def begin(client: object, port: int) -> SteadyLoad:
 
 def check(load: SteadyLoad) -> None:
     """No call has failed."""
-    print(
-        f"{load.calls} calls, {len(load.failures)} failed, slowest {load.slowest_s:.1f} s,"
-        f" {load.reconnects} connections"
-    )
+    print(load)
     assert not load.failures, load.failures[:5]
     assert load.payloads == {"1"}
 

@@ -227,6 +227,47 @@ def test_bad_requests_are_refused(client: Any) -> None:
     client.delete_stack(StackName="none")
 
 
+def parameter(value: Any, **more: Any) -> dict[str, Any]:
+    """A template with one resource."""
+    properties = {"Type": "String", "Value": value}
+    return {"Resources": {"A": {"Type": "AWS::SSM::Parameter", "Properties": properties}}, **more}
+
+
+LONG = {"Parameters": {"Long": {"Type": "String", "Default": "x" * 4000}}}
+HOSTILE = {
+    "an alias bomb": (
+        "\n".join(
+            ["a0: &a0 [x, x, x, x]"]
+            + [f"a{n}: &a{n} [{', '.join(4 * [f'*a{n - 1}'])}]" for n in range(1, 30)]
+        ),
+        "values",
+    ),
+    "10,000 lists": ("A: " + "[" * 10_000, "nested deeper"),
+    "thousands of functions": (
+        '{"Resources": {"A": {"Type": "T", "Properties": {"P": ' + '{"Fn::Base64": ' * 3000,
+        "nested too deeply",
+    ),
+    "a huge join": (
+        json.dumps(parameter({"Fn::Join": ["", [{"Ref": "Long"}] * 2600]}, **LONG)),
+        "more than",
+    ),
+    "a huge text": (json.dumps(parameter({"Fn::Sub": "${Long}" * 5000}, **LONG)), "more than"),
+    "a cycle": (json.dumps(parameter({"Ref": "A"})), "Circular dependency between resources: [A]"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_templates_are_refused(platform: Platform, client: Any, name: str) -> None:
+    """Soon, with what is wrong, and the platform goes on."""
+    body, message = HOSTILE[name]
+    assert len(body) < 51_200
+    refused = refusal(client.create_stack, StackName="hostile", TemplateBody=body)
+    assert refused[0] == "ValidationError"
+    assert message in refused[1], refused
+    assert len(refused[1]) < 5_000
+    assert refusal(client.describe_stacks, StackName="hostile")[0] == "ValidationError"
+
+
 CUSTOM = """
 Parameters:
   Word: {Type: String}

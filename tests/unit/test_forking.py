@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import awscli
 import pytest
 
 from tests import forking
+from tests.platforms import wait_for
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -83,3 +85,52 @@ def test_commands_of_a_shell(tmp_path: Path) -> None:
     assert second.startswith("lambent ")
     assert third.startswith("aws-cli/")
     assert "Could not connect" in fourth
+
+
+def test_models_of_a_user(tmp_path: Path) -> None:
+    """They are found, though those of botocore were read before the fork."""
+    models = tmp_path / "tea" / "2026-01-01"
+    models.mkdir(parents=True)
+    metadata = {"apiVersion": "2026-01-01", "endpointPrefix": "tea", "protocol": "json"}
+    model = {
+        "metadata": {**metadata, "serviceId": "Tea", "signatureVersion": "v4"},
+        "operations": {"PourTea": {"name": "PourTea", "http": {"method": "POST"}}},
+        "shapes": {},
+    }
+    (models / "service-2.json").write_text(json.dumps(model))
+    places = f"{os.path.dirname(awscli.__file__)}/data:{tmp_path}"
+    done = subprocess.run(
+        ["bash", "-c", "aws tea nothing; aws lambda nothing"],
+        env={"PATH": f"{forking.commands()}:/usr/bin:/bin", "AWS_DATA_PATH": places},
+        capture_output=True,
+        text=True,
+        timeout=55,
+    )
+    assert "pour-tea" in done.stderr
+    assert "list-functions" in done.stderr
+
+
+def test_forked_processes_share_servers() -> None:
+    """A server is started once for a process and those that are forked from it."""
+    script = """
+import os, subprocess, sys
+from pathlib import Path
+from tests import forking
+
+forking.share()
+for _ in range(2):
+    if os.fork() == 0:
+        command = [sys.executable, "-m", "tests.forking.mirror", "sleep"]
+        with forking.Forked(command, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            stat = Path(f"/proc/{process.pid}/stat").read_text()
+            os.write(1, stat.rpartition(")")[2].split()[1].encode() + b"\\n")
+            process.kill()
+        os._exit(0)
+os.wait(), os.wait()
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    first, second = done.stdout.split()
+    assert first == second
+    wait_for(lambda: not Path(f"/proc/{first}").exists(), "the server ends with them")

@@ -7,6 +7,7 @@ descriptors 0, 1 and 2 of the worker. The connection stays open until the worker
 collector ends when its own stdin does.
 """
 
+import atexit
 import importlib
 import json
 import os
@@ -15,6 +16,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 from typing import Any, BinaryIO
 
 import _pytest.config
@@ -146,6 +148,11 @@ def main() -> None:
         connection, streams = forked
         with connection:
             collection.work(streams)
+            # As Python ends, but without tearing down the libraries, which takes a second.
+            threading._shutdown()  # type: ignore[attr-defined]
+            atexit._run_exitfuncs()
+            sys.stderr.flush()
+            os._exit(0)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from lambent.control.events.connections import open_sealing
 from lambent.gateway.fronts import Front
 from lambent.gateway.server import Gateway
 from lambent.identity.service_roles import ServiceRoles
+from lambent.kit.tasks import start_loop
 from lambent.model.api_paths import (
     AWS_HOSTS,
     BODY_BYTES_MAX,
@@ -72,10 +73,13 @@ async def open_apis(
     platform's own user pools."""
     directory, clock = ApiDirectory(storage.store), storage.clock
     roles = ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict)
+    throttles = Throttles(clock, peers=storage.peers)
+    if storage.membership is not None:
+        start_loop(storage.tasks, clock, throttles.run)
     async with (
         open_outbound(settings.egress) as outbound,
         open_outbound(_LOOPBACK) as local,
-        open_usage_counts(storage.store, clock) as counts,
+        open_usage_counts(storage.store, clock, storage.peers) as counts,
     ):
         fetch: Fetch = outbound.fetch
         services = events.local_services
@@ -86,7 +90,7 @@ async def open_apis(
         context = ApiContext(
             calls=FunctionCalls(execution.invoker, api.authorizer, roles, events.queue.keep),
             authorizer=api.authorizer,
-            throttles=Throttles(clock),
+            throttles=throttles,
             access_logs=AccessLogs(storage.logs),
             traces=storage.traces,
             clock=clock,
@@ -107,7 +111,9 @@ async def open_apis(
         await storage.store.follow(directory)
         await directory.domains()
         sealing = await open_sealing(storage.store)
-        destinations = ApiDestinationTargets(storage.store, outbound, sealing, clock)
+        destinations = ApiDestinationTargets(
+            *(storage.store, outbound, sealing, clock, storage.peers)
+        )
         events.targets.register(API_DESTINATION, destinations.take)
         yield Apis(directory, context, Trials(context, storage.store, settings.gateway.url_domain))
 

@@ -128,10 +128,10 @@ async def open_control_plane(
             await ports.open_subscriptions(groups)
         await register_logs(storage, gateway, groups)
         alarms = Alarms(storage.store, storage.clock, ports.alarm_actions)
-        cloudwatch = CloudWatchRooms(storage.metrics, alarms)
+        cloudwatch = CloudWatchRooms(storage.metrics, storage.all_metrics, alarms)
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(cloudwatch))
         rules = SamplingRules(storage.store, storage.clock)
-        gateway.register(XRAY, XRAY.bind(XRayRooms(storage.traces, rules)))
+        gateway.register(XRAY, XRAY.bind(XRayRooms(storage.traces, storage.all_traces, rules)))
         gateway.register(ECR, ECR.bind(Repositories(storage.store, storage.clock)))
         domain = settings.gateway.url_domain
         apis = ApiGatewayV2Rooms(ApisV2(storage.store, storage.clock, domain=domain), domain)

@@ -61,7 +61,7 @@ async def open_events(
 ) -> AsyncIterator[Events]:
     """Take up the queue and the mappings where the last platform left them."""
     async with AsyncExitStack() as stack:
-        local_services = None
+        local_services, cell = None, privileged.cell
         if privileged.packages is not None:
             local_services = LocalServices(
                 settings.services,
@@ -69,6 +69,8 @@ async def open_events(
                 packages=privileged.packages,
                 data=privileged.data.root,
                 directory=privileged.data.services,
+                listener=None if cell is None else cell.services,
+                is_elsewhere=cell is not None and cell.number > 1,
             )
             stack.callback(local_services.close)
         aws = aws_clients(settings.aws, local_services.url if local_services is not None else None)
@@ -113,14 +115,14 @@ async def open_events(
         actions = AlarmActions(to_targets, has_bus="events" in api.gateway.signing_names)
         alarms = AlarmTicker(
             storage.store,
-            storage.metrics,
+            storage.all_metrics,
             storage.clock,
             actions,
             settings.telemetry.alarms_every_s,
+            is_mine=storage.is_mine,
         )
         await storage.store.follow(alarms)
-        if not storage.store.is_shared:
-            start_loop(storage.tasks, storage.clock, alarms.run)
+        start_loop(storage.tasks, storage.clock, alarms.run)
         context = PollingContext(
             store=storage.store,
             membership=storage.membership,

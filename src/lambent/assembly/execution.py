@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from lambent.assembly.api import Api
 from lambent.assembly.names import Names
+from lambent.assembly.placement import CallsBetweenNodes, open_calls_between_nodes
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.storage import Storage
 from lambent.invocation.admission import Admission, whole
@@ -37,6 +38,8 @@ class Execution:
     shared_limits: SharedLimits | None
     """This node's shares of limits; None if the platform has its database for itself."""
     invoker: Invoker
+    calls_between_nodes: CallsBetweenNodes | None
+    """None if the platform has its database for itself."""
     metrics: Metrics
     """Of functions."""
 
@@ -64,7 +67,7 @@ async def open_execution(
                 network=NetworkServices(settings.egress, names.hosts.is_ours).open,
                 runtimes=privileged.runtimes,
                 code_directory=privileged.data.code,
-                memory=SystemMemory(),
+                memory=SystemMemory(sharers=privileged.cells),
                 clock=clock,
                 packages=storage.packages,
                 roles=api.roles,
@@ -85,19 +88,29 @@ async def open_execution(
             limits = SharedLimits(admission, store, membership, clock)
             await store.follow(limits)
             start_loop(tasks, clock, limits.run)
+        calls = None
+        if membership is not None:
+            calls = await open_calls_between_nodes(
+                storage, membership, node, admission, provisioning, settings.invocation
+            )
         retirement = Retirement(node, store.resolve)
         await store.follow(admission, provisioning, catalog, retirement)
         start_loop(tasks, clock, catalog.follow_changes)
         start_loop(tasks, clock, retirement.follow_changes)
+        invoker = Invoker(
+            *(admission, catalog, node, clock, Tracer(storage.traces, clock)),
+            wait_for_share=None if limits is None else limits.wait,
+            placement=None if calls is None else calls.placement,
+        )
+        if calls is not None:
+            calls.server.run = invoker.run_sent
         yield Execution(
             sandboxes=sandboxes,
             node=node,
             provisioning=provisioning,
             admission=admission,
             shared_limits=limits,
-            invoker=Invoker(
-                *(admission, catalog, node, clock, Tracer(storage.traces, clock)),
-                wait_for_share=None if limits is None else limits.wait,
-            ),
+            invoker=invoker,
+            calls_between_nodes=calls,
             metrics=metrics,
         )

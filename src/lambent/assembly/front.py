@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from lambent.assembly.api import Api
+from lambent.assembly.cell_metrics import CellMetrics
 from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.garbage import Garbage
@@ -76,21 +77,30 @@ def register_admin_api(
 ) -> None:
     """Register the pages that the command line reads."""
     runtimes = privileged.runtimes
+    between = execution.calls_between_nodes
     is_isolated = privileged.launcher.tier != "process"
     calls = DebugCalls(execution.invoker, execution.node, is_isolated=is_isolated)
-    health = start_telemetry(settings, storage, execution.node, events.metrics)
+    health = start_telemetry(settings, storage, execution, events.metrics)
+    metrics = MetricsPage(api.authorizer, events.metrics, health, api.home.account)
+    if privileged.cell is not None and storage.membership is not None:
+        metrics.shown = CellMetrics(
+            *(privileged.cell, privileged.data, storage.membership, storage.peers),
+            own=metrics.families,
+        ).families
     pages = AdminApi(
         api.authorizer,
         QueueOperations(storage.store, storage.payloads, storage.clock),
-        MappingOperations(storage.store, events.mappings.statuses),
-        MetricsPage(api.authorizer, events.metrics, health, api.home.account),
+        MappingOperations(storage.store, events.mappings.statuses, storage.peers),
+        metrics,
         {name: runtimes.hint(name) for name in runtime_identifiers()},
         DebugPage(api.authorizer, calls, control.layers.get_by_arn),
-        EnvironmentsPage(
-            *(api.authorizer, execution.node, privileged.launcher.tier),
-            number=storage.store.starts if storage.store.is_shared else None,
+        EnvironmentsPage(api.authorizer, execution.node, privileged.launcher.tier, storage.peers),
+        NodesPage(
+            api.authorizer,
+            storage.membership,
+            dict if between is None else between.loads,
+            storage.peers,
         ),
-        NodesPage(api.authorizer, storage.membership),
         SchedulesPage(api.authorizer, UpcomingTimes(storage.store)),
         storage.tasks,
     )
@@ -197,7 +207,7 @@ async def open_operator_commands(
     async def observe_without_names() -> Mapping[str, Any]:
         return without_names(await observe())
 
-    page = StatusPage(api.authorizer, observe_without_names, storage.tasks)
+    page = StatusPage(api.authorizer, observe_without_names, storage.peers, storage.tasks)
     api.gateway.fronts.add_path(STATUS, Front(handle=page.handle))
     garbage = Garbage(
         execution.node.code, storage.packages.needed, (storage.blobs, storage.payloads)

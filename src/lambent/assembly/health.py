@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from prometheus_client import Metric
 
+from lambent.assembly.execution import Execution
 from lambent.assembly.storage import Storage
 from lambent.invocation.ports import Node
 from lambent.kit.computing import computed
@@ -13,7 +14,7 @@ from lambent.kit.tasks import start_loop
 from lambent.settings import Settings
 from lambent.store.store import Store
 from lambent.telemetry.environment_metrics import EnvironmentSampler, Usage
-from lambent.telemetry.health import LoopLag, health_families
+from lambent.telemetry.health import Forwarded, LoopLag, health_families
 from lambent.telemetry.metrics import Metrics
 from lambent.telemetry.otlp_metrics import OtlpMetrics
 from lambent.telemetry.series.store import MetricStore
@@ -39,8 +40,11 @@ def usage_of_environments(node: Node) -> Iterator[Usage]:
 class PlatformHealth:
     """See `gateway.metrics_page.Health`."""
 
-    def __init__(self, node: Node, store: Store, metrics: MetricStore, lag: LoopLag) -> None:
-        self._node = node
+    def __init__(
+        self, execution: Execution, store: Store, metrics: MetricStore, lag: LoopLag
+    ) -> None:
+        self._node = execution.node
+        self._calls = execution.calls_between_nodes
         self._store = store
         self._metrics = metrics
         self._lag = lag
@@ -55,6 +59,10 @@ class PlatformHealth:
             "changing": load.changing,
         }
         queued = await self._store.read(lambda tx: tx.async_events.count())
+        calls = self._calls
+        forwarded = None
+        if calls is not None:
+            forwarded = Forwarded(calls.links.sent, calls.server.taken, calls.links.lost)
 
         def read() -> Sequence[Metric]:
             return health_families(
@@ -63,19 +71,20 @@ class PlatformHealth:
                 memory_mb=(load.memory_available_mb, load.memory_total_mb),
                 queued=queued,
                 dropped_metrics=self._metrics.lost,
+                forwarded=forwarded,
             )
 
         return await computed(read)
 
 
 def start_telemetry(
-    settings: Settings, storage: Storage, node: Node, metrics: Metrics
+    settings: Settings, storage: Storage, execution: Execution, metrics: Metrics
 ) -> PlatformHealth:
     """Start to measure the event loop, to sample environments and to export metrics."""
     clock, chosen = storage.clock, settings.telemetry
     lag = LoopLag(clock)
-    health = PlatformHealth(node, storage.store, storage.metrics, lag)
-    look = partial(usage_of_environments, node)
+    health = PlatformHealth(execution, storage.store, storage.metrics, lag)
+    look = partial(usage_of_environments, execution.node)
     sampler = EnvironmentSampler(look, storage.metrics, clock, chosen.insights_every_s)
     exporter = OtlpMetrics(
         storage.otlp,

@@ -33,7 +33,11 @@ async def register_hooks(storage: Storage, api: Api, events: Events, apis: Apis)
     await storage.store.follow(directory)
     delivery = Delivery(apis.context.calls, put_events)
     fetch = apis.context.outbound.fetch
-    front = make_front(directory, delivery, clock, tasks, fetch=fetch, roots=trusted_by_default())
+    front = make_front(
+        *(directory, delivery, clock, tasks, storage.peers),
+        fetch=fetch,
+        roots=trusted_by_default(),
+    )
     pages = HooksApi(api.authorizer, hooks, delivery.check, front.observe, tasks)
     fronts = api.gateway.fronts
     for path in PATHS:

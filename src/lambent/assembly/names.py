@@ -38,9 +38,10 @@ async def open_names(settings: Settings, data: DataDirectory, storage: Storage) 
     try:
         certificates = Certificates(
             data.state / "authorities",
+            data.first.state / "authorities",
             data.trust,
             clock,
-            instance=data.instance,
+            instance=data.first.instance,
             domain=gateway.url_domain,
             host=settings.server.host,
             default_bundle=trusted_by_default,

@@ -31,25 +31,24 @@ async def open_node(
     membership: Membership,
     api: Api,
     execution: Execution,
-    url: str,
 ) -> AsyncIterator[None]:
-    """Apply the changes of other nodes, and have them know this one: it serves clients at `url`,
-    other nodes reach it at `node_url` if that is given. On exit they take over what it has not
-    begun."""
+    """Apply the changes of other nodes, and have them know this one, which they reach at
+    `node_url`. On exit they take over what it has not begun."""
     store, clock, tasks = storage.store, storage.clock, storage.tasks
     secret = await store.transact(lambda tx: tx.identities.platform_secret(SECRET))
-    limits = execution.shared_limits
+    limits, calls = execution.shared_limits, execution.calls_between_nodes
     assert limits is not None
+    assert calls is not None
     feed = Feed(store, clock, membership.ring, limits.note_asked)
     await store.catch_up()
     start_loop(tasks, clock, feed.run)
-    start_loop(tasks, clock, feed.listen)
+    start_loop(tasks, clock, membership.listen, feed)
     store.wait_for_others(membership.wait_known)
     api.gateway.observe_draining(lambda: membership.is_draining)
     peers = storage.peers
     assert isinstance(peers, HttpPeers)
     api.gateway.fronts.add_path(PEER, Front(handle=peers.handle, is_open=True))
-    await membership.begin(node_url or _reachable(url))
+    await membership.begin(node_url)
     start_loop(tasks, clock, peers.run)
     start_loop(tasks, clock, _spread_provisioned, store, membership, execution)
     start_loop(tasks, clock, _keep_boxes, membership, limits, execution.sandboxes, clock)
@@ -57,6 +56,7 @@ async def open_node(
         membership.has_ended = contact.has_ended
         api.gateway.fronts.add_path(PATH, Front(handle=contact.handle, is_open=True))
         start_loop(tasks, clock, contact.run)
+        calls.serve(api)
         try:
             yield
         finally:
@@ -87,6 +87,18 @@ async def _keep_boxes(
         elif membership.away_s < FENCED_S:
             sandboxes.stay(ENDED_S - membership.away_s)
         await clock.sleep(_STAYS_S)
+
+
+def node_url_of(wanted: str, url: str, url_of_cell: str | None) -> str:
+    """The URL at which other machines reach this node: `wanted`, if that is given, or the one that
+    clients are served at. A cell has a port of its own."""
+    if url_of_cell is None:
+        return wanted or _reachable(url)
+    if not wanted:
+        return _reachable(url_of_cell)
+    parts = urlsplit(wanted)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{urlsplit(url_of_cell).port}"
 
 
 def _reachable(url: str) -> str:

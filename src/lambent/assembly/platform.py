@@ -24,7 +24,7 @@ from lambent.assembly.front import (
 from lambent.assembly.hooks import register_hooks
 from lambent.assembly.lex import register_lex
 from lambent.assembly.names import open_names
-from lambent.assembly.nodes import open_node
+from lambent.assembly.nodes import node_url_of, open_node
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.stacks import register_stacks
@@ -32,6 +32,7 @@ from lambent.assembly.storage import open_storage
 from lambent.assembly.user_pools import register_user_pools
 from lambent.assembly.websocket_apis import open_websocket_apis
 from lambent.control.activation import prepare_deployed
+from lambent.instance.cell import Cell
 from lambent.instance.listening import ListeningError, Sockets, inherited
 from lambent.instance.log_file import keep_log_short
 from lambent.kit.allocation import return_large_blocks
@@ -45,24 +46,24 @@ from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.telemetry.otlp import check_endpoint
 
 
-def run(settings: Settings, taken_over: Sockets) -> None:
-    """Run the platform until SIGTERM or SIGINT. `taken_over` are listening sockets of a platform
-    that this one replaces. Raises SystemExit with a message if it cannot."""
-    set_up_logging()
+def run(settings: Settings, taken_over: Sockets, cell: Cell | None = None) -> None:
+    """Run the platform, or one cell of it, until SIGTERM or SIGINT. `taken_over` are listening
+    sockets that this process was given. Raises SystemExit with a message if it cannot."""
+    set_up_logging(name="" if cell is None else f"cell {cell.number} ")
     try:
         check_endpoint(settings.telemetry.otlp_endpoint)
     except ValueError as error:
         raise SystemExit(f"lambent: {error}") from error
-    manager = ServiceManager()
+    manager = ServiceManager() if cell is None else cell.manager()
     try:
         passed = {**inherited(), **taken_over}
     except ListeningError as error:
         raise SystemExit(f"lambent: cannot use the sockets of systemd: {error}") from error
     try:
-        with open_privileged(settings, passed, manager) as privileged:
+        with open_privileged(settings, passed, manager, cell) as privileged:
             return_large_blocks()
             options = {"use_uvloop": True}
-            anyio.run(_serve, settings, privileged, manager, backend_options=options)
+            anyio.run(_serve, settings, privileged, manager, cell, backend_options=options)
     except SandboxError as error:
         raise SystemExit(
             f"lambent: {error}. `lambent doctor` tries it step by step and names the cure"
@@ -76,12 +77,14 @@ def run(settings: Settings, taken_over: Sockets) -> None:
         raise
 
 
-async def _serve(settings: Settings, privileged: Privileged, manager: ServiceManager) -> None:
+async def _serve(
+    settings: Settings, privileged: Privileged, manager: ServiceManager, cell: Cell | None
+) -> None:
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         data = privileged.data
-        storage = await enter(open_storage(settings, data, clock))
+        storage = await enter(open_storage(settings, data, clock, cell))
         api = await enter(open_api(settings, storage, privileged.front.root_credentials.write))
         names = await open_names(settings, data, storage)
         api.gateway.use_tls_in_boxes(names.tls_of_boxes)
@@ -116,13 +119,15 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         url = privileged.front.url
         aws_api = await register_stacks(settings, url, storage, api, execution, events)
-        link = register_console(settings, url, storage, api, aws_api.call)
+        # A cell knows only those who have signed in to it.
+        own_url = privileged.front.url_of_cell or url
+        link = register_console(settings, own_url, storage, api, aws_api.call)
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()
         if storage.membership is not None:
-            node_url = settings.store.node_url
-            await enter(open_node(node_url, storage, storage.membership, api, execution, url))
+            node_url = node_url_of(settings.store.node_url, url, privileged.front.url_of_cell)
+            await enter(open_node(node_url, storage, storage.membership, api, execution))
         await enter(open_operator_commands(settings, privileged, storage, api, execution, link))
         start_loop(tasks, clock, manager.show_life, clock)
         start_loop(tasks, clock, keep_log_short, data.state, clock)

@@ -7,11 +7,11 @@ import sys
 import anyio
 
 from lambent.assembly.api import Api
+from lambent.assembly.entrance import announce
 from lambent.assembly.execution import Execution
 from lambent.assembly.names import Names
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.storage import Storage
-from lambent.console.front import PAGE as CONSOLE_PAGE
 from lambent.gateway.server import open_front_door
 from lambent.kit.clock import Clock
 from lambent.kit.http.server import HttpServer
@@ -43,8 +43,9 @@ async def serve_until_stopped(
     stop = anyio.Event()
     signals = _receive_stop_signals()
     async with anyio.create_task_group() as watching:
-        plain = [] if front.tls is not None else [front.listener]
-        tls = [] if front.tls is None else [(front.listener, front.tls)]
+        listeners = [each for each in (front.listener, front.of_cell) if each is not None]
+        plain = [] if front.tls is not None else listeners
+        tls = [] if front.tls is None else [(each, front.tls) for each in listeners]
         if front.tls_listener is not None:
             tls.append((front.tls_listener, names.tls_of_front))
         async with open_front_door(api.gateway, settings.gateway, *plain, tls=tls) as server:
@@ -55,17 +56,12 @@ async def serve_until_stopped(
                     watching, clock, _watch_launcher, execution.sandboxes, clock, stop, server
                 )
             data.add_facts(url=front.url)
-            if front.tls_url is not None:
-                print(
-                    f"lambent serves TLS at {front.tls_url}; trust {data.ca_certificate}",
-                    flush=True,
-                )
-            print(f"lambent is ready at {front.url}", flush=True)
-            if settings.has_console:
-                print(f"lambent's console is at {front.url}{CONSOLE_PAGE}", flush=True)
+            if privileged.cell is None:
+                announce(data, front.url, front.tls_url, has_console=settings.has_console)
             manager.tell_ready(f"Listening on {front.url}")
             await stop.wait()
-            print("lambent is stopping", file=sys.stderr, flush=True)
+            if privileged.cell is None:
+                print("lambent is stopping", file=sys.stderr, flush=True)
             manager.tell_stopping()
             api.gateway.is_closing = True
             if storage.membership is not None:

@@ -10,15 +10,13 @@ import os
 import resource
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
 
 from lambent.assembly import weak_tier
-from lambent.instance import lock as instance_lock
+from lambent.assembly.entrance import address_of
 from lambent.instance.data_directory import DataDirectory
-from lambent.instance.listening import FRONT, TLS, Sockets, bind, serves
+from lambent.instance.listening import FRONT, TLS, Sockets
 from lambent.kit.installing import InstallFailed, keep
 from lambent.kit.progress import Steps
 from lambent.model.identity import AccessKey
@@ -49,6 +47,8 @@ class Listener:
     tls_listener: socket.socket | None
     """For `server.tls = "auto"`: TLS with certificates of the platform's own authority."""
     root_credentials: "RootCredentials"
+    of_cell: socket.socket | None
+    """A port of its own, at which other nodes reach a cell."""
 
     @property
     def sockets(self) -> Sockets:
@@ -64,18 +64,18 @@ class Listener:
     @property
     def url(self) -> str:
         """The URL of the platform for clients."""
-        return _url_of(self.listener, is_secure=self.tls is not None)
+        return address_of(self.listener, is_secure=self.tls is not None)
+
+    @property
+    def url_of_cell(self) -> str | None:
+        """The URL by which other nodes reach a cell."""
+        is_secure = self.tls is not None
+        return None if self.of_cell is None else address_of(self.of_cell, is_secure=is_secure)
 
     @property
     def tls_url(self) -> str | None:
         """The URL by which the platform is reached with its own certificates."""
-        return None if self.tls_listener is None else _url_of(self.tls_listener, is_secure=True)
-
-
-def _url_of(listener: socket.socket, *, is_secure: bool) -> str:
-    address, port = listener.getsockname()[:2]
-    name = f"[{address}]" if ":" in address else address
-    return f"{'https' if is_secure else 'http'}://{name}:{port}"
+        return None if self.tls_listener is None else address_of(self.tls_listener, is_secure=True)
 
 
 class RootCredentials:
@@ -91,57 +91,6 @@ class RootCredentials:
         os.truncate(self._file, 0)
         os.pwrite(self._file, text.encode(), 0)
         os.fsync(self._file)
-
-
-@contextmanager
-def hold_data(root: Path) -> Iterator[DataDirectory]:
-    """The data directory, created if missing, and locked against a second platform."""
-    root = root.absolute()
-    try:
-        root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        lock = instance_lock.hold(root)
-    except OSError as error:
-        raise SystemExit(
-            f"lambent: cannot use the data directory {root}: {error.strerror}; choose another with "
-            "--data-dir"
-        ) from error
-    if lock is None:
-        raise SystemExit(
-            f"lambent: {root} is already in use by another lambent ({_describe_holder(root)}); stop"
-            " it with `lambent down` or choose another directory with --data-dir"
-        )
-    try:
-        instance_lock.write_facts(lock, instance_lock.own_facts(version("lambent")))
-        yield DataDirectory(root, lock)
-    finally:
-        os.close(lock)
-
-
-def _describe_holder(root: Path) -> str:
-    try:
-        with instance_lock.find_running(root) as running:
-            return "it is starting or ending" if running is None else f"pid {running.facts.pid}"
-    except instance_lock.InstanceUnknown as error:
-        return str(error)
-
-
-def listen(passed: Sockets, name: str, host: str, port: int, option: str) -> socket.socket:
-    """The socket with a name that was passed to this process, or a new one. Raises SystemExit."""
-    if (listener := passed.get(name)) is not None:
-        if not serves(listener, host, port):
-            at = "{}:{}".format(*listener.getsockname()[:2])
-            raise SystemExit(
-                f"lambent: cannot use the socket that was passed: it listens on {at}, and the"
-                f" settings say {host}:{port}. Make server.host and {option} say the same as"
-                " ListenStream= in lambent.socket"
-            )
-        return listener
-    try:
-        return bind(host, port)
-    except (OSError, OverflowError) as error:
-        raise SystemExit(
-            f"lambent: cannot listen on {host}:{port}: {error}; choose another with {option}"
-        ) from error
 
 
 def load_certificate(server: ServerSettings) -> ssl.SSLContext | None:
@@ -228,7 +177,8 @@ def isolate(
     _expand_descriptor_table(min(most_files, _DESCRIPTORS_AT_ONCE))
     uid = settings.sandbox.platform_uid
     # Functions can read `code`; only the platform can read the keys and packages in `state`.
-    private = [data.state, *_places_elsewhere(settings.store, data, uid)]
+    shared = [data.first.state] if data.cell > 1 else []
+    private = [data.state, *shared, *_places_elsewhere(settings.store, data, uid)]
     for directory, mode in (
         (data.code, 0o755),
         (data.trust, 0o755),

@@ -37,6 +37,7 @@ async def observe_status(
     database = url_of(settings.store, data.state)
     file = file_of(database)
     return {
+        "pid": os.getpid(),
         "url": url,
         "auth": settings.server.auth,
         "isolation": tier,

@@ -11,22 +11,28 @@ import anyio.abc
 import anyio.to_thread
 
 from lambent.cluster.peers import SECRET, HttpPeers
+from lambent.instance.cell import Cell
 from lambent.instance.data_directory import EVENTS_SUFFIX, DataDirectory
 from lambent.kit.clock import Clock, FollowingClock
 from lambent.kit.tasks import shielded, start_loop
+from lambent.model.nodes import preferred
 from lambent.model.peers import NoPeers, Peers
 from lambent.settings import Settings
 from lambent.store.blobs import Blobs, keep_trash_short
+from lambent.store.cell_membership import CellMembership
+from lambent.store.database import file_of
 from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.membership import Membership
 from lambent.store.object_blobs import ObjectBlobs
 from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.store.settings import StoreSettings
-from lambent.store.store import Store, Transaction, open_store
+from lambent.store.store import Cells, Store, Transaction, open_store
 from lambent.telemetry.all_logs import AllLogs
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.otlp import OtlpSender, open_otlp
+from lambent.telemetry.series.all_metrics import AllMetrics
 from lambent.telemetry.series.store import MetricStore, open_metric_store
+from lambent.telemetry.traces.all_traces import AllTraces
 from lambent.telemetry.traces.store import TraceStore, open_trace_store
 
 
@@ -71,22 +77,36 @@ class Storage:
     copies: Path
     """The directory for copies of logs of other nodes, which queries read."""
     metrics: MetricStore
+    all_metrics: AllMetrics
+    """The metrics of all nodes."""
     traces: TraceStore
+    all_traces: AllTraces
+    """The traces of all nodes."""
     otlp: OtlpSender
     packages: Packages
     """Packages, as nodes read them."""
 
+    def is_mine(self, thing: str) -> bool:
+        """Whether this node takes care of something that one node does."""
+        members = self.membership
+        return members is None or preferred(thing, members.live()) == members.number
+
 
 @asynccontextmanager
 async def open_storage(
-    settings: Settings, data: DataDirectory, clock: Clock
+    settings: Settings, data: DataDirectory, clock: Clock, cell: Cell | None = None
 ) -> AsyncIterator[Storage]:
     """Open the storage in a data directory."""
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        store = await enter(open_store(settings.store, data.state, clock))
+        cells = Cells.NONE
+        if cell is not None:
+            cells = Cells.FIRST if cell.is_start else Cells.MORE
+        store = await enter(open_store(settings.store, data.state, clock, cells))
         follows = FollowingClock(clock)
-        if store.is_shared:  # All nodes have one time: what is due is due on all of them.
+        is_file = file_of(store.url) is not None
+        if store.is_shared and not is_file:
+            # All machines have one time: what is due is due on all of them.
             follows.follow(await store.read(lambda tx: tx.nodes.time()))
             clock = follows
         blobs, payloads = [
@@ -105,11 +125,14 @@ async def open_storage(
             from lambent.telemetry.traces.spans import encode_spans
 
             traces.export(encode_spans, partial(otlp.send, "/v1/traces"))
-        membership = None
+        membership: Membership | None = None
         peers: Peers = NoPeers()
         if store.is_shared:
             secret = await store.transact(lambda tx: tx.identities.platform_secret(SECRET))
-            membership = Membership(store, clock, follows.follow)
+            if cell is not None and is_file:
+                membership = CellMembership(store, clock, cell.link)
+            else:
+                membership = Membership(store, clock, follows.follow)
             # After everything that writes.
             stack.push_async_callback(shielded, membership.leave)
         tasks = await enter(anyio.create_task_group())
@@ -134,7 +157,9 @@ async def open_storage(
             all_logs=all_logs,
             copies=data.state / "copied-logs",
             metrics=metrics,
+            all_metrics=AllMetrics(metrics, peers),
             traces=traces,
+            all_traces=AllTraces(traces, peers),
             otlp=otlp,
             packages=Packages(blobs, store),
         )

@@ -8,6 +8,7 @@ from lambent.assembly.storage import Storage
 from lambent.control.cognito.room import open_user_pools
 from lambent.gateway.fronts import Front
 from lambent.gateway.services.cognito_idp.service import COGNITO_IDP
+from lambent.kit.tasks import start_loop
 from lambent.settings import Settings
 from lambent.triggers.user_pools.data_keys import DataKeys
 from lambent.triggers.user_pools.documents import PATHS, Jwks, PoolDocuments
@@ -26,8 +27,10 @@ async def register_user_pools(
     mail = SmtpMail(settings.cognito, storage.tasks)
     pools = await open_user_pools(
         *(storage.store, storage.clock, functions, functions.enqueue),
-        *(DataKeys(events.aws_calls), mail),
+        *(DataKeys(events.aws_calls), mail, storage.peers),
     )
+    if storage.membership is not None:
+        start_loop(storage.tasks, storage.clock, pools.attempts.run)
     api.gateway.register(COGNITO_IDP, COGNITO_IDP.bind(pools))
     documents = PoolDocuments(pools.keys.jwks, storage.tasks)
     # Everyone may read them, so by which name does not matter.

@@ -28,7 +28,12 @@ def list_nodes(endpoint: Endpoint = LOCAL, as_json: Json = False) -> None:
     if as_json:
         print_json(nodes)
     elif nodes:
-        print_table(("node", "state", "url", "host", "pid", "release", "since"), nodes)
+        columns = ("node", "state", "url", "host", "pid", "running", "calls_in", "calls_out")
+        shown = [
+            {**node, "state": node["state"] if node["answers"] else f"{node['state']}, silent"}
+            for node in nodes
+        ]
+        print_table((*columns, "release", "since"), shown)
     else:
         print_note("the platform has its database for itself: see store.shared")
 

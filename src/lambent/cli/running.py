@@ -1,5 +1,6 @@
 """`lambent status` and `lambent down`, for the platform of a data directory."""
 
+import dataclasses
 import signal
 import socket
 import time
@@ -7,11 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from lambent.cli.cell_status import described, status_of_cells
 from lambent.cli.output import CliError
 from lambent.instance.data_directory import DataDirectory
 from lambent.instance.listening import FRONT, TLS, serves
 from lambent.instance.lock import Facts, InstanceUnknown, Running, find_running
-from lambent.instance.operator_socket import OperatorSocketError, ask, take_listeners
+from lambent.instance.operator_socket import (
+    OperatorSocketError,
+    ask,
+    is_served,
+    take_listeners,
+)
 
 NOT_RUNNING, UNKNOWN = 3, 4
 """Exit codes of `status`, those of the Linux Standard Base for init scripts."""
@@ -45,12 +52,20 @@ def _describe(facts: Facts, data: DataDirectory) -> dict[str, Any]:
         "log": facts.log,
         "unit": facts.unit,
     }
-    if facts.url is not None:
-        try:
-            found |= ask(data.state, "status", _ANSWER_S)
-        except OperatorSocketError as error:
-            found |= {"state": "silent", "problem": str(error)}
-    return found
+    if facts.url is None:
+        return found
+    if facts.cells == 1:
+        return found | _ask(data)
+    cells = [dataclasses.replace(data, cell=number + 1) for number in range(facts.cells)]
+    return found | status_of_cells({cell.cell: _ask(cell) for cell in cells}) | {"pid": facts.pid}
+
+
+def _ask(data: DataDirectory) -> dict[str, Any]:
+    """What a process says of itself."""
+    try:
+        return dict(ask(data.state, "status", _ANSWER_S))
+    except OperatorSocketError as error:
+        return {"state": "silent", "problem": str(error)}
 
 
 def console_url(data_dir: Path) -> str:
@@ -84,6 +99,8 @@ def rows(found: dict[str, Any]) -> list[dict[str, Any]]:
         counts = shown["environments"].items()
         shown["environments"] = ", ".join(f"{count} {name}" for name, count in counts)
         shown["environments"] = shown["environments"].replace("_", " ")
+    if "cells" in shown:
+        shown["cells"] = "; ".join(map(described, shown["cells"]))
     if "memory_mb" in shown:
         memory = shown.pop("memory_mb")
         shown["memory"] = (
@@ -207,7 +224,8 @@ def _wait(running: Running, seconds: float, look: Callable[[], None]) -> bool:
 
 def _describe_rest(data: DataDirectory) -> str:
     try:
-        busy = ask(data.state, "status", 1.0)["environments"]["busy"]
+        cells = [cell for cell in data.all_cells() if is_served(cell.state)]
+        busy = sum(ask(cell.state, "status", 1.0)["environments"]["busy"] for cell in cells)
     except (OperatorSocketError, KeyError):
         return "Waiting for its end"
     return f"Waiting for what is in progress: {busy} invocations run"

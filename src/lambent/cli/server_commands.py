@@ -50,6 +50,10 @@ def up(
     tls_port: Annotated[
         str | None, typer.Option(metavar="PORT", help="Port of --tls auto; 0 picks a free one.")
     ] = None,
+    cells: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Processes that serve: a number, or auto for all cores."),
+    ] = None,
     services: Annotated[
         bool,
         typer.Option(
@@ -82,6 +86,7 @@ def up(
         "tls-key": tls_key,
         "tls": tls,
         "tls-port": tls_port,
+        "cells": cells,
         "services": "true" if services else None,
     }
     loaded = load(config, settings, flags)
@@ -89,11 +94,18 @@ def up(
         arguments = _arguments(flags, config, settings)
         _start_detached(loaded.settings.server.data_dir, arguments, replaces=replace)
         return
+    from lambent.assembly.cells import cells_of, run_cells
+
+    count = cells_of(loaded.settings)
+    taken_over = _take_over(loaded.settings) if replace else {}
+    if count > 1:
+        run_cells(loaded.settings, taken_over, count)
+        return
     # What loads now stays loaded. The platform starts garbage collection when it is ready.
     garbage.disable()
     from lambent.assembly.platform import run
 
-    run(loaded.settings, _take_over(loaded.settings) if replace else {})
+    run(loaded.settings, taken_over)
 
 
 def _take_over(settings: Any) -> dict[str, socket.socket]:

@@ -83,7 +83,7 @@ class Contact:
     async def has_ended(self, node: Node) -> bool:
         """Whether a node's process has certainly ended: its machine refuses connections to it."""
         parts = urlsplit(node.url)
-        if not parts.hostname or not parts.port or not self._is_its_own(node):
+        if not parts.hostname or not parts.port or not leads_to(node):
             return False
         try:
             with anyio.fail_after(_RESPONSE_S):
@@ -103,7 +103,7 @@ class Contact:
                 found.append(await self._ask(node))
 
             for node in self._membership.nodes:
-                if node.number != self._membership.number and self._is_its_own(node):
+                if node.number != self._membership.number and leads_to(node):
                     start_part(tasks, ask, node)
         return found
 
@@ -125,16 +125,19 @@ class Contact:
         except (aiohttp.ClientError, OSError, TimeoutError, *_NOT_A_RESPONSE):
             return False
 
-    def _is_its_own(self, node: Node) -> bool:
-        """Whether a node's URL leads to it from here."""
-        hostname = urlsplit(node.url).hostname
-        return hostname is not None and (
-            hostname not in _OF_EACH_MACHINE or node.host == socket.gethostname()
-        )
-
     def _prove(self, nonce: str, number: int, away_s: float, knows: object) -> str:
         text = f"{nonce}:{number}:{away_s}:{knows}".encode()
         return hmac.new(self._secret, text, hashlib.sha256).hexdigest()
+
+
+def leads_to(node: Node) -> bool:
+    """Whether a node's URL leads to it from here."""
+    parts = urlsplit(node.url)
+    if parts.scheme == "unix":
+        return node.host == socket.gethostname()
+    return parts.hostname is not None and (
+        parts.hostname not in _OF_EACH_MACHINE or node.host == socket.gethostname()
+    )
 
 
 @asynccontextmanager

@@ -8,10 +8,10 @@ anything but a page has a header that browsers let no other origin send.
 import re
 from collections.abc import Sequence
 
+from lambent.console.settings import PREFIX
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
 
-PREFIX = "/_lambent/console"
 TOKEN_HEADER = "x-lambent-console"
 """Contains the second half of a session."""
 _LOOPBACK = r"127(?:\.\d{1,3}){3}|\[::1\]"

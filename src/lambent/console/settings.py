@@ -2,6 +2,10 @@
 
 import dataclasses
 
+PREFIX = "/_lambent/console"
+PAGE = PREFIX + "/"
+"""The path of the console."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSettings:

@@ -107,8 +107,8 @@ class AdminApi:
         check_method(exchange, "GET")
         account = caller.scope.account
         await self._authorizer.check(caller, Access("lambent:ListMappings", "*", account))
-        shown = await self._mappings.list(caller.scope)
-        respond(exchange, {"mappings": [dataclasses.asdict(mapping) for mapping in shown]})
+        shown, missing = await self._mappings.list(caller.scope)
+        respond(exchange, {"mappings": [dataclasses.asdict(each) for each in shown]}, missing)
 
     async def _show_runtimes(self, exchange: Exchange, caller: Caller) -> None:
         check_method(exchange, "GET")

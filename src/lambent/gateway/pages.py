@@ -1,6 +1,8 @@
 """What the platform's own pages have in common: JSON, and the errors of the API."""
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError, service_failure
@@ -16,9 +18,10 @@ def check_method(exchange: Exchange, *allowed: str) -> None:
         )
 
 
-def respond(exchange: Exchange, document: object) -> None:
-    """Send a document."""
-    body = json.dumps(document).encode()
+def respond(exchange: Exchange, document: Mapping[str, Any], missing: Sequence[int] = ()) -> None:
+    """Send a document. If nodes are `missing` that it is about, it names them."""
+    named = {"missing_nodes": list(missing)} if missing else {}
+    body = json.dumps({**document, **named}).encode()
     exchange.respond(200, [("Content-Type", "application/json")], body)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 _LOCK = "lock"
 _LAUNCHER_LOCK = "sandbox/lock"
+_LAUNCHER_LOCKS_OF_CELLS = f"cells/*/{_LAUNCHER_LOCK}"
 _FILE_MAX = 4096
 _LOOKS, _TAKES, _LOOK_PAUSE_S = 50, 10, 0.02
 """A platform writes its facts shortly after it takes the lock; a reader holds the lock briefly."""
@@ -45,6 +46,8 @@ class Facts:
     """The systemd unit that runs it."""
     log: str | None = None
     """The file that its log goes to."""
+    cells: int = 1
+    """How many processes serve, besides this one if there are several."""
 
 
 class Running:
@@ -53,7 +56,7 @@ class Running:
     def __init__(self, facts: Facts, pidfd: int, data_dir: Path) -> None:
         self.facts = facts
         self._pidfd = pidfd
-        self._launcher_lock = data_dir / _LAUNCHER_LOCK
+        self._data_dir = data_dir
 
     def __enter__(self) -> Self:
         return self
@@ -75,13 +78,13 @@ class Running:
         return bool(poll.poll(max(seconds, 0) * 1000))
 
     def has_launcher(self) -> bool:
-        """Whether its launcher still runs: it ends after the platform."""
-        return _is_held(self._launcher_lock)
+        """Whether a launcher of it still runs: it ends after the platform."""
+        return has_launcher(self._data_dir)
 
 
 def has_launcher(data_dir: Path) -> bool:
-    """Whether a launcher still works on a data directory."""
-    return _is_held(data_dir / _LAUNCHER_LOCK)
+    """Whether a launcher still works on a data directory, for any cell."""
+    return any(map(_is_held, (data_dir / _LAUNCHER_LOCK, *data_dir.glob(_LAUNCHER_LOCKS_OF_CELLS))))
 
 
 def hold(root: Path) -> int | None:
@@ -105,7 +108,7 @@ def write_facts(lock: int, facts: Facts) -> None:
     os.pwrite(lock, text.ljust(_FILE_MAX), 0)
 
 
-def add_facts(lock: int, **more: str | None) -> None:
+def add_facts(lock: int, **more: str | int | None) -> None:
     """Add to the facts of the process that holds the lock."""
     write_facts(lock, dataclasses.replace(read_facts(lock), **more))  # type: ignore[arg-type]
 

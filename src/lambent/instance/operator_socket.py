@@ -122,6 +122,11 @@ async def open_operator_socket(
                 os.unlink(short / _NAME)
 
 
+def is_served(directory: Path) -> bool:
+    """Whether a directory has the socket of a platform, which may have been killed."""
+    return (directory / _NAME).exists()
+
+
 def ask(directory: Path, operation: str, deadline_s: float) -> Any:
     """Ask the platform whose socket is in a directory. Raises OperatorSocketError."""
     with (

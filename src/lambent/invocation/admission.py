@@ -143,6 +143,11 @@ class Admission:
         """Number of functions that have an entry."""
         return len(self._functions)
 
+    @property
+    def running(self) -> int:
+        """How many invocations run."""
+        return sum(account.running for account in self._accounts.values())
+
     def admit(self, version: FunctionVersion) -> "RunningCounter | Refused | Shortage":
         """Count one more invocation and return its counter: call `release` with it once, when the
         invocation has ended. Returns a refusal if a limit is reached, and a shortage if only this
@@ -280,9 +285,13 @@ class Admission:
         account = self._accounts.get(purse)
         return 0 if account is None else account.pooled
 
-    def pool_of(self, scope: Scope) -> int:
-        """How many invocations may run in an account's pool, on all nodes."""
-        account = self._accounts.get(scope)
+    def limit_of(self, purse: FunctionKey | Scope) -> int:
+        """How many invocations may run on all nodes: what a function has reserved, or what is
+        unreserved in an account."""
+        if isinstance(purse, FunctionKey):
+            function = self._functions.get(purse)
+            return 0 if function is None else function.reserved or 0
+        account = self._accounts.get(purse)
         return self._limit if account is None else max(account.pool, 0)
 
     def _open(self, configuration_id: str, function: _Function) -> RunningCounter:

@@ -22,7 +22,9 @@ from lambent.invocation.admission import Admission, RunningCounter, Shortage
 from lambent.invocation.call import Call, CallResult
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.checks import state_error, tenant_error
+from lambent.invocation.placement import Placement
 from lambent.invocation.ports import Node
+from lambent.invocation.replies import CountedReply, End, SentReply, is_lack_of_room
 from lambent.invocation.tracing import Tracer
 from lambent.kit.clock import Clock
 from lambent.model.alias import Route
@@ -51,7 +53,6 @@ MakeReply = Callable[[InvocationRequest], Reply]
 """Makes the reply of a call, given the request as it goes down."""
 WaitForShare = Callable[[Shortage, Callable[[], None]], None]
 """Calls the function once, when there is more or certainly none."""
-_End = Callable[[InvocationRequest, Reply, RunningCounter, Outcome, RunReport], None]
 
 
 class Invoker:
@@ -66,10 +67,12 @@ class Invoker:
         tracer: Tracer | None = None,
         *,
         wait_for_share: WaitForShare | None = None,
+        placement: Placement | None = None,
     ) -> None:
         """Without a tracer no call is traced. `wait_for_share` is needed if admission has shares of
-        limits."""
+        limits, and `placement` if other nodes may run calls."""
         self._wait_for_share = wait_for_share
+        self._placement = placement
         self._admission = admission
         self._catalog = catalog
         self._node = node
@@ -161,34 +164,56 @@ class Invoker:
         reply = make_reply(request)
         if trace is not None:
             reply = trace.follow(request, reply)
-        refused = None
         if loops >= LOOPS_MAX and not route.may_loop:
             refused = Refused(recursive(call.key), Refusal.LOOP)
-        admitted = refused or self._admit(request)
+            self._end(request, reply, None, refused, NOT_RUN)
+            return
+        if self._placement is not None:
+            other = self._placement.choose(request)
+            if other is not None:
+                run_here = partial(self._run_here, request, reply, self._end)
+                other.call(request, SentReply(request, reply, run_here, self._end))
+                return
+        self._run_here(request, reply, self._end)
+
+    def run_sent(self, request: InvocationRequest, reply: Reply) -> None:
+        """Run a call that another node has sent, on this node."""
+        self._run_here(request, reply, self._end_sent)
+
+    def _run_here(self, request: InvocationRequest, reply: Reply, end: End) -> None:
+        admitted = self._admit(request)
         if isinstance(admitted, Shortage):
             assert self._wait_for_share is not None
-            self._wait_for_share(admitted, partial(self._run_again, request, reply, admitted))
+            again = partial(self._run_again, request, reply, end, admitted)
+            self._wait_for_share(admitted, again)
             return
-        self._submit(request, reply, admitted)
+        self._submit(request, reply, end, admitted)
 
-    def _run_again(self, request: InvocationRequest, reply: Reply, short: Shortage) -> None:
+    def _run_again(
+        self, request: InvocationRequest, reply: Reply, end: End, short: Shortage
+    ) -> None:
         """Run a call that has waited for this node's share of a limit to be raised."""
         admitted = self._admit(request)
         if isinstance(admitted, Shortage):
             if admitted.purse != short.purse and self._wait_for_share is not None:
                 # The limits have changed meanwhile.
-                self._wait_for_share(admitted, partial(self._run_again, request, reply, admitted))
+                again = partial(self._run_again, request, reply, end, admitted)
+                self._wait_for_share(admitted, again)
                 return
             admitted = admitted.refused
-        self._submit(request, reply, admitted)
+        self._submit(request, reply, end, admitted)
 
     def _submit(
-        self, request: InvocationRequest, reply: Reply, admitted: RunningCounter | Refused
+        self,
+        request: InvocationRequest,
+        reply: Reply,
+        end: End,
+        admitted: RunningCounter | Refused,
     ) -> None:
         if isinstance(admitted, Refused):
-            self._end(request, reply, None, admitted, NOT_RUN)
+            end(request, reply, None, admitted, NOT_RUN)
             return
-        counted = _CountedReply(request, reply, admitted, self._end)
+        counted = CountedReply(request, reply, admitted, end)
         try:
             self._node.submit(request, counted)
         except BaseException:
@@ -222,6 +247,23 @@ class Invoker:
             logger.exception("the outcome of %s cannot be delivered", request.request_id)
         if fact is not None:
             self._emit(fact)
+
+    def _end_sent(
+        self,
+        request: InvocationRequest,
+        reply: Reply,
+        counter: RunningCounter | None,
+        outcome: Outcome,
+        report: RunReport,
+    ) -> None:
+        """A call that another node has sent ends here. If there is no room, that node goes on with
+        it, and reports it."""
+        if not is_lack_of_room(outcome):
+            self._end(request, reply, counter, outcome, report)
+            return
+        if counter is not None:
+            self._admission.release(counter)
+        reply.finish(outcome, report)
 
     def _describe(
         self,
@@ -264,29 +306,3 @@ class Invoker:
                 if listener not in self._failing:
                     self._failing.append(listener)
                     logger.exception("a listener for ended invocations fails; said once")
-
-
-class _CountedReply:
-    """The reply of a call that is counted: what comes up passes here on its way to the caller."""
-
-    __slots__ = ("_counter", "_end", "_reply", "_request")
-
-    def __init__(
-        self, request: InvocationRequest, reply: Reply, counter: RunningCounter, end: _End
-    ) -> None:
-        self._request = request
-        self._reply = reply
-        self._counter = counter
-        self._end = end
-
-    def begin(self, content_type: str, resume: Callable[[], None]) -> None:
-        """See `Reply`."""
-        self._reply.begin(content_type, resume)
-
-    def write(self, data: bytes) -> bool:
-        """See `Reply`."""
-        return self._reply.write(data)
-
-    def finish(self, outcome: Outcome, report: RunReport) -> None:
-        """See `Reply`."""
-        self._end(self._request, self._reply, self._counter, outcome, report)

@@ -69,6 +69,16 @@ class Node(Protocol):
         fast."""
         ...
 
+    def has_free(self, version: FunctionVersion, tenant_id: str) -> bool:
+        """Whether a request of the version, and the tenant if it is not empty, would find a free
+        environment. For the warm path."""
+        ...
+
+    def warm_up(self, version: FunctionVersion, tenant_id: str) -> None:
+        """Start an environment ahead of requests if there is room and none is starting: more
+        requests are expected."""
+        ...
+
     def provision(self, version: FunctionVersion, wanted: int) -> None:
         """From now on, keep so many environments of a version initialised."""
         ...
@@ -104,4 +114,19 @@ class Node(Protocol):
 
     def environments(self, scope: Scope | None = None) -> Collection[EnvironmentView]:
         """The environments of an account and Region, or all, in any state."""
+        ...
+
+
+class OtherNode(Protocol):
+    """Another node that takes calls."""
+
+    @property
+    def busy(self) -> float:
+        """Invocations per processor that run on it, as far as is known."""
+        ...
+
+    def call(self, request: InvocationRequest, reply: Reply) -> None:
+        """Have it run a request, which it sends no further. The reply gets exactly one outcome:
+        `NODE_LOST` if the call may have run and its outcome is not known; a refusal for lack of
+        room if it has not run."""
         ...

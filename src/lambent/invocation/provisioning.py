@@ -11,7 +11,7 @@ from lambent.invocation.admission import whole
 from lambent.invocation.ports import Node
 from lambent.model.changes import Changes
 from lambent.model.concurrency import ProvisionedState, Reservation
-from lambent.model.function import FunctionKey
+from lambent.model.function import FunctionKey, FunctionVersion
 
 
 class Provisioning:
@@ -43,6 +43,14 @@ class Provisioning:
                 self._node.provision(function, 0)
         for function, number in wanted.values():
             self._node.provision(function, self._own(function.configuration_id, number))
+
+    def wanted(self, version: FunctionVersion) -> int:
+        """How many environments of a version are kept, on all nodes."""
+        reservation = self._reservations.get(version.key)
+        if reservation is None:
+            return 0
+        _, number = reservation.provisioned().get(version.configuration_id, (version, 0))
+        return number
 
     def observe(self, key: FunctionKey, qualifier: str) -> ProvisionedState:
         """The state of one claim. Claims for the same version are served in order."""

@@ -18,7 +18,7 @@ from lambent.kit.waiting import wait_at_most
 from lambent.model.arn import Scope
 from lambent.model.changes import Changes
 from lambent.model.function import FunctionKey
-from lambent.model.shares import Grant
+from lambent.model.shares import Grant, spare
 from lambent.store.function_settings import Kind
 from lambent.store.membership import Membership
 from lambent.store.problems import StoreUnavailable
@@ -132,6 +132,8 @@ class SharedLimits:
                 self._unsure.add(purse)
         now = self._clock.monotonic()
         if granted is not None:
+            if granted.usable < needed:
+                self._membership.ask_others()
             self._shares[purse] = granted.share
             self._admission.set_share(purse, granted.usable)
             self._serve(purse, max(granted.usable - self._admission.in_use(purse), 0))
@@ -155,7 +157,7 @@ class SharedLimits:
             setting = tx.settings.get(Kind.CONCURRENCY, purse)
             limit = 0 if setting is None else setting["ReservedConcurrentExecutions"]
         else:
-            limit = self._admission.pool_of(purse)
+            limit = self._admission.limit_of(purse)
         number, nodes = self._membership.number, len(self._membership.live())
         return tx.shares.take(name_of(purse), number, limit=limit, needed=needed, nodes=nodes)
 
@@ -163,12 +165,13 @@ class SharedLimits:
 
     def _unused(self) -> Mapping[Purse, int]:
         """What was not used for a while, as the shares that are left."""
-        less = {}
+        less, nodes = {}, len(self._membership.live())
         for purse, share in self._shares.items():
             used = self._used[purse]
             used.append(self._admission.in_use(purse))
-            if len(used) == _IDLE_ROUNDS and max(used) < share:
-                less[purse] = max(used)
+            kept = max(used) + spare(self._admission.limit_of(purse), nodes)
+            if len(used) == _IDLE_ROUNDS and kept < share:
+                less[purse] = kept
         return less
 
     async def _asked_for(self) -> Mapping[Purse, int]:

@@ -23,16 +23,17 @@ _PRIORITIES = (
 """From the most severe down."""
 
 
-def set_up_logging(level: int = logging.WARNING) -> None:
-    """Log to stderr, in the format for its destination."""
+def set_up_logging(level: int = logging.WARNING, *, name: str = "") -> None:
+    """Log to stderr, in the format for its destination. `name` precedes the name of each logger."""
+    line = _FORMAT.replace("%(name)s", f"{name}%(name)s")
     if journal.goes_to_journal(sys.stderr, os.environ):
         sys.stderr = journal.PriorityLines(sys.stderr)
-        formatter: logging.Formatter = JournalFormatter(_FORMAT)
+        formatter: logging.Formatter = JournalFormatter(line)
     elif is_file(sys.stderr):
-        formatter = logging.Formatter(f"%(asctime)s {_FORMAT}", "%Y-%m-%dT%H:%M:%SZ")
+        formatter = logging.Formatter(f"%(asctime)s {line}", "%Y-%m-%dT%H:%M:%SZ")
         formatter.converter = time.gmtime
     else:
-        formatter = logging.Formatter(_FORMAT)
+        formatter = logging.Formatter(line)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler])

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import MutableMapping
+from typing import Self
 
 from lambent.kit.clock import Clock
 
@@ -30,6 +31,18 @@ class ServiceManager:
         if environment.pop("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
             self._watchdog_s = 0.0
 
+    @classmethod
+    def connected(cls, connection: socket.socket, *, watchdog_s: float) -> Self:
+        """Over a socket of this process, to a program that wants signs of life."""
+        manager = cls({})
+        manager._socket, manager._watchdog_s = connection, watchdog_s
+        return manager
+
+    @property
+    def life_s(self) -> float:
+        """Seconds between two signs of life; 0 if none are wanted."""
+        return self._watchdog_s / _WATCHDOG_SHARE if self._socket is not None else 0.0
+
     def tell_status(self, text: str) -> None:
         """One line for people that says what is being done."""
         self._send(f"STATUS={' '.join(text.split())}")
@@ -45,9 +58,13 @@ class ServiceManager:
     async def show_life(self, clock: Clock) -> None:
         """Send signs of life until cancelled, if the service manager wants them. They come from the
         event loop, so a platform whose loop hangs is restarted."""
-        while self._watchdog_s and self._socket is not None:
-            self._send("WATCHDOG=1")
-            await clock.sleep(self._watchdog_s / _WATCHDOG_SHARE)
+        while self.life_s:
+            self.tell_life()
+            await clock.sleep(self.life_s)
+
+    def tell_life(self) -> None:
+        """One sign of life."""
+        self._send("WATCHDOG=1")
 
     def close(self) -> None:
         """Send nothing more."""

@@ -12,13 +12,11 @@ over the closed union `Outcome`, or asks the facts that every outcome has: `has_
 
 import dataclasses
 import enum
-import json
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from lambent.model.errors import ApiError, FunctionNotFound
-from lambent.model.function import FunctionKey, FunctionVersion
-from lambent.model.function_documents import fields_of, to_document
+from lambent.model.function import FunctionVersion
 
 
 class InvocationKind(enum.StrEnum):
@@ -66,34 +64,6 @@ class InvocationRequest(NamedTuple):
         """The function's ARN as invoked: with the qualifier, if the caller named one."""
         arn = self.function.key.arn
         return f"{arn}:{self.qualifier}" if self.qualifier else arn
-
-    def to_bytes(self) -> bytes:
-        """The request for another process: one line of JSON, then the event as it is."""
-        head: dict[str, Any] = self._asdict()
-        del head["event"]
-        function = self.function
-        head["function"] = {
-            "key": function.key,
-            "version": function.version,
-            **to_document(function),
-        }
-        return json.dumps(head, separators=(",", ":")).encode() + b"\n" + self.event
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "InvocationRequest":
-        """The request that `to_bytes` wrote. Raises ValueError if it is not one."""
-        line, separator, event = data.partition(b"\n")
-        if not separator:
-            raise ValueError("the request has no head")
-        try:
-            head = json.loads(line)
-            document = head.pop("function")
-            key, version = FunctionKey(*document.pop("key")), document.pop("version")
-            function = FunctionVersion(key=key, version=version, **fields_of(document))
-            kind = InvocationKind(head.pop("kind"))
-            return cls(function=function, kind=kind, event=event, **head)
-        except (AttributeError, KeyError, RecursionError, TypeError) as error:
-            raise ValueError(f"the head of the request is not valid: {error!r}") from error
 
 
 class OutcomeKind(enum.StrEnum):

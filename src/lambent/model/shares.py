@@ -41,3 +41,9 @@ def grant(limit: int, others: int, mine: int, needed: int, nodes: int) -> Grant:
     ahead = max(free - wanted, 0) // (2 * max(nodes, 1))
     share = mine + min(wanted + ahead, free)
     return Grant(share, min(share, max(limit - others, 0)))
+
+
+def spare(limit: int, nodes: int) -> int:
+    """What a node keeps of a limit beyond its use, until another node needs it: a quarter of an
+    equal part. Without the database no share can be raised, and calls may become more."""
+    return limit // (4 * max(nodes, 1))

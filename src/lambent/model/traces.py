@@ -24,6 +24,7 @@ _REST_MAX = 768
 TRACE_ID_MAX = 1024
 _TRACE_ID = re.compile(rf"[\x21-\x7e]{{1,{TRACE_ID_MAX}}}")
 _ROOT = re.compile(r"(?:^|;)Root=1-[0-9a-f]{8}-[0-9a-f]{24}(?:;|$)", re.IGNORECASE)
+_NEW_TRACE = re.compile(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}")
 _ROOT_ID = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}")
 _SEGMENT_ID = re.compile(r"[0-9a-f]{16}")
 _W3C = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
@@ -67,6 +68,8 @@ def passed_on(given: str | None) -> str:
     if given is None or _TRACE_ID.fullmatch(given) is None:
         digits = random_hex(40)
         return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
+    if _NEW_TRACE.fullmatch(given):  # Most have been made by the front.
+        return f"{given};Parent={new_segment_id()};Sampled=0"
     if "Sampled=" in given or not given.startswith("Root="):
         return given
     context = read_header(given)
@@ -138,8 +141,10 @@ def traceparent_of(header: str) -> str | None:
 def trace_id_of_request(header: str | None, traceparent: str | None) -> str:
     """As `trace_id_of`, for a request from anywhere: without a trace header its W3C `traceparent`
     counts."""
-    if header is None and (context := read_traceparent(traceparent)) is not None:
-        return context.header()
+    if header is None and traceparent is not None:
+        context = read_traceparent(traceparent)
+        if context is not None:
+            return context.header()
     return trace_id_of(header)
 
 

@@ -89,6 +89,14 @@ class LocalNode:
         """See `Node`."""
         self._scheduler.submit(request, reply)
 
+    def has_free(self, version: FunctionVersion, tenant_id: str) -> bool:
+        """See `Node`."""
+        return self._scheduler.has_free(version, tenant_id)
+
+    def warm_up(self, version: FunctionVersion, tenant_id: str) -> None:
+        """See `Node`."""
+        self._scheduler.warm_up(version, tenant_id)
+
     def provision(self, version: FunctionVersion, wanted: int) -> None:
         """See `Node`."""
         self._scheduler.provision(version, wanted)

@@ -1,10 +1,12 @@
 """Event source mappings in the admin API."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from lambent.model.arn import Scope
 from lambent.model.mapping import EventSourceMapping
+from lambent.model.peers import Peers
 from lambent.polling.status import Status
 from lambent.store.store import Store
 
@@ -36,33 +38,72 @@ class MappingSummary:
     or the platform started."""
 
 
-class MappingOperations:
-    """Lists mappings. `statuses` returns the status of each that is polled, by UUID."""
+_UNKNOWN: Mapping[str, Any] = {
+    "last_result": None,
+    "reason": "",
+    "lag_s": None,
+    "waiting": None,
+    "in_flight": 0,
+    "rate": 0.0,
+    "counts": {},
+}
+"""Of a mapping that no node polls."""
 
-    def __init__(self, store: Store, statuses: Callable[[], Mapping[str, Status]]) -> None:
+
+class MappingOperations:
+    """Lists mappings, with what the nodes that poll them know. `statuses` returns the status of
+    each that is polled here, by UUID."""
+
+    def __init__(
+        self, store: Store, statuses: Callable[[], Mapping[str, Status]], peers: Peers
+    ) -> None:
         self._store = store
         self._statuses = statuses
+        self._peers = peers
+        peers.serve("mappings/statuses", self._serve)
 
-    async def list(self, scope: Scope) -> "list[MappingSummary]":
-        """All mappings of an account and region."""
+    async def list(self, scope: Scope) -> "tuple[list[MappingSummary], Sequence[int]]":
+        """All mappings of an account and region, and the nodes whose statuses are missing."""
         mappings = await self._store.read(lambda tx: tx.mappings.list_in(scope))
+        uuids = [mapping.uuid for mapping in mappings]
+        answers = await self._peers.ask("mappings/statuses", uuids)
+        known: dict[str, Any] = await self._serve(uuids)
+        for found in answers.found.values():
+            known.update(found)
+        shown = [_show(mapping, known.get(mapping.uuid)) for mapping in mappings]
+        return shown, answers.missing
+
+    async def _serve(self, uuids: Any) -> dict[str, Any]:
         statuses = self._statuses()
-        return [_show(mapping, statuses.get(mapping.uuid)) for mapping in mappings]
+        return {uuid: _plain(statuses[uuid]) for uuid in uuids if uuid in statuses}
 
 
-def _show(mapping: EventSourceMapping, status: Status | None) -> MappingSummary:
+def _plain(status: Status) -> dict[str, Any]:
+    age_ms = status.iterator_age_ms
+    return {
+        "last_result": status.result,
+        "reason": status.reason,
+        "lag_s": None if age_ms is None else round(age_ms / 1000, 3),
+        "waiting": status.waiting,
+        "in_flight": status.in_flight,
+        "rate": round(status.rate, 2),
+        "counts": dict(status.counts),
+    }
+
+
+def _show(mapping: EventSourceMapping, status: Mapping[str, Any] | None) -> MappingSummary:
     qualifier = mapping.qualifier
-    age_ms = None if status is None else status.iterator_age_ms
+    known = _UNKNOWN if status is None else status
     return MappingSummary(
         uuid=mapping.uuid,
         function=mapping.function_name + (f":{qualifier}" if qualifier else ""),
         source=mapping.source_id,
         state=mapping.state.value,
-        last_result=mapping.last_result if status is None else status.result or mapping.last_result,
-        reason="" if status is None else status.reason,
-        lag_s=None if age_ms is None else round(age_ms / 1000, 3),
-        waiting=None if status is None else status.waiting,
-        in_flight=0 if status is None else status.in_flight,
-        rate=0.0 if status is None else round(status.rate, 2),
-        counts={} if status is None else dict(status.counts),
+        last_result=known["last_result"] or mapping.last_result,
+        reason=known["reason"],
+        lag_s=known["lag_s"],
+        waiting=known["waiting"],
+        in_flight=known["in_flight"],
+        rate=known["rate"],
+        counts=known["counts"],
     )

@@ -53,7 +53,6 @@ _START_DEADLINE_MS = 30_000
 _END_DEADLINE_S = 65.0
 """Added to the deadline that the launcher itself has."""
 _REQUESTS_WAITING_MAX = 10_000
-_PREPARED_SHARE, _PREPARED_MB_MAX = 0.05, 512
 _CAPTURE_ATTEMPTS, _CAPTURE_PAUSE_S = 200, 0.01
 _COMMAND = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -117,7 +116,7 @@ def start_launcher(
         "separates_users": users.can_separate(settings.platform_uid),
         "drops_bounding_set": users.has_capability(users.CAP_SETPCAP),
         "uses_cgroups": tier in ("root", "rootless"),
-        "prepared_memory_mb": settings.prepared_memory_mb or _share_of_memory_mb(),
+        "prepared_memory_mb": settings.prepared_mb,
         "logs_to_journal": isinstance(sys.stderr, PriorityLines),
     }
     source = str(Path(lambent.__file__).parent.parent)
@@ -146,11 +145,6 @@ def start_launcher(
         reason = received[0].get("failed") if received is not None else "it ended"
         raise SandboxError(f"cannot start the launcher: {reason}")
     return dataclasses.replace(handle, limits=received[0]["limits"])
-
-
-def _share_of_memory_mb() -> int:
-    total_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (1 << 20)
-    return min(int(total_mb * _PREPARED_SHARE), _PREPARED_MB_MAX)
 
 
 class _Volume:

@@ -1,6 +1,9 @@
 """Settings of sandboxes."""
 
 import dataclasses
+import os
+
+_PREPARED_SHARE, _PREPARED_MB_MAX = 0.05, 512
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +28,9 @@ class SandboxSettings:
     host's, at most 512. New environments beyond them start a little slower."""
     request_deadline_s: float = 15.0
     """Timeout of a request to the launcher, in seconds."""
+
+    @property
+    def prepared_mb(self) -> int:
+        """What `prepared_memory_mb` means on this host."""
+        total_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+        return self.prepared_memory_mb or min(int(total_mb * _PREPARED_SHARE), _PREPARED_MB_MAX)

@@ -54,15 +54,21 @@ class LocalServices:
         packages: Path,
         data: Path,
         directory: Path,
+        listener: socket.socket | None = None,
+        is_elsewhere: bool = False,
     ) -> None:
-        """`directory`, in the platform's data directory, is for the emulator only."""
+        """`directory`, in the platform's data directory, is for the emulator only. `listener` is
+        its socket, if that exists already. With `is_elsewhere` another process runs it."""
         self._settings = settings
         self._clock = clock
         self._packages = packages
         self._data = data
         self._directory = directory
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._listener = listener or socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._is_elsewhere = is_elsewhere
         self._ready = anyio.Event()
+        if is_elsewhere:
+            self._ready.set()  # The kernel queues connections until it responds.
         self.token = secrets.token_urlsafe(32)
         """Authenticates deliveries of the emulator."""
 
@@ -82,7 +88,11 @@ class LocalServices:
         self, deliveries: tuple[str, int], environment: Mapping[str, str]
     ) -> AsyncIterator[None]:
         """Run the emulator; yields after its first response. It sends events for functions to
-        `deliveries`. If it is not ready in time, this is logged and the start is retried."""
+        `deliveries`. If it is not ready in time, this is logged and the start is retried. Yields
+        at once if another process runs it."""
+        if self._is_elsewhere:
+            yield
+            return
         self._directory.mkdir(mode=0o700, exist_ok=True)
         address = {"host": deliveries[0], "port": deliveries[1], "token": self.token}
         config = {

@@ -99,7 +99,7 @@ class ChangeRows:
             ],
         )
         self._connection.execute(sa.delete(changes).where(changes.c.seq <= last - KEPT))
-        if rings:
+        if rings and self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
         return first, last
 

@@ -82,10 +82,10 @@ async def open_session(url: sa.URL) -> AsyncIterator[psycopg.AsyncConnection[Any
 
 
 def _connection_info(url: sa.URL) -> str:
-    """The connection string of a PostgreSQL database, for psycopg itself."""
-    given = url.translate_connect_args(username="user", database="dbname")
-    query = {name: value for name, value in url.query.items() if isinstance(value, str)}
-    return make_conninfo("", **{**given, **query, "connect_timeout": _NEW_S, **KEEP_ALIVES})
+    """The connection string of a PostgreSQL database, for psycopg itself. It may have several
+    servers."""
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    return make_conninfo("", **{**arguments, "connect_timeout": _NEW_S, **KEEP_ALIVES})
 
 
 class Engines(NamedTuple):
@@ -170,6 +170,9 @@ def _connect_postgresql(
         f" -c synchronous_commit={'off' if synchronous == 'OFF' else 'on'}"
         f" -c default_transaction_read_only={'on' if reads else 'off'}",
     }
+    if reads and url.query.get("target_session_attrs") == "read-write":
+        # Sessions of readers are read-only by themselves.
+        url = url.update_query_dict({"target_session_attrs": "primary"})
     engine = sa.create_engine(
         url,
         pool_size=READERS if reads else 1,

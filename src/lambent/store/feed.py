@@ -35,10 +35,14 @@ class Feed:
         """`applied` is called when changes have been applied; `asked`, when another platform needs
         more of a limit that is shared out."""
         self._applied = applied
-        self._asked = asked
+        self.note_asked = asked
         self._store = store
         self._clock = clock
         self._bell = anyio.Event()
+
+    def ring(self) -> None:
+        """Catch up now."""
+        self._bell.set()
 
     async def run(self) -> None:
         """Catch up at each notification and at least twice a second, until cancelled. While the
@@ -71,6 +75,6 @@ class Feed:
             async for notification in connection.notifies():
                 if notification.channel == SHARES:
                     if notification.payload != str(self._store.starts):
-                        self._asked()
+                        self.note_asked()
                 else:
                     self._bell.set()

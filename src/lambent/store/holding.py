@@ -105,16 +105,16 @@ def this_platform(data: Path, clock: Clock) -> Holder:
     )
 
 
-def hold_file(database: Path, holder: Holder) -> int:
-    """Hold a SQLite file; returns a descriptor to close when done. Raises StoreHeld, or StoreError
-    if the lock file cannot be created."""
+def hold_file(database: Path, holder: Holder, *, is_shared: bool = False) -> int:
+    """Hold a SQLite file, perhaps together with other cells; returns a descriptor to close when
+    done. Raises StoreHeld, or StoreError if the lock file cannot be created."""
     path = database.with_name(f"{database.name}.lock")
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StoreError(f"cannot use the database {database}: {path}: {error.strerror}") from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         first = _described(os.pread(lock, 4096, 0))
         os.close(lock)
@@ -146,7 +146,8 @@ class SessionHold:
 
     def take(self, connection: HeldConnection) -> None:
         """Hold the database on a new connection. Raises StoreHeld if another platform holds it, or
-        has held it since this one did."""
+        has held it since this one did; StoreError if the connection leads to a pooler."""
+        self._check_session(connection)
         try:
             with connection.transaction():
                 patience = _PATIENCE if self._turn is None else _PATIENCE_AGAIN
@@ -172,6 +173,18 @@ class SessionHold:
                     " connection: this one ends, so that no event is handled by both"
                 )
         self.limit(connection)
+
+    def _check_session(self, connection: HeldConnection) -> None:
+        """Poolers invent the process id that clients get, and may run each transaction in another
+        session, where the locks of this one are not held."""
+        with connection.transaction():
+            row = connection.execute("SELECT pg_backend_pid()").fetchone()
+        if row is None or row[0] != connection.info.backend_pid:
+            raise StoreError(
+                f"cannot use {self._where}: a connection pooler, such as PgBouncer, is in between."
+                " Locks and notifications need sessions of the server itself: name its address in"
+                " store.url"
+            )
 
     def limit(self, connection: HeldConnection) -> None:
         """Limit waiting on a new connection to `answer_s`, if the limit is already in force."""

@@ -20,6 +20,7 @@ from lambent.kit.waiting import wait_at_most
 from lambent.model.nodes import BEAT_S, Node, NodeState, NodeWatch, Verdicts
 from lambent.model.shares import FENCED_S
 from lambent.store.database import open_session
+from lambent.store.feed import Feed
 from lambent.store.nodes import BEAT, node_of
 from lambent.store.outage import is_away
 from lambent.store.problems import StoreHeld, StoreUnavailable
@@ -32,7 +33,7 @@ _LOOK_S = 0.005
 _COMPANY_S = 3.0
 """For how long it counts that most nodes are without the database."""
 _ANSWER_S = 2.0
-_KNOWN_WITHIN_S = 10.0
+KNOWN_WITHIN_S = 10.0
 """Longer than it takes until a node that does not respond is lost."""
 
 
@@ -155,15 +156,27 @@ class Membership:
 
     async def wait_known(self, change: int) -> None:
         """Wait until all nodes have applied a change, or are lost."""
-        until = self._clock.monotonic() + _KNOWN_WITHIN_S
+        until = self._clock.monotonic() + KNOWN_WITHIN_S
         await self._beat_again()  # A node may have come since the last one.
-        while self._clock.monotonic() < until and any(
+        while self._clock.monotonic() < until and self._is_behind(change):
+            await self._beat_again()
+            await self._clock.sleep(_LOOK_S)
+
+    def ask_others(self) -> None:
+        """This node needs what others do not use of a limit. On PostgreSQL, the transaction that
+        found none has told them."""
+
+    async def listen(self, feed: Feed) -> None:
+        """Ring a feed when other nodes have changed something, until cancelled."""
+        await feed.listen()
+
+    def _is_behind(self, change: int) -> bool:
+        """Whether another node that serves clients has not applied a change."""
+        return any(
             node.seen is not None and node.seen < change
             for node in self.nodes
             if node.number != self.number
-        ):
-            await self._beat_again()
-            await self._clock.sleep(_LOOK_S)
+        )
 
     async def _beat_again(self) -> None:
         """Wait for a beat that begins from now on; for a moment, if the database is away."""
@@ -186,18 +199,29 @@ class Membership:
     async def beat(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Renew the row, read all rows, and remove nodes that are lost."""
         began = self._clock.monotonic()
-        seen = self._store.seen if self._is_following else None
-        cursor = await connection.execute(BEAT.encode(), {"seen": seen, "number": self.number})
+        cursor = await connection.execute(
+            BEAT.encode(), {"seen": self._seen, "number": self.number}
+        )
         rows = await cursor.fetchall()
-        before, self.nodes = self.nodes, [node_of(row) for row in rows]
+        nodes = [node_of(row) for row in rows]
         if rows:
             self._follow(rows[0][-1])
-        if all(node.number != self.number for node in self.nodes):
-            self._store.note_given_up()
         self._contact_at = began
-        others = [node for node in self.nodes if node.number != self.number]
+        others = [node for node in nodes if node.number != self.number]
         self._verdicts = self._watch.observe(others, self._clock.monotonic())
-        if _summary(before) != _summary(self.nodes):
+        self._note(nodes)
+
+    @property
+    def _seen(self) -> int | None:
+        """The number of the last change that this node has applied; None while it starts."""
+        return self._store.seen if self._is_following else None
+
+    def _note(self, nodes: Sequence[Node]) -> None:
+        """These are the nodes now."""
+        before, self.nodes = self.nodes, nodes
+        if all(node.number != self.number for node in nodes):
+            self._store.note_given_up()
+        if _summary(before) != _summary(nodes):
             self._changed.set()
             self._changed = anyio.Event()
         self._beaten.set()

@@ -72,10 +72,18 @@ class NodeRows:
         ShareRows(self._connection).leave(number, has_ended=has_ended)
         return True
 
-    def remove_all(self) -> None:
-        """Remove all nodes: a platform has the database for itself."""
+    def remove_all(self, *, has_ended: bool) -> None:
+        """Remove all nodes, because none runs any more; see `remove`."""
         for number in self._numbers():
-            self.remove(number, has_ended=True)
+            self.remove(number, has_ended=has_ended)
+
+    def all(self) -> Sequence[Node]:
+        """All nodes by number, as far as their rows say; nothing is known of their beats."""
+        query = sa.select(_nodes.number, _nodes.document, _nodes.state, _nodes.seen)
+        return [
+            node_of((*row, 0, False, True))
+            for row in self._connection.execute(query.order_by(_nodes.number))
+        ]
 
     def time(self) -> float:
         """The server's time."""
@@ -144,7 +152,7 @@ FROM nodes ORDER BY number
 
 def node_of(row: Sequence[Any]) -> Node:
     """A row of `BEAT`."""
-    number, document, state, seen, beats, is_suspect, is_connected, _ = row
+    number, document, state, seen, beats, is_suspect, is_connected = row[:7]
     return Node(
         number=number,
         **_known(document),

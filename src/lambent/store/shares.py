@@ -1,4 +1,4 @@
-"""The nodes' shares of limits of concurrency, on PostgreSQL: see `model/shares.py`."""
+"""The nodes' shares of limits of concurrency: see `model/shares.py`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,11 @@ CHANNEL = "lambent_shares"
 """PostgreSQL's notification channel: signalled, with its number, when a node needs what others do
 not use."""
 _shares = concurrency_shares.c
-_NOW = sa.text("extract(epoch from clock_timestamp())")
+_NOW_OF = {
+    "postgresql": "extract(epoch from clock_timestamp())",
+    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
+}
+"""The time of the server, in seconds since the epoch."""
 
 
 class ShareRows:
@@ -20,13 +24,18 @@ class ShareRows:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._is_sqlite = connection.dialect.name == "sqlite"
+        """Whether transactions do not overlap, and nodes signal each other by other means."""
+        self._now = _NOW_OF[connection.dialect.name]
 
     def take(self, purse: str, node: int, *, limit: int, needed: int, nodes: int) -> Grant:
         """Raise a node's share to `needed` and some more, as far as the limit allows. If that is
         not far enough, the others are asked for what they do not use."""
         self._lock(purse)
         self._connection.execute(
-            sa.delete(concurrency_shares).where(_shares.purse == purse, _shares.free_at <= _NOW)
+            sa.delete(concurrency_shares).where(
+                _shares.purse == purse, _shares.free_at <= sa.text(self._now)
+            )
         )
         rows = self._connection.execute(
             sa.select(_shares.node, _shares.number).where(_shares.purse == purse)
@@ -42,7 +51,8 @@ class ShareRows:
                 .where(_shares.purse == purse, _shares.node != node, _shares.number > 0)
                 .values(asked=True)
             )
-            self._connection.exec_driver_sql(f"NOTIFY {CHANNEL}, '{node}'")
+            if not self._is_sqlite:
+                self._connection.exec_driver_sql(f"NOTIFY {CHANNEL}, '{node}'")
         return granted
 
     def lower(self, node: int, shares: Mapping[str, int]) -> None:
@@ -62,7 +72,7 @@ class ShareRows:
         if has_ended:
             self._connection.execute(sa.delete(concurrency_shares).where(which))
         else:
-            free_at = sa.text(f"extract(epoch from clock_timestamp()) + {FREED_S}")
+            free_at = sa.text(f"{self._now} + {FREED_S}")
             self._connection.execute(
                 sa.update(concurrency_shares).where(which).values(free_at=free_at)
             )
@@ -82,6 +92,8 @@ class ShareRows:
         self._connection.execute(sa.delete(concurrency_shares).where(which))
 
     def _lock(self, purse: str) -> None:
+        if self._is_sqlite:
+            return
         self._connection.execute(
             sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:purse, 1))"), {"purse": purse}
         )

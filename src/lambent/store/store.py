@@ -12,6 +12,7 @@ table.
 """
 
 import contextlib
+import enum
 import os
 import time
 import uuid
@@ -58,7 +59,7 @@ from lambent.store.settings import StoreSettings
 from lambent.store.tables import platform
 from lambent.store.transaction import Transaction, tables_of
 
-__all__ = ["Store", "Transaction", "open_store"]
+__all__ = ["Cells", "Store", "Transaction", "open_store"]
 
 T = TypeVar("T")
 GIVEN_UP = (
@@ -67,6 +68,15 @@ GIVEN_UP = (
 )
 _LOOK_S = 3.0
 _LOOK_AGAIN_S = 0.2
+
+
+class Cells(enum.Enum):
+    """Whether a platform is a cell (see `model/cells.py`): then SQLite can be shared."""
+
+    NONE = enum.auto()
+    FIRST = enum.auto()
+    """No other cell has run since the supervisor started."""
+    MORE = enum.auto()
 
 
 class Store:
@@ -102,6 +112,8 @@ class Store:
         """Whether a commit that was never confirmed may have changed something."""
         self._notified = opened.last_change
         """The number of the last change that listeners have been notified of."""
+        self._everywhere = opened.last_change
+        """The number of the last change that other platforms have applied, as far as is known."""
         self._writes = 0
         """How many transactions that may change something have not notified listeners yet."""
         self._write_ended = anyio.Event()
@@ -120,8 +132,9 @@ class Store:
         self.lost = StoreHeld(GIVEN_UP)
 
     def wait_for_others(self, wait_known: Callable[[int], Awaitable[None]]) -> None:
-        """From now on, a transaction that changes what others keep in memory returns only after
-        `wait_known`, which is called with the number of its last change."""
+        """From now on, a transaction that changes what others keep in memory, or sees such a
+        change first, returns only after `wait_known`, which is called with the number of the last
+        change."""
         self._wait_known = wait_known
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
@@ -135,8 +148,8 @@ class Store:
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """As `transact`, for `work` that only reads. It waits for no writer, and sees what was
-        committed when it began. What it has seen is in force: listeners are notified of it before
-        the result is returned."""
+        committed when it began. What it has seen is in force, on other platforms as well:
+        listeners are notified of it before the result is returned."""
 
         def run() -> tuple[T, int]:
             try:
@@ -153,6 +166,7 @@ class Store:
         # by other platforms arrive with the next write that takes a number, or with the feed.
         while self._notified < seen and self._writes:
             await self._write_ended.wait()
+        await self._wait_everywhere(seen)
         return result
 
     async def follow(self, *listeners: ChangeListener) -> None:
@@ -196,9 +210,16 @@ class Store:
             self._writes -= 1
             self._write_ended.set()
             self._write_ended = anyio.Event()
-        if touched and self._wait_known is not None:
-            await self._wait_known(seen)
+        if touched:
+            await self._wait_everywhere(seen)
         return result
+
+    async def _wait_everywhere(self, change: int) -> None:
+        """Wait until other platforms have applied a change that this one has made or seen: a client
+        that learns of it here may use any of them next."""
+        if self._wait_known is not None and change > self._everywhere:
+            await self._wait_known(change)
+            self._everywhere = max(self._everywhere, change)
 
     def _note(
         self, tx: Transaction, touched: Touched, is_behind: bool
@@ -305,31 +326,38 @@ class _Opened(NamedTuple):
 
 @asynccontextmanager
 async def open_store(
-    settings: StoreSettings, data: Path, clock: Clock | None = None
+    settings: StoreSettings, data: Path, clock: Clock | None = None, cells: Cells = Cells.NONE
 ) -> AsyncIterator[Store]:
     """Open the database, in `data` if it is a file, and migrate its tables. Raises StoreError, with
     nothing changed, if it cannot be used; StoreHeld if another platform uses it."""
     clock = clock or SystemClock()
     with contextlib.ExitStack() as stack:
-        opening = partial(_open, settings, data, clock, stack)
+        opening = partial(_open, settings, data, clock, stack, cells)
         engines, hold, opened = await anyio.to_thread.run_sync(opening)
         yield Store(engines, opened, hold, Outage(name_of(url_of(settings, data)), clock))
 
 
 def _open(
-    settings: StoreSettings, data: Path, clock: Clock, stack: contextlib.ExitStack
+    settings: StoreSettings,
+    data: Path,
+    clock: Clock,
+    stack: contextlib.ExitStack,
+    cells: Cells,
 ) -> tuple[Engines, SessionHold, _Opened]:
     data.mkdir(parents=True, exist_ok=True)
     url = url_of(settings, data)
     where, file = name_of(url), file_of(url)
     is_sqlite = url.get_backend_name() == "sqlite"
-    if settings.shared and is_sqlite:
-        raise StoreError(f"cannot share {where}: store.shared needs PostgreSQL (store.url)")
+    if settings.shared and is_sqlite and (cells is Cells.NONE or file is None):
+        raise StoreError(
+            f"cannot share {where}: store.shared needs PostgreSQL (store.url), and server.cells a"
+            " file"
+        )
     holder = this_platform(data, clock)
     place = _place_of(data) if settings.shared else ""
     is_new = file is None
     if file is not None:
-        stack.callback(os.close, hold_file(file, holder))
+        stack.callback(os.close, hold_file(file, holder, is_shared=settings.shared))
         is_new = is_new_file(file, revisions())
     hold = SessionHold(where, holder, is_shared=settings.shared)
     engines = connect_both(settings, data, hold)
@@ -339,18 +367,22 @@ def _open(
         if not is_sqlite:
             with engine.connect() as connection:
                 is_new = is_new_database(where, connection, revisions())
-        _migrate(engine, where, place, is_shared=settings.shared)
+        # The cells that share a file are of one release, and the first one starts alone.
+        has_company = settings.shared and not is_sqlite
+        _migrate(engine, where, place, is_shared=has_company)
         with engine.begin() as connection:
             if not is_sqlite:  # Several nodes may be the first at once.
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({START_LOCK_ID})")
-            if settings.shared:
+            if has_company:
                 _join_others(connection, where, place)
             opened = _begin(connection, is_new=is_new, is_shared=settings.shared)
             nodes = NodeRows(connection, set())
+            if is_sqlite and cells is Cells.FIRST:
+                nodes.remove_all(has_ended=False)
             if settings.shared:
                 nodes.join(opened.starts, holder, RELEASE, place)
             else:
-                nodes.remove_all()
+                nodes.remove_all(has_ended=True)
             if not is_sqlite:
                 hold.begin_turn(connection, opened.starts)
     except (sa.exc.DBAPIError, psycopg.Error) as error:

@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from prometheus_client import Metric, ProcessCollector
-from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
 from lambent.kit.clock import Clock
 
@@ -32,6 +33,15 @@ class LoopLag:
         return max(self._lags, default=0.0)
 
 
+class Forwarded(NamedTuple):
+    """Calls between this node and others, since it started."""
+
+    sent: int
+    taken: int
+    lost: int
+    """Of those sent: their outcome is not known, because the other node was lost."""
+
+
 def health_families(
     *,
     lag_s: float,
@@ -39,9 +49,10 @@ def health_families(
     memory_mb: tuple[int, int],
     queued: int,
     dropped_metrics: int,
+    forwarded: Forwarded | None = None,
 ) -> Sequence[Metric]:
-    """The families of the platform itself; `memory_mb` is what is available and all of it. Reads
-    `/proc`."""
+    """The families of the platform itself, as one of several nodes if there is `forwarded`;
+    `memory_mb` is what is available and all of it. Reads `/proc`."""
     lag = GaugeMetricFamily(
         "lambent_event_loop_lag_seconds",
         "How late the platform's event loop was at most in the last minute.",
@@ -67,7 +78,7 @@ def health_families(
         "Metrics that could not be written since the platform started.",
         dropped_metrics,
     )
-    return [
+    families = [
         lag,
         states,
         available,
@@ -76,3 +87,20 @@ def health_families(
         dropped,
         *ProcessCollector(registry=None).collect(),
     ]
+    return families if forwarded is None else [*families, *_forwarded_families(forwarded)]
+
+
+def _forwarded_families(forwarded: Forwarded) -> Sequence[Metric]:
+    calls = CounterMetricFamily(
+        "lambent_forwarded_calls",
+        "Calls that this node has sent to other nodes (out) or taken from them (in).",
+        labels=["direction"],
+    )
+    calls.add_metric(["out"], forwarded.sent)
+    calls.add_metric(["in"], forwarded.taken)
+    lost = CounterMetricFamily(
+        "lambent_forwarded_calls_lost",
+        "Calls sent to other nodes whose outcome is not known, because the node was lost.",
+        forwarded.lost,
+    )
+    return [calls, lost]

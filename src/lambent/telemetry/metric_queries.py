@@ -16,10 +16,10 @@ from lambent.telemetry.metric_math.functions import Window
 from lambent.telemetry.metric_math.parser import Call, Node, Number, Text, calls_of, parse
 from lambent.telemetry.metric_math.search import read_search
 from lambent.telemetry.metric_math.values import MathError, Series, Value
+from lambent.telemetry.series.all_metrics import MetricReading
 from lambent.telemetry.series.distribution import Distribution
 from lambent.telemetry.series.keys import MetricKey, dimensions_of
 from lambent.telemetry.series.statistics import is_statistic, statistic
-from lambent.telemetry.series.store import MetricStore
 
 Query = Mapping[str, Any]
 """`MetricDataQuery` of the API."""
@@ -42,7 +42,7 @@ class Result:
 
 
 async def evaluate(
-    store: MetricStore,
+    reading: MetricReading,
     scope: Scope,
     queries: Sequence[Query],
     start: float,
@@ -53,7 +53,7 @@ async def evaluate(
     """The results of queries from `start` to before `end`, epoch seconds. `origin` is a minute at
     which periods begin. Raises `MathError`."""
     window = Window(start, end, origin)
-    reader = _Reader(store, scope, window)
+    reader = _Reader(reading, scope, window)
     expressions: dict[str, Node] = {}
     series: dict[str, Series] = {}
     found: dict[Call, Sequence[Series]] = {}
@@ -95,8 +95,8 @@ def _series(value: Value) -> Sequence[Series]:
 class _Reader:
     """Reads the time series of one request."""
 
-    def __init__(self, store: MetricStore, scope: Scope, window: Window) -> None:
-        self._store = store
+    def __init__(self, reading: MetricReading, scope: Scope, window: Window) -> None:
+        self._reading = reading
         self._scope = scope
         self._window = window
         self._periods = 0
@@ -114,34 +114,26 @@ class _Reader:
             dimensions_of({each["Name"]: each["Value"] for each in dimensions}),
             "None",
         )
-        unit = wanted.get("Unit")
-        units = [unit] if unit is not None else await self._store.units(key)
-        keys = [key._replace(unit=name) for name in units]
-        return await self._read(keys, key, wanted["Stat"], wanted["Period"])
+        return await self._read(key, wanted.get("Unit"), wanted["Stat"], wanted["Period"])
 
     async def search(self, call: Call) -> Sequence[Series]:
         text, stat, period_s = _search_arguments(call)
         matches = read_search(text)
-        found: dict[MetricKey, list[MetricKey]] = {}
-        after = listed = 0
+        found: dict[MetricKey, None] = {}
+        after: MetricKey | None = None
+        listed = 0
         while listed < _LISTED_MAX:
-            page = await self._store.list(self._scope, since=0.0, after=after, limit=500)
-            for _, key in page:
-                if matches(key):
-                    found.setdefault(key._replace(unit="None"), []).append(key)
+            page = await self._reading.list(self._scope, since=0.0, after=after, limit=500)
+            found.update((key._replace(unit="None"), None) for key in page if matches(key))
             listed += len(page)
-            after = page[-1][0] if page else after
+            after = page[-1] if page else after
             if len(page) < 500 or len(found) >= _FOUND_MAX:
                 break
-        array = [
-            await self._read(keys, key, stat, period_s)
-            for key, keys in list(found.items())[:_FOUND_MAX]
-        ]
+        array = [await self._read(key, None, stat, period_s) for key in list(found)[:_FOUND_MAX]]
         return [series for series in array if series.points]
 
-    async def _read(
-        self, keys: Sequence[MetricKey], key: MetricKey, stat: str, period_s: int
-    ) -> Series:
+    async def _read(self, key: MetricKey, unit: str | None, stat: str, period_s: int) -> Series:
+        """A statistic of a metric: in one unit, or over all its units."""
         if not is_statistic(stat):
             raise MathError(f"the statistic {stat[:100]} is not supported")
         if period_s < 1 or period_s % 60:
@@ -154,8 +146,9 @@ class _Reader:
         if self._periods > _READ_MAX:
             raise MathError("the request reads too many values: use longer periods")
         merged: dict[float, Distribution] = {}
-        for each in keys:
-            for at, values in await self._store.read(each, start, end, period_s, origin):
+        found = await self._reading.read(key, unit, start, end, period_s, origin)
+        for points_of_unit in found.values():
+            for at, values in points_of_unit:
                 merged.setdefault(at, Distribution()).merge(values)
         points = {
             at: value for at in sorted(merged) if (value := statistic(merged[at], stat)) is not None

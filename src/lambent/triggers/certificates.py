@@ -33,6 +33,7 @@ class Certificates:
     def __init__(
         self,
         directory: Path,
+        directory_of_front: Path,
         trust: Path,
         clock: Clock,
         *,
@@ -41,7 +42,8 @@ class Certificates:
         host: str,
         default_bundle: Callable[[], Path],
     ) -> None:
-        """The authorities are kept in `directory`, what clients read is written into `trust`.
+        """The authority of boxes is kept in `directory`, that of people in `directory_of_front`;
+        what clients read is written into `trust`.
         `host` is the front door's address. `default_bundle` is what boxes trust besides, on a host
         that has no certificates of its own. Raises OSError and ValueError."""
         self._trust = trust
@@ -50,7 +52,7 @@ class Certificates:
         self._names = frozenset({self._domain})
         self._default_bundle = default_bundle
         self.of_boxes = Authority("Lambent boxes", directory, clock)
-        self.of_front = Authority(f"Lambent {instance}", directory, clock)
+        self.of_front = Authority(f"Lambent {instance}", directory_of_front, clock)
         addresses = ["127.0.0.1", "::1"]
         address = _address_of(host)
         if address is not None and not address.is_unspecified and not address.is_loopback:

@@ -6,11 +6,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-response-
 """
 
 import base64
-import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from lambent.kit import quick_json
 
@@ -36,8 +35,7 @@ _OURS = frozenset(
 """Headers that belong to the connection: a function has no say in them."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class UrlResponse:
+class UrlResponse(NamedTuple):
     """A response to a client."""
 
     status: int

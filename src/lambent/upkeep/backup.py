@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lambent.assembly.startup import hold_data
+from lambent.assembly.entrance import hold_data
 from lambent.instance.data_directory import DataDirectory
 from lambent.settings import ROOT_CREDENTIALS, Settings
 from lambent.store import backup as backups

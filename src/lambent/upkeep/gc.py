@@ -109,7 +109,7 @@ def _in_data(settings: Settings, *, is_dry: bool) -> Iterator[Item]:
     try:
         with instance_lock.find_running(data.root) as running:
             if running is not None:
-                yield from _of_running(data, is_dry=is_dry)
+                yield from _of_running(data, running.facts.cells, is_dry=is_dry)
                 return
         lock = instance_lock.hold(data.root)
     except instance_lock.InstanceUnknown as error:
@@ -124,11 +124,18 @@ def _in_data(settings: Settings, *, is_dry: bool) -> Iterator[Item]:
         os.close(lock)
 
 
-def _of_running(data: DataDirectory, *, is_dry: bool) -> Iterator[Item]:
+def _of_running(data: DataDirectory, cells: int, *, is_dry: bool) -> Iterator[Item]:
     operation = "find_garbage" if is_dry else "collect_garbage"
+    known = set[tuple[int, str]]()
     try:
-        for entry in ask(data.state, operation, _ANSWER_S):
-            yield Item(entry["kind"], entry["place"], entry["bytes"])
+        for cell in range(1, cells + 1):
+            own = dataclasses.replace(data, cell=cell)
+            for entry in ask(own.state, operation, _ANSWER_S):
+                # Cells share the packages; each has unpacked code of its own.
+                which = cell if entry["kind"] == CODE else 0, entry["place"]
+                if which not in known:
+                    known.add(which)
+                    yield Item(entry["kind"], entry["place"], entry["bytes"])
     except OperatorSocketError as error:
         raise UpkeepError(f"{error}; if it is starting, try again when it is ready") from error
 
@@ -142,11 +149,20 @@ def _of_stopped(settings: Settings, data: DataDirectory) -> Iterator[Item]:
         for place in (packages, events):
             for trashed in DirectoryBlobs(place).expired() if place.is_dir() else ():
                 yield Item(TRASH, *trashed, _unlinking(Path(trashed.place)))
-        left = leftovers(data.code, lambda key: (packages / key).exists())
+        left = [
+            directory
+            for cell in data.all_cells()
+            for directory in leftovers(cell.code, lambda key: (packages / key).exists())
+        ]
     for directory in left:
         yield Item(CODE, str(directory), disk_usage(directory), _unrooting(directory))
     if instance_lock.has_launcher(data.root):
         return  # It removes its sandboxes itself, at this moment.
+    for cell in data.all_cells():
+        yield from _left_by_sandboxes(cell)
+
+
+def _left_by_sandboxes(data: DataDirectory) -> Iterator[Item]:
     volumes = data.sandbox / "volumes"
     for path in sorted(volumes.iterdir()) if volumes.is_dir() else ():
         if not path.is_mount():

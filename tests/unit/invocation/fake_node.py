@@ -17,6 +17,9 @@ class FakeNode:
     taken: list[Reply] = dataclasses.field(default_factory=list)
     """Replies to requests that run."""
     is_full: bool = False
+    warm: set[str] = dataclasses.field(default_factory=set)
+    """Configurations that have a free environment."""
+    warmed_up: list[FunctionVersion] = dataclasses.field(default_factory=list)
     wanted: dict[str, int] = dataclasses.field(default_factory=dict)
     """Environments to keep initialised, by configuration."""
     states: dict[str, ProvisionedState] = dataclasses.field(default_factory=dict)
@@ -29,6 +32,12 @@ class FakeNode:
             reply.finish(no_capacity(), NOT_RUN)
         else:
             self.taken.append(reply)
+
+    def has_free(self, version: FunctionVersion, tenant_id: str) -> bool:
+        return version.configuration_id in self.warm
+
+    def warm_up(self, version: FunctionVersion, tenant_id: str) -> None:
+        self.warmed_up.append(version)
 
     def provision(self, version: FunctionVersion, wanted: int) -> None:
         self.wanted[version.configuration_id] = wanted

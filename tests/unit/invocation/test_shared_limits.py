@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from lambent.invocation import shared_limits
 from lambent.invocation.admission import Admission, RunningCounter, Shortage
 from lambent.invocation.settings import InvocationSettings
 from lambent.invocation.shared_limits import SharedLimits, name_of
@@ -17,6 +18,7 @@ from lambent.invocation.slots import own_slots, slots
 from lambent.kit.clock import SystemClock
 from lambent.kit.tasks import start_loop
 from lambent.model.invocation import Refused
+from lambent.model.shares import spare
 from lambent.store.function_settings import Kind
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store
@@ -199,3 +201,20 @@ def test_slots_are_spread() -> None:
         assert sum(counts.values()) == wanted
         assert max(counts.values(), default=0) - min(counts[n] for n in (3, 5, 9)) <= 1
     assert slots("configuration", 3, []) == {}
+
+
+async def test_a_part_is_kept_for_when_the_database_is_away(
+    shared: StoreSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that uses little keeps a quarter of its part, so calls can become more without the
+    database. Another node gets it when it needs it."""
+    monkeypatch.setattr(shared_limits, "_TIDY_S", 0.05)
+    monkeypatch.setattr(shared_limits, "_IDLE_ROUNDS", 2)
+    async with counting(shared, tmp_path / "one") as one:
+        assert isinstance(await one.begin(), RunningCounter)
+        one.end(1)
+        kept = spare(50, 1)
+        assert kept == 12
+        await one.running.wait(lambda: one.admission.share_of(KEY.scope) == kept)
+        async with counting(shared, tmp_path / "two") as two:
+            assert await two.fill() == 50

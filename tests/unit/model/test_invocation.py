@@ -3,18 +3,9 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lambent.model.concurrency import no_capacity, throttled
 from lambent.model.errors import ApiError
-from lambent.model.function import (
-    AttachedLayer,
-    FunctionKey,
-    FunctionVersion,
-    LoggingConfiguration,
-    SnapStart,
-)
 from lambent.model.invocation import (
     Crashed,
     FunctionFailed,
@@ -26,61 +17,6 @@ from lambent.model.invocation import (
     Succeeded,
     TimedOut,
 )
-
-TEXT = st.text(max_size=30)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | TEXT,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
-    max_leaves=5,
-)
-VERSIONS = st.builds(
-    FunctionVersion,
-    key=st.builds(FunctionKey, TEXT, TEXT, TEXT),
-    version=TEXT,
-    role=TEXT,
-    runtime=st.none() | TEXT,
-    handler=st.none() | TEXT,
-    timeout_s=st.integers(1, 900),
-    environment=st.none() | st.dictionaries(TEXT, TEXT, max_size=3),
-    logging=st.builds(LoggingConfiguration, log_group=TEXT, application_log_level=st.none() | TEXT),
-    code_key=TEXT,
-    code_size=st.integers(0),
-    layers=st.lists(st.builds(AttachedLayer), max_size=3).map(tuple),
-    configuration_id=TEXT,
-    revision_id=TEXT,
-    last_modified_ms=st.integers(0),
-    snap_start=st.builds(SnapStart),
-    tenant_isolation=st.none() | TEXT,
-    dead_letter_target=st.none() | TEXT,
-    other=st.dictionaries(TEXT, JSON, max_size=3),
-)
-REQUESTS = st.builds(
-    InvocationRequest,
-    request_id=TEXT,
-    kind=st.sampled_from(InvocationKind),
-    function=VERSIONS,
-    qualifier=st.none() | TEXT,
-    event=st.binary(max_size=200),
-    content_type=TEXT,
-    client_context=TEXT,
-    trace_id=TEXT,
-    tenant_id=TEXT,
-    wants_log_tail=st.booleans(),
-    wants_stream=st.booleans(),
-)
-
-
-@given(REQUESTS)
-def test_a_request_crosses_to_another_process(request: InvocationRequest) -> None:
-    """Every member, and the event byte by byte."""
-    assert InvocationRequest.from_bytes(request.to_bytes()) == request
-
-
-@given(st.binary(max_size=100) | st.sampled_from([b"{}\n", b"[]\n", b'{"function":{}}\n']))
-def test_what_is_no_request_is_refused(data: bytes) -> None:
-    """With ValueError, whatever is wrong with it."""
-    with pytest.raises(ValueError):  # noqa: PT011
-        InvocationRequest.from_bytes(data)
 
 
 def test_nothing_is_written_into_a_request() -> None:

@@ -33,6 +33,7 @@ class Memory:
 
     def __init__(self, available_mb: int) -> None:
         self.left_mb = available_mb
+        self.sharers = 1
         self.readings = 0
 
     def total_mb(self) -> int:

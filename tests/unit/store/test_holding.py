@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from lambent.kit.clock import ManualClock
 from lambent.store.holding import LOCK_ID
@@ -138,3 +139,31 @@ async def test_what_cannot_be_reached_is_said_in_a_sentence(
             pass
     assert said in str(refused.value)
     assert "hidden" not in str(refused.value)
+
+
+async def test_a_connection_pooler_is_refused(tmp_path: Path, postgresql: PostgreSql) -> None:
+    """It would run transactions in sessions that do not hold the database. PgBouncer sends clients
+    a process id of its own."""
+    url = sa.make_url(postgresql.new_database())
+    server = f"{url.query['host']}/.s.PGSQL.5432"
+
+    async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            key = data.find(b"K\x00\x00\x00\x0c")  # BackendKeyData
+            if key >= 0:
+                data = data[: key + 5] + b"\x7f\x00\x00\x01" + data[key + 9 :]
+            target.write(data)
+        target.close()
+
+    async def serve(client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        answers, requests = await asyncio.open_unix_connection(server)
+        await asyncio.gather(pump(client, requests), pump(answers, back))
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as pooler:
+        port = pooler.sockets[0].getsockname()[1]
+        settings = StoreSettings(
+            url=f"postgresql+psycopg://postgres@127.0.0.1:{port}/{url.database}"
+        )
+        with pytest.raises(StoreError, match="connection pooler"):
+            async with open_store(settings, tmp_path):
+                pass

@@ -120,6 +120,7 @@ def test_what_cannot_be_computed_is_refused(expression: str) -> None:
         result(expression)
 
 
+@pytest.mark.slow
 def test_a_request_computes_a_bounded_number_of_values() -> None:
     """Expressions that double their arrays end after five million values."""
     given_ = {"m1": Series({float(at): 1.0 for at in range(10_000)}, 60)}

@@ -123,9 +123,9 @@ async def test_metrics_are_listed_page_by_page(tmp_path: Path) -> None:
             store.record(key, 1.0)
         store.record(KEY._replace(scope=Scope(AccountId("2" * 12), SCOPE.region)), 1.0)
         store.record(KEY._replace(name="Old"), 1.0, at=NOON - 15 * 86400)
-        first = await store.list(SCOPE, since=0, after=0, limit=3)
-        rest = await store.list(SCOPE, since=0, after=first[-1][0], limit=3)
-        assert [key for _, key in first + rest] == keys
+        first = await store.list(SCOPE, since=0, after=None, limit=3)
+        rest = await store.list(SCOPE, since=0, after=first[-1], limit=3)
+        assert first + rest == keys
         assert keys[0].dimensions[0] == ("FunctionName", "f")
 
 
@@ -142,7 +142,7 @@ def test_old_metrics_go(tmp_path: Path) -> None:
     assert left[0] == minute + 1140
     assert left[-1] == minute + 1999
     database.forget(minute + 2000, 1 << 40)
-    assert database.list(SCOPE, since=0, after=0, limit=9) == []
+    assert database.list(SCOPE, since=0, after=None, limit=9) == []
     database.close()
 
 
@@ -157,7 +157,7 @@ async def test_too_many_at_once_are_not_recorded(
         store.record(KEY._replace(name="m0"), 1.0)
         await store.write()
         assert "3 metrics were not recorded" in caplog.text
-        assert len(await store.list(SCOPE, since=0, after=0, limit=9)) == 2
+        assert len(await store.list(SCOPE, since=0, after=None, limit=9)) == 2
 
 
 async def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:

@@ -27,8 +27,10 @@ from lambent.model.alarms.rules import RuleError, parse_rule
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.errors import ApiError
 from lambent.model.events.delivery import EventDelivery
+from lambent.model.peers import NoPeers
 from lambent.store.settings import StoreSettings
 from lambent.store.store import open_store
+from lambent.telemetry.series.all_metrics import AllMetrics
 from lambent.telemetry.series.keys import MetricKey
 from lambent.telemetry.series.store import open_metric_store
 from lambent.telemetry.settings import TelemetrySettings
@@ -132,7 +134,7 @@ class Life:
         self.dispatcher = Dispatcher()
         actions = Actions(self.dispatcher, has_bus=True)
         self.alarms = Alarms(store, clock, actions)
-        self.ticker = AlarmTicker(store, metrics, clock, actions, 60.0)
+        self.ticker = AlarmTicker(store, AllMetrics(metrics, NoPeers()), clock, actions, 60.0)
 
     async def put(self, name: str = "a", **more: Any) -> None:
         params = {

@@ -18,6 +18,7 @@ def make(directory: Path, host: str = "127.0.0.1") -> Certificates:
     now = datetime.datetime.now(datetime.UTC).timestamp()
     return Certificates(
         directory / "state",
+        directory / "state-of-front",
         directory / "trust",
         ManualClock(now),
         instance="i",

@@ -30,6 +30,7 @@ from lambent.control.cognito.tokens import Tokens
 from lambent.control.cognito.triggers import Triggers
 from lambent.control.cognito.users import Users
 from lambent.kit.clock import Clock
+from lambent.model.peers import Peers
 from lambent.store.store import Store
 
 
@@ -51,6 +52,7 @@ class UserPools:
     factors: SecondFactors
     managed: ManagedUsers
     keys: PoolKeys
+    attempts: Attempts
 
 
 async def open_user_pools(
@@ -60,13 +62,14 @@ async def open_user_pools(
     queue: QueueEvent,
     make_key: MakeDataKey,
     mail: Mail,
+    peers: Peers,
 ) -> UserPools:
     """Put them together. `call` calls functions of pools, `queue` those that need not respond, and
     `make_key` asks KMS."""
     secret = await store.transact(lambda tx: tx.identities.platform_secret(SECRET))
     sealer = Sealer(secret)
     keys, users = PoolKeys(store, sealer), Users(store, clock)
-    triggers, codes, attempts = Triggers(call), Codes(sealer, clock), Attempts(clock)
+    triggers, codes, attempts = Triggers(call), Codes(sealer, clock), Attempts(clock, peers)
     senders, sessions = Senders(queue, make_key), Sessions(store, clock, sealer)
     messages = Messages(triggers, senders, mail)
     tokens = Tokens(store, clock, sealer, keys, users)
@@ -99,4 +102,5 @@ async def open_user_pools(
         factors=factors,
         managed=ManagedUsers(store, clock, users, codes, messages, sign_up, recovery),
         keys=keys,
+        attempts=attempts,
     )

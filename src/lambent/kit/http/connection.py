@@ -17,6 +17,7 @@ from lambent.kit.http.line import Line, call
 from lambent.kit.http.messages import ByteReceiver, ByteStream
 from lambent.kit.http.upgraded import UpgradedConnection
 from lambent.kit.http.wire import Wire
+from lambent.kit.tls.binding import binding_of
 
 IDLE_S = 1.0
 """Seconds that a connection must have been idle when a server that closes ends it. If it ended
@@ -113,6 +114,10 @@ class Connection(asyncio.Protocol):
     @property
     def is_secure(self) -> bool:
         return self._wire.is_secure
+
+    @property
+    def tls_binding(self) -> str:
+        return binding_of(self._wire.transport)
 
     def send(self, exchange: HttpExchange, head: bytes, body: bytes) -> None:
         line, wire, intake = self._line, self._wire, self._intake

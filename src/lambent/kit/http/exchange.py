@@ -33,6 +33,9 @@ class Channel(Protocol):
     @property
     def is_secure(self) -> bool: ...
 
+    @property
+    def tls_binding(self) -> str: ...
+
     def send(self, exchange: "HttpExchange", head: bytes, body: bytes) -> None:
         """Send the response, or the end of a streamed one. The exchange is over."""
         ...
@@ -96,6 +99,10 @@ class HttpExchange:
     @property
     def is_secure(self) -> bool:
         return self._channel.is_secure
+
+    @property
+    def tls_binding(self) -> str:
+        return self._channel.tls_binding
 
     @property
     def upgrade_offer(self) -> str:

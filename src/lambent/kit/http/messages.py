@@ -56,6 +56,11 @@ class Exchange(Protocol):
         ...
 
     @property
+    def tls_binding(self) -> str:
+        """See `lambent.kit.tls.binding.binding_of`."""
+        ...
+
+    @property
     def is_open(self) -> bool:
         """Whether the peer is still connected and no response has been sent."""
         ...

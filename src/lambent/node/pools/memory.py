@@ -21,6 +21,11 @@ START_MB = 32
 class HostMemory(Protocol):
     """What the scheduler needs to know about the host's memory. All values in MiB."""
 
+    @property
+    def sharers(self) -> int:
+        """How many schedulers take environments' memory from it."""
+        ...
+
     def total_mb(self) -> int:
         """The host's total memory."""
         ...
@@ -31,7 +36,8 @@ class HostMemory(Protocol):
 
 
 class MemoryBudget:
-    """The memory that new environments may take while the reserve stays free."""
+    """The memory that new environments may take while the reserve stays free. Schedulers that share
+    a host have equal parts of what is free beyond the reserve, and of what is missing."""
 
     def __init__(self, memory: HostMemory, clock: Clock, reserve_mb: int) -> None:
         self._memory = memory
@@ -47,7 +53,7 @@ class MemoryBudget:
     def shortage_mb(self) -> int:
         """How far free memory is below the reserve; zero or less if it is not."""
         self._read()
-        return self._reserve_mb - self._available_mb
+        return -((self._available_mb - self._reserve_mb) // self._memory.sharers)
 
     def missing_mb(self) -> int:
         """How much memory is missing for one more environment; zero or less if none is."""
@@ -68,7 +74,8 @@ class MemoryBudget:
 class SystemMemory:
     """This host's memory, as the kernel reports it. One reading takes some 30 microseconds."""
 
-    def __init__(self, root: Path = Path("/")) -> None:
+    def __init__(self, root: Path = Path("/"), *, sharers: int = 1) -> None:
+        self.sharers = sharers
         self._meminfo = root / "proc/meminfo"
         self._groups = _find_groups(root)
 

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+import anyio
+
 from lambent.kit.clock import Clock
 from lambent.model.arn import Scope
 from lambent.model.function import FunctionKey, FunctionVersion
@@ -17,6 +19,13 @@ class Pools:
         self._clock = clock
         self.by_key: dict[PoolKey, Pool] = {}
         self._by_function: defaultdict[FunctionKey, set[Pool]] = defaultdict(set)
+        self._opened = anyio.Event()
+
+    async def wait_for_one(self) -> None:
+        """Wait until there is a pool."""
+        while not self.by_key:
+            self._opened = anyio.Event()
+            await self._opened.wait()
 
     def __iter__(self) -> Iterator[Pool]:
         return iter(list(self.by_key.values()))
@@ -27,6 +36,7 @@ class Pools:
             key, function, tenant_id, owner=self._owner, clock=self._clock
         )
         self._by_function[function.key].add(pool)
+        self._opened.set()
         return pool
 
     def discard(self, pool: Pool) -> None:

@@ -105,6 +105,27 @@ class Scheduler:
         if pool.needs_another:
             self._start_if_there_is_memory(pool)
 
+    def has_free(self, function: FunctionVersion, tenant_id: str) -> bool:
+        """Whether a request would find a free environment, now or in a moment."""
+        configuration_id = function.configuration_id
+        pool = self._find_pool((configuration_id, tenant_id) if tenant_id else configuration_id)
+        return pool is not None and bool(
+            pool.free or pool.provisioned.free or len(pool.finishing) > len(pool.waiting)
+        )
+
+    def warm_up(self, function: FunctionVersion, tenant_id: str) -> None:
+        """Start an environment ahead of requests, unless one is starting or there is no room."""
+        is_one_too_many = (
+            bool(tenant_id) and self._tenants[function.key.scope] >= self._tenant_environments_max
+        )
+        if self._is_closed or self._is_full or is_one_too_many or self._memory.missing_mb() > 0:
+            return
+        configuration_id = function.configuration_id
+        pool_key = (configuration_id, tenant_id) if tenant_id else configuration_id
+        pool = self._find_pool(pool_key) or self._pools.open(pool_key, function, tenant_id)
+        if not pool.starting:
+            pool.starting[self._start(pool, is_provisioned=False)] = None
+
     def provision(self, function: FunctionVersion, wanted: int) -> None:
         """Keep this many environments of a version initialized, from now on."""
         pool = self._find_pool(function.configuration_id)
@@ -136,7 +157,7 @@ class Scheduler:
         now = self._clock.monotonic()
         age_max_s = self._settings.environment_age_max_s
         self._rate.forget_full(now)
-        if (shortage_mb := self._memory.shortage_mb()) > 0:
+        if self._count and (shortage_mb := self._memory.shortage_mb()) > 0:
             self._evict(shortage_mb)
         for pool in self._pools:
             pool.look_after_idle(
@@ -156,8 +177,9 @@ class Scheduler:
                 self._pools.discard(pool)
 
     async def run(self) -> None:
-        """Sweep until cancelled."""
+        """Sweep until cancelled, while there are pools."""
         while True:
+            await self._pools.wait_for_one()
             await self._clock.sleep(self._settings.sweep_every_s)
             self.sweep()
 

@@ -237,7 +237,7 @@ def move_in(name: str, namespaces: int = 0) -> Tree:
     if place.is_delegated:
         assert home is not None
         _sweep_scopes(home, name)
-        _move_all(home, home / _OTHERS, but=os.getpid())
+        move_all(home, home / _OTHERS, but=os.getpid())
     elif home is not None:
         _remove_home(home)
         if _make(home):
@@ -253,7 +253,7 @@ def move_in(name: str, namespaces: int = 0) -> Tree:
     controllers = frozenset[str]()
     if home is not None:
         _write(home / _LAUNCHER / "cgroup.procs", "0")
-        controllers = _enable(home, controllers_of(home))
+        controllers = enable(home, controllers_of(home))
     return Tree(unified=home, controllers=controllers, legacy=legacy, origin=origin)
 
 
@@ -327,14 +327,14 @@ def _kill(group: Path) -> None:
 
 def _offer(parent: Path, controllers: frozenset[str]) -> None:
     """Make an unmanaged group delegate controllers to Lambent's groups."""
-    if _enable(parent, controllers) < controllers and (parent / "cgroup.type").exists():
+    if enable(parent, controllers) < controllers and (parent / "cgroup.type").exists():
         # Not the root group, but a container's: a leaf for the processes in it.
         with contextlib.suppress(OSError):
-            _move_all(parent, parent / _CONTAINERS_LEAF, but=0)
-            _enable(parent, controllers)
+            move_all(parent, parent / _CONTAINERS_LEAF, but=0)
+            enable(parent, controllers)
 
 
-def _enable(group: Path, controllers: frozenset[str]) -> frozenset[str]:
+def enable(group: Path, controllers: frozenset[str]) -> frozenset[str]:
     """Delegate controllers to a group's children, each separately; returns those that worked."""
     for name in sorted(controllers):
         with contextlib.suppress(OSError):
@@ -362,7 +362,7 @@ def _enter(home: Path) -> Origin | None:
     return Origin(namespace_fd, members_fd)
 
 
-def _move_all(group: Path, leaf: Path, *, but: int) -> None:
+def move_all(group: Path, leaf: Path, *, but: int = 0) -> None:
     """Move all processes of a group into a leaf. Raises OSError."""
     while pids := _members(group) - {but}:
         leaf.mkdir(exist_ok=True)

@@ -27,12 +27,13 @@ from lambent.stacks.resources.rows import (
     sqs,
     states,
     stored,
+    xray,
 )
 from lambent.stacks.resources.stability import Stability
 
 _MODULES = (
     *(apigateway, apigatewayv2, cloudfront, cloudwatch, cognito, dynamodb, ecr, events, functions),
-    *(iam, kinesis, lambda_, lex, logs, s3, secrets, sns, sqs, states, stored),
+    *(iam, kinesis, lambda_, lex, logs, s3, secrets, sns, sqs, states, stored, xray),
 )
 
 ROWS: Mapping[str, Row] = {row.name: row for module in _MODULES for row in module.ROWS}

@@ -11,11 +11,12 @@ from lambent.stacks.resources.row_type import Wait
 
 _GONE = re.compile(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotExist|KMSInvalidState")
 """A key that is to be deleted is gone."""
+_GONE_WORDS = re.compile(r"^There is no sampling rule")
 _TAKEN = re.compile(
     r"AlreadyExist|Conflict|ResourceInUse|AlreadyOwned|NameExists|ResourceExists|Duplicate"
 )
 _TAKEN_WORDS = re.compile(r"already (?:exists|has)|duplicate index", re.IGNORECASE)
-"""Where the code says only that the request is not valid."""
+"""As `_GONE_WORDS`, for services whose code says only that the request is not valid."""
 _FIRST_S = 0.05
 _LONGEST_S = 2.0
 _LIMIT_S = 600.0
@@ -26,7 +27,11 @@ Reading = Callable[[], Awaitable[Mapping[str, Any]]]
 
 def is_gone(error: ApiError) -> bool:
     """Whether an error says that a resource does not exist."""
-    return error.status == 404 or _GONE.search(error.code) is not None
+    return (
+        error.status == 404
+        or _GONE.search(error.code) is not None
+        or _GONE_WORDS.search(error.message) is not None
+    )
 
 
 def is_taken(error: ApiError) -> bool:

@@ -92,18 +92,20 @@ class MetricDatabase:
         return [unit for (unit,) in rows]
 
     def list(
-        self, scope: Scope, *, since: int, after: int, limit: int
-    ) -> list[tuple[int, MetricKey]]:
-        """Metrics with values since a minute, with their numbers: up to `limit` of those whose
-        number is above `after`."""
+        self, scope: Scope, *, since: int, after: MetricKey | None, limit: int
+    ) -> list[MetricKey]:
+        """Metrics with values since a minute, by namespace, name, dimensions and unit: up to
+        `limit` of those after `after`."""
+        begin = ("", "", "", "") if after is None else _columns(after)[2:]
         rows = self._connection.execute(
-            "SELECT id, namespace, name, dimensions, unit FROM metrics WHERE account = ? AND"
-            " region = ? AND last_minute >= ? AND id > ? ORDER BY id LIMIT ?",
-            (*scope, since, after, limit),
+            "SELECT namespace, name, dimensions, unit FROM metrics WHERE account = ? AND"
+            " region = ? AND last_minute >= ? AND (namespace, name, dimensions, unit) >"
+            " (?, ?, ?, ?) ORDER BY namespace, name, dimensions, unit LIMIT ?",
+            (*scope, since, *begin, limit),
         )
         return [
-            (number, MetricKey(scope, namespace, name, _dimensions(text), unit))
-            for number, namespace, name, text, unit in rows
+            MetricKey(scope, namespace, name, _dimensions(text), unit)
+            for namespace, name, text, unit in rows
         ]
 
     def forget(self, before: int, bytes_max: int) -> None:

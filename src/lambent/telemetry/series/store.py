@@ -124,10 +124,10 @@ class MetricStore:
         return await self._in_thread(partial(self._database.units, key))
 
     async def list(
-        self, scope: Scope, *, since: float, after: int, limit: int
-    ) -> "list[tuple[int, MetricKey]]":
+        self, scope: Scope, *, since: float, after: MetricKey | None, limit: int
+    ) -> "list[MetricKey]":
         """Metrics that have values since a moment, at most of the last two weeks: up to `limit` of
-        those after the number `after`, each with its number."""
+        those after `after`, by namespace, name, dimensions and unit."""
         await self.write()
         minute = max(int(since // 60), int(self._clock.now() // 60) - _LISTED_MINUTES)
         return await self._in_thread(

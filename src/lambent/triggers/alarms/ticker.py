@@ -3,11 +3,15 @@
 An alarm sees the last complete minutes: its periods end with the last one, as in AWS. States are in
 the store; the transaction that changes one writes what the alarm's actions get. Composite alarms
 follow the states of others at once.
+
+Among several nodes, each alarm is evaluated by one of them, over the metrics of all. A state
+changes only if no other node has changed it meanwhile, so its actions happen once. While a node
+does not answer, metric alarms stay as they are.
 """
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -32,7 +36,7 @@ from lambent.model.events.delivery import EventDelivery
 from lambent.store.store import Store, Transaction
 from lambent.telemetry.metric_math.values import MathError
 from lambent.telemetry.metric_queries import Query, evaluate
-from lambent.telemetry.series.store import MetricStore
+from lambent.telemetry.series.all_metrics import AllMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +48,18 @@ class AlarmTicker:
     """See the module."""
 
     def __init__(
-        self, store: Store, metrics: MetricStore, clock: Clock, actions: Actions, every_s: float
+        self,
+        store: Store,
+        metrics: AllMetrics,
+        clock: Clock,
+        actions: Actions,
+        every_s: float,
+        *,
+        is_mine: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """Alarms are evaluated every `every_s` seconds, and when one is made or changed."""
+        """Alarms are evaluated every `every_s` seconds, and when one is made or changed. `is_mine`
+        says whether this node evaluates the alarm with an ARN."""
+        self._is_mine = is_mine
         self._store = store
         self._metrics = metrics
         self._clock = clock
@@ -54,7 +67,6 @@ class AlarmTicker:
         self._every_s = every_s
         self._alarms: Sequence[Document] = ()
         self._is_stale = True
-        self._is_changing = False
         self._put: dict[tuple[Scope, str], float] = {}
         """When each alarm was configured that has been evaluated."""
         self._bell = anyio.Event()
@@ -63,8 +75,7 @@ class AlarmTicker:
         """See `ChangeListener`."""
         if changes.is_everything or any(root.service == SERVICE for root in changes.documents):
             self._is_stale = True
-            if not self._is_changing:
-                self._bell.set()
+            self._bell.set()
 
     async def run(self) -> None:
         """Evaluate alarms, forever."""
@@ -95,6 +106,8 @@ class AlarmTicker:
         for alarm in self._alarms:
             place, put = (alarm.root.scope, alarm.id), alarm.body["put"]
             is_new = self._put.get(place) != put and alarm.body["state"]["at"] <= put
+            if not self._is_mine(alarm_arn(*place)):
+                continue
             if alarm.body["type"] == METRIC and (is_due or is_new):
                 new = await self._evaluate(alarm)
                 self._put[place] = put
@@ -121,12 +134,13 @@ class AlarmTicker:
             given.get("TreatMissingData", MISSING),
         )
         present = State.of(alarm.body)
+        reading = self._metrics.reading()
         try:
-            results = await evaluate(
-                self._metrics, alarm.root.scope, queries, start, end, origin=end
-            )
+            results = await evaluate(reading, alarm.root.scope, queries, start, end, origin=end)
         except MathError as error:
             logger.warning("cannot evaluate %s: %s", alarm_arn(alarm.root.scope, alarm.id), error)
+            return None
+        if reading.silent:
             return None
         points = results[0].series.points if len(results) == 1 else {}
         judged = judge(rule, moments, points, present.value)
@@ -142,6 +156,8 @@ class AlarmTicker:
             if alarm.body["type"] != COMPOSITE:
                 continue
             scope = alarm.root.scope
+            if not self._is_mine(alarm_arn(scope, alarm.id)):
+                continue
             rule, names = parse_rule(alarm.body["given"]["AlarmRule"])
             value = ALARM if rule({name: states.get((scope, name), "") for name in names}) else OK
             if value == states[scope, alarm.id]:
@@ -164,12 +180,7 @@ class AlarmTicker:
                 return None
             return change_state(tx, present, new, self._actions)
 
-        # What is announced during the commit is this change.
-        self._is_changing = True
-        try:
-            deliveries = await self._store.transact(run)
-        finally:
-            self._is_changing = False
+        deliveries = await self._store.transact(run)
         if deliveries is None:
             return False
         self._actions.dispatcher.note_new(deliveries)

@@ -109,15 +109,14 @@ class ApiFront:
     # -- to the stage --------------------------------------------------------------------------
 
     def _enter(self, exchange: Exchange, target: _Target) -> None:
-        if _ID.fullmatch(target.api_id) is None:
-            respond_message(exchange, 403, "Forbidden")
-            return
         api = self._directory.get_nowait(target.api_id)
-        if isinstance(api, Unread):
+        if not isinstance(api, Unread):
+            self._serve(exchange, target, api)
+        elif _ID.fullmatch(target.api_id) is None:
+            respond_message(exchange, 403, "Forbidden")
+        else:
             failed = partial(_fail, exchange)
             start_task(self._tasks, failed, self._enter_slowly, exchange, target)
-        else:
-            self._serve(exchange, target, api)
 
     async def _enter_slowly(self, exchange: Exchange, target: _Target) -> None:
         self._serve(exchange, target, await self._directory.get(target.api_id))

@@ -19,6 +19,7 @@ class InnerExchange:
     is_secure = True
     keep_alive = False
     upgrade_offer = ""
+    tls_binding = ""
 
     def __init__(
         self, method: str, path: str, query: str, headers: Sequence[tuple[str, str]], body: bytes

@@ -1,6 +1,6 @@
 """A request for a stage, with what is known around it."""
 
-import base64
+from binascii import b2a_base64
 from typing import NamedTuple, Protocol
 
 from lambent.kit.http.messages import Exchange
@@ -43,4 +43,4 @@ class RequestTrace(Protocol):
 
 def new_extended_id() -> str:
     """Sixteen characters; the last is `=`."""
-    return base64.b64encode(random_bits(88).to_bytes(11, "big")).decode()
+    return b2a_base64(random_bits(88).to_bytes(11, "big"), newline=False).decode()

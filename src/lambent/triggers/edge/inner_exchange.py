@@ -21,6 +21,7 @@ class InnerExchange:
     is_vouched_for = True
     keep_alive = True
     upgrade_offer = ""
+    tls_binding = ""
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ from lambent.model.errors import ApiError
 from lambent.model.events.connections import API_KEY, BASIC, INVOCATION
 from lambent.model.events.delivery import EventDelivery, Next, NotHandedOver
 from lambent.model.events.http_requests import HttpRequest, build
+from lambent.model.peers import Peers
 from lambent.store.store import Store, Transaction
 from lambent.triggers.apis.outbound import Outbound
 from lambent.triggers.events.tokens import TokenRefused, Tokens
@@ -43,7 +44,12 @@ _PACED_MAX = 10_000
 class ApiDestinationTargets:
     """See the module."""
 
-    def __init__(self, store: Store, outbound: Outbound, sealing: Sealing, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, outbound: Outbound, sealing: Sealing, clock: Clock, peers: Peers
+    ) -> None:
+        """Each of the nodes, `peers` and this one, sends an equal share of what a destination
+        takes."""
+        self._peers = peers
         self._store = store
         self._outbound = outbound
         self._sealing = sealing
@@ -100,7 +106,7 @@ class ApiDestinationTargets:
             self._turns[target] = turn
             text = "The destination's rate limit is reached."
             raise NotHandedOver("SDK_CLIENT_ERROR", text, is_permanent=False)
-        self._turns[target] = turn + 1 / per_second
+        self._turns[target] = turn + (1 + len(self._peers.numbers())) / per_second
         if len(self._turns) > _PACED_MAX:
             self._turns.popitem(last=False)
         if turn > now:

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import anyio.abc
 
@@ -17,12 +18,14 @@ from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError
 from lambent.model.hooks.hook import BODY_BYTES_MAX, PATH_PREFIX
+from lambent.model.peers import Peers
 from lambent.model.traces import trace_id_of
 from lambent.triggers.hooks.delivery import Delivery
 from lambent.triggers.hooks.directory import HookDirectory, LiveHook
 from lambent.triggers.hooks.kind import (
     HookRefused,
     HookRequest,
+    Once,
     Receive,
     Received,
     json_response,
@@ -37,6 +40,7 @@ _BUSY = json_response(429, "Too Many Requests", ("Retry-After", "1"))
 _UNAVAILABLE = json_response(503, "Service Unavailable")
 _IN_PROGRESS = json_response(503, "The first copy is being delivered", ("Retry-After", "1"))
 _ACCEPTED = json_response(202, "Accepted")
+_COUNTS = ("accepted", "duplicates", "refused")
 _DUPLICATE = json_response(202, "Accepted before")
 
 
@@ -50,7 +54,12 @@ class HookFront:
         delivery: Delivery,
         clock: Clock,
         tasks: anyio.abc.TaskGroup,
+        peers: Peers,
     ) -> None:
+        """`peers` are the nodes that serve the same hooks."""
+        self._peers = peers
+        peers.serve("hooks/seen", self._serve_seen)
+        peers.serve("hooks/counts", self._serve_counts)
         self._directory = directory
         self._kinds = kinds
         self._delivery = delivery
@@ -67,12 +76,20 @@ class HookFront:
         _send(exchange, json_response(413, f"A request has at most {BODY_BYTES_MAX} bytes."))
 
     async def observe(self, hook_id: str) -> Mapping[str, int | str | None]:
-        """What has happened to a hook since the platform started."""
+        """What has happened to a hook since the platform started, on all nodes that answer."""
+        found = await self._serve_counts(hook_id)
+        answers = await self._peers.ask("hooks/counts", hook_id)
+        for theirs in answers.found.values():
+            for name in _COUNTS:
+                found[name] = found.get(name, 0) + theirs.get(name, 0)
+            found["last_refusal"] = found.get("last_refusal") or theirs.get("last_refusal")
+        return found
+
+    async def _serve_counts(self, hook_id: str) -> dict[str, Any]:
         live = await self._directory.find(hook_id)
         if live is None:
             return {}
-        names = ("accepted", "duplicates", "refused", "last_refusal")
-        return {name: getattr(live, name) for name in names}
+        return {name: getattr(live, name) for name in (*_COUNTS, "last_refusal")}
 
     async def _serve(self, exchange: Exchange) -> None:
         hook_id, slash, rest = exchange.path.removeprefix(PATH_PREFIX).partition("/")
@@ -128,12 +145,32 @@ class HookFront:
             # A copy must not be acknowledged before the first one is on disk.
             return _DUPLICATE if seen is Seen.BEFORE else _IN_PROGRESS
         try:
+            elsewhere = await self._respond_if_seen(live, request.hook.id, received.once)
+            if elsewhere is not None:
+                self._replays.remove(request.hook.id, received.once)
+                return elsewhere
             response = await self._deliver(live, request, received)
         except BaseException:
             self._replays.remove(request.hook.id, received.once)
             raise
         self._replays.settle(request.hook.id, received.once)
         return response
+
+    async def _respond_if_seen(
+        self, live: LiveHook, hook_id: str, once: Once
+    ) -> UrlResponse | None:
+        """The response to a copy of a request that another node has accepted or is delivering, and
+        to a request of which that cannot be known."""
+        answers = await self._peers.ask("hooks/seen", [hook_id, once.key.hex()])
+        found = {Seen[each] for each in answers.found.values()}
+        if found <= {Seen.NEVER}:
+            return _UNAVAILABLE if answers.missing else None
+        live.duplicates += 1
+        return _DUPLICATE if Seen.BEFORE in found else _IN_PROGRESS
+
+    async def _serve_seen(self, value: Any) -> str:
+        hook_id, key = value
+        return self._replays.find(hook_id, bytes.fromhex(key)).name
 
     async def _deliver(
         self, live: LiveHook, request: HookRequest, received: Received

@@ -2,7 +2,8 @@
 
 What was accepted is remembered until a copy would be refused for its age. The memory is that of the
 process. After a start it is empty, so what was signed before is refused if its sender signs again
-when it retries. Platforms that share a database each have a memory of their own.
+when it retries. Among several nodes, each remembers what it has accepted, and the front asks all of
+them; what a node remembered is lost with it.
 """
 
 import enum
@@ -72,6 +73,13 @@ class Replays:
         self._unsettled.add((hook_id, once.key))
         self._count += 1
         return Seen.NEVER
+
+    def find(self, hook_id: str, key: bytes) -> Seen:
+        """Whether a request was made before; it is not remembered."""
+        expires = self._hooks.get(hook_id, {}).get(key)
+        if (hook_id, key) in self._unsettled:
+            return Seen.NOW
+        return Seen.BEFORE if expires is not None and expires > self._clock.now() else Seen.NEVER
 
     def settle(self, hook_id: str, once: Once) -> None:
         """A request was delivered."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import anyio.abc
 
 from lambent.kit.clock import Clock
+from lambent.model.peers import Peers
 from lambent.triggers.hooks import alb, cloudevents, s3, tokens, webhooks
 from lambent.triggers.hooks.alexa import AlexaRequests
 from lambent.triggers.hooks.certificates import Fetch, SigningCertificates
@@ -19,6 +20,7 @@ def make_front(
     delivery: Delivery,
     clock: Clock,
     tasks: anyio.abc.TaskGroup,
+    peers: Peers,
     *,
     fetch: Fetch,
     roots: Path,
@@ -35,4 +37,4 @@ def make_front(
         "alb": alb.receive,
         "alexa": AlexaRequests(certificates).receive,
     }
-    return HookFront(directory, kinds, delivery, clock, tasks)
+    return HookFront(directory, kinds, delivery, clock, tasks, peers)

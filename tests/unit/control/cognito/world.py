@@ -23,6 +23,7 @@ from lambent.kit.clock import ManualClock
 from lambent.kit.encrypted_message import DataKey
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.errors import ApiError
+from lambent.model.peers import NoPeers
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
 
@@ -203,7 +204,8 @@ async def living(settings: StoreSettings, directory: Path) -> AsyncIterator[Worl
     async with open_store(settings, directory) as store:
         world = World(store)
         world.rooms = await open_user_pools(
-            *(store, world.clock, world.call, world.enqueue, world.make_key, world.mail)
+            *(store, world.clock, world.call, world.enqueue, world.make_key, world.mail),
+            NoPeers(),
         )
         world.rooms.keys.generate = _generate  # type: ignore[method-assign]
         yield world

@@ -103,6 +103,7 @@ def test_utterances_of_a_slot() -> None:
     assert not MATCHER.of_slot("some of them", "Book", "Nights", CONTEXT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "utterances",
     [

@@ -99,10 +99,12 @@ async def test_a_resource_with_a_name_of_the_template_is_not_replaced(world: Wor
     assert (await world.resources())["Queue"].status == "UPDATE_COMPLETE"
 
 
+@pytest.mark.parametrize("policy", ["Retain", "Snapshot"])
 async def test_what_the_template_no_longer_has_is_deleted_unless_it_is_retained(
-    world: World,
+    world: World, policy: str
 ) -> None:
-    kept = {"properties": {}, "policy": "Retain"}
+    """What should be kept as a snapshot is kept itself."""
+    kept = {"properties": {}, "policy": policy}
     await world.create(changed(Kept=kept, Gone={}))
     await world.update(TWO)
     assert world.existing().keys() == {"Queue", "Reader", "Kept"}

@@ -42,6 +42,7 @@ MADE_UP = {
     "AWS::S3::Bucket": {"Location", "TagSet"},
     "AWS::SNS::Subscription": {"AttributeList"},
     "AWS::SNS::Topic": {"AttributeList"},
+    "AWS::XRay::SamplingRule": {"Update"},
 }
 """Properties that a row's `prepare` makes."""
 

@@ -19,6 +19,7 @@ from lambent.model.errors import ApiError
 from lambent.model.events.delivery import EventDelivery, NotHandedOver
 from lambent.model.events.inputs import Rule
 from lambent.model.events.targets import EVENTS, delivery_to
+from lambent.model.peers import NoPeers
 from lambent.sandbox.egress_policy import EgressSettings
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
@@ -99,7 +100,7 @@ class Parts:
     def __init__(self, store: Store, clock: Clock, sealing: Any, outbound: Any) -> None:
         self.connections = Connections(store, clock, sealing)
         self.destinations = ApiDestinations(store, clock)
-        self.targets = ApiDestinationTargets(store, outbound, sealing, clock)
+        self.targets = ApiDestinationTargets(store, outbound, sealing, clock, NoPeers())
 
     async def destination(
         self, url: str, kind: str, auth: Any, method: str = "POST", **more: Any

@@ -14,6 +14,7 @@ from lambent.model.errors import ApiError
 from lambent.model.hooks.hook import PATH_PREFIX, Hook, Secret
 from lambent.model.hooks.kinds import KINDS
 from lambent.model.invocation import Outcome, Succeeded
+from lambent.model.peers import NoPeers, Peers
 from lambent.triggers.apis.inner_exchange import InnerExchange
 from lambent.triggers.hooks.directory import HookDirectory
 from lambent.triggers.hooks.kind import Entry, HookRequest, Received
@@ -55,7 +56,9 @@ class Rig:
         now: float = NOW,
         roots: Path | None = None,
         documents: Mapping[str, bytes] | None = None,
+        peers: Peers | None = None,
     ) -> None:
+        self.peers = peers or NoPeers()
         self.clock = ManualClock(now)
         self.hook = Hook(
             scope=SCOPE,
@@ -90,7 +93,9 @@ class Rig:
         self.directory = HookDirectory(self._load, self.clock)
         delivery: Any = self
         self._front = make_front(
-            self.directory, delivery, self.clock, tasks, fetch=self.fetch, roots=self.roots
+            *(self.directory, delivery, self.clock, tasks, self.peers),
+            fetch=self.fetch,
+            roots=self.roots,
         )
         return self
 

@@ -15,6 +15,7 @@ from lambent.model.hooks.hook import Secret
 from lambent.store.problems import StoreUnavailable
 from lambent.triggers.hooks.kind import Once
 from lambent.triggers.hooks.replays import Replays, Seen, Stale, TooMany
+from tests.unit.linked_peers import linked
 
 from .rig import BEARER, NOW, SECRET, Rig
 
@@ -63,6 +64,37 @@ async def test_what_is_signed_counts_once() -> None:
         assert len(rig.kept) == 1
         seen = await rig.observe()
         assert (seen["accepted"], seen["duplicates"], seen["refused"]) == (1, 3, 2)
+
+
+async def test_a_copy_at_another_node_is_recognized() -> None:
+    """Also while the first is being delivered. While a node does not answer, signed requests are
+    to be sent again."""
+    one, two = linked(2)
+    options = {"scheme": "stripe"}
+    async with Rig("hmac", options, peers=one) as here, Rig("hmac", options, peers=two) as there:
+        headers = stripe(b"{}", NOW)
+        here.gate = anyio.Event()
+        first = list[str]()
+
+        async def send() -> None:
+            first.append((await here.send(b"{}", headers)).message)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send)
+            await anyio.wait_all_tasks_blocked()
+            assert (await there.send(b"{}", headers)).status == 503
+            here.gate.set()
+        assert first == ["Accepted"]
+        for _ in range(2):
+            assert (await there.send(b"{}", headers)).message == "Accepted before"
+        assert (len(here.kept), len(there.kept)) == (1, 0)
+        seen = await there.observe()
+        assert (seen["accepted"], seen["duplicates"]) == (1, 3)
+        one.is_silent = True
+        other = stripe(b"[]", NOW)
+        assert (await there.send(b"[]", other)).status == 503
+        one.is_silent = False
+        assert (await there.send(b"[]", other)).message == "Accepted"
 
 
 @pytest.mark.parametrize("fails", [True, False])

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lambent.gateway.call import Call, Members
+from lambent.gateway.call import Call, Members, without_nodes
 from lambent.gateway.services.cloudwatch.statistics import (
     at,
     check_statistic,
@@ -17,9 +17,9 @@ from lambent.model.errors import ApiError
 from lambent.telemetry.metric_math.labels import label_of, read_zone
 from lambent.telemetry.metric_math.values import MathError
 from lambent.telemetry.metric_queries import Result, evaluate
+from lambent.telemetry.series.all_metrics import AllMetrics
 from lambent.telemetry.series.keys import MetricKey, dimensions_of
 from lambent.telemetry.series.statistics import statistic
-from lambent.telemetry.series.store import MetricStore
 
 _DATAPOINTS_MAX = 1440
 """Of GetMetricStatistics."""
@@ -29,7 +29,7 @@ _ID = re.compile(r"[a-z][a-zA-Z0-9_]{0,254}")
 _TOKEN = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
 
 
-async def get_metric_statistics(metrics: MetricStore, call: Call) -> Members:
+async def get_metric_statistics(metrics: AllMetrics, call: Call) -> Members:
     """GetMetricStatistics. Values of different units are different datapoints, in order of time."""
     params = call.params
     plain: Sequence[str] = params.get("Statistics") or ()
@@ -49,20 +49,23 @@ async def get_metric_statistics(metrics: MetricStore, call: Call) -> Members:
             " or decreasing the time range.",
         )
     datapoints: list[tuple[float, dict[str, Any]]] = []
-    for key in await _with_units(metrics, _key(call, params), params.get("Unit")):
-        for moment, values in await metrics.read(key, start.timestamp(), end.timestamp(), period_s):
+    reading, period = metrics.reading(), (start.timestamp(), end.timestamp(), period_s)
+    found = await reading.read(_key(call, params), params.get("Unit"), *period)
+    for unit, points in found.items():
+        for moment, values in points:
             point: dict[str, Any] = {name: statistic(values, name) for name in plain}
             shown = {name: statistic(values, name) for name in extended}
             known = {name: value for name, value in shown.items() if value is not None}
             if known:
                 point["ExtendedStatistics"] = known
             if point:
-                datapoints.append((moment, {"Timestamp": at(moment), **point, "Unit": key.unit}))
+                datapoints.append((moment, {"Timestamp": at(moment), **point, "Unit": unit}))
     datapoints.sort(key=lambda datapoint: datapoint[0])
-    return {"Label": params["MetricName"], "Datapoints": [point for _, point in datapoints]}
+    output = {"Label": params["MetricName"], "Datapoints": [point for _, point in datapoints]}
+    return without_nodes(output, reading.missing)
 
 
-async def get_metric_data(metrics: MetricStore, call: Call) -> Members:
+async def get_metric_data(metrics: AllMetrics, call: Call) -> Members:
     """GetMetricData. A page ends after `MaxDatapoints` values."""
     params = call.params
     queries: Sequence[Mapping[str, Any]] = params["MetricDataQueries"]
@@ -74,27 +77,29 @@ async def get_metric_data(metrics: MetricStore, call: Call) -> Members:
     if room < 1:
         raise invalid("The parameter MaxDatapoints must be at least 1.")
     first, skip = _read_token(params.get("NextToken"))
+    reading = metrics.reading()
     try:
         zone = read_zone((params.get("LabelOptions") or {}).get("Timezone"))
-        found = await evaluate(metrics, call.scope, queries, start.timestamp(), end.timestamp())
+        found = await evaluate(reading, call.scope, queries, start.timestamp(), end.timestamp())
     except MathError as error:
         raise _refused(str(error)) from error
     if first and first >= len(found):
         raise ApiError("InvalidNextToken", "The next token specified is invalid.")
     is_ascending = params.get("ScanBy") == "TimestampAscending"
     results: list[dict[str, Any]] = []
+    output = without_nodes({"MetricDataResults": results, "Messages": []}, reading.missing)
     for number, result in enumerate(found[first:], first):
         if room == 0:
-            return {"MetricDataResults": results, "Messages": [], "NextToken": f"{number}/0"}
+            return {**output, "NextToken": f"{number}/0"}
         values = sorted(result.series.points.items(), reverse=not is_ascending)[skip:]
         page = values[:room]
         is_whole = len(page) == len(values)
         results.append(_view(result, page, zone, is_whole=is_whole))
         if not is_whole:
             token = f"{number}/{skip + len(page)}"
-            return {"MetricDataResults": results, "Messages": [], "NextToken": token}
+            return {**output, "NextToken": token}
         room, skip = room - len(page), 0
-    return {"MetricDataResults": results, "Messages": []}
+    return output
 
 
 def check_queries(queries: Sequence[Mapping[str, Any]]) -> None:
@@ -142,14 +147,6 @@ def _key(call: Call, metric: Mapping[str, Any]) -> MetricKey:
         ),
         unit="None",
     )
-
-
-async def _with_units(
-    metrics: MetricStore, key: MetricKey, unit: str | None
-) -> Sequence[MetricKey]:
-    """The metric in the unit asked for, or in each unit it was put in."""
-    units = [unit] if unit is not None else await metrics.units(key)
-    return [key._replace(unit=name) for name in units]
 
 
 def _read_token(token: str | None) -> tuple[int, int]:

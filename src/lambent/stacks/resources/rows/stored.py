@@ -39,7 +39,4 @@ ROWS = (
     _stored(
         "AWS::XRay::Group", GroupARN="arn:aws:xray:{$region}:{$account}:group/{GroupName}/{$name}"
     ),
-    _stored(
-        "AWS::XRay::SamplingRule", RuleARN="arn:aws:xray:{$region}:{$account}:sampling-rule/{$name}"
-    ),
 )

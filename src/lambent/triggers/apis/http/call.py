@@ -20,23 +20,23 @@ class HttpCall:
     """What is known of a request, and the only way to its response: CORS headers, the request ID
     and the access log are added here."""
 
-    __slots__ = (
-        "_cors",
-        "_write_log",
-        "decision",
-        "error_message",
-        "integration_ended",
-        "integration_error",
-        "integration_started",
-        "integration_status",
-        "is_done",
-        "parameters",
-        "path",
-        "request",
-        "response_bytes",
-        "route_key",
-        "status",
-    )
+    # What many requests never change. Here, because assignments would cost time in each.
+    route_key = ""
+    """Empty while no route has been found."""
+    parameters = NOTHING
+    """The values of the variables in the route's path."""
+    decision: Decision | None = None
+    """The authorizer's; None if the route has none."""
+    is_done = False
+    """Whether the response was sent, or at least its head."""
+    status = 0
+    response_bytes = 0
+    integration_status: int | None = None
+    integration_error: str | None = None
+    integration_started = integration_ended = 0.0
+    """Epoch seconds; 0 if that has not happened."""
+    error_message: str | None = None
+    """The message of an error of API Gateway."""
 
     def __init__(self, request: ApiRequest, cors: Body | None, write_log: WriteLog | None) -> None:
         self.request = request
@@ -45,22 +45,6 @@ class HttpCall:
         path = request.path
         self.path = unquote(path, errors="replace") if "%" in path else path
         """The path without the stage, percent-decoded."""
-        self.route_key = ""
-        """Empty while no route has been found."""
-        self.parameters = NOTHING
-        """The values of the variables in the route's path."""
-        self.decision: Decision | None = None
-        """The authorizer's; None if the route has none."""
-        self.is_done = False
-        """Whether the response was sent, or at least its head."""
-        self.status = 0
-        self.response_bytes = 0
-        self.integration_status: int | None = None
-        self.integration_error: str | None = None
-        self.integration_started = self.integration_ended = 0.0
-        """Epoch seconds; 0 if that has not happened."""
-        self.error_message: str | None = None
-        """The message of an error of API Gateway."""
 
     @property
     def stage_prefix(self) -> str:

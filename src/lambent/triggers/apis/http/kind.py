@@ -177,7 +177,9 @@ def _throttles(context: ApiContext, stage: Stage) -> Callable[[str], TokenBucket
     def make(key: str) -> TokenBucket | None:
         settings = {**default, **(of_routes.get(key) or {})}
         return context.throttles.limit(
-            settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit")
+            f"{stage.root.id}/{stage.name}/{key}",
+            settings.get("ThrottlingRateLimit"),
+            settings.get("ThrottlingBurstLimit"),
         )
 
     return make

@@ -149,7 +149,7 @@ class MethodCompiler:
             body,
             self._authorization(body),
             bool(body.get("apiKeyRequired")),
-            self._bucket(settings),
+            self._bucket(f"{path}/{verb}", settings),
             ExecutionLog.of(self._context.access_logs, stage.root, stage.name, settings),
             self._validator(body),
             self._integration(body.get("methodIntegration")),
@@ -204,13 +204,15 @@ class MethodCompiler:
         key = f"{path.lstrip('/').replace('/', '~1')}/{verb}"
         return {**settings.get("*/*", {}), **settings.get(key, {})}
 
-    def _bucket(self, settings: Mapping[str, Any]) -> TokenBucket | None:
+    def _bucket(self, method: str, settings: Mapping[str, Any]) -> TokenBucket | None:
         """The bucket of a method; None if its stage does not limit it."""
+        stage = self._stage
+        name = f"{stage.root.id}/{stage.name}/{stage.deployment_id}{method}"
         rate, burst = settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")
         # Below zero there is no limit.
         rate = None if rate is None or rate < 0 else float(rate)
         burst = None if burst is None or burst < 0 else float(burst)
-        return self._context.throttles.limit(rate, burst)
+        return self._context.throttles.limit(name, rate, burst)
 
     def _integration(self, body: Body | None) -> Integration:
         if body is None:

@@ -13,8 +13,8 @@ from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.usage_counts import UsageCounts
 from lambent.triggers.apis.throttling import ACCOUNT_BURST, ACCOUNT_RATE, TokenBucket
 
-MakeBucket = Callable[[float, float], TokenBucket]
-"""Makes a bucket of a rate and a burst."""
+MakeBucket = Callable[[str, float, float], TokenBucket]
+"""Makes a bucket of a name, a rate and a burst."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,7 +106,9 @@ class UsagePlans:
         known = self._buckets.get((id, where))
         if known is None or known[0] != (rate, burst):
             bucket = self._make_bucket(
-                ACCOUNT_RATE if rate is None else rate, ACCOUNT_BURST if burst is None else burst
+                f"{id}{where}",
+                ACCOUNT_RATE if rate is None else rate,
+                ACCOUNT_BURST if burst is None else burst,
             )
             known = self._buckets[id, where] = (rate, burst), bucket
         return known[1]

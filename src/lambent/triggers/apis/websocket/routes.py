@@ -204,7 +204,9 @@ def _throttle(stage: Stage, context: ApiContext, key: str) -> TokenBucket | None
         **((stage.body.get("RouteSettings") or {}).get(key) or {}),
     }
     return context.throttles.limit(
-        settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit")
+        f"{stage.root.id}/{stage.name}/{key}",
+        settings.get("ThrottlingRateLimit"),
+        settings.get("ThrottlingBurstLimit"),
     )
 
 

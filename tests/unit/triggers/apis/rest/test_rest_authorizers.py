@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lambent.control.apis.v1.operations import RestApis
+from lambent.model.changes import Changes
 from tests.unit.triggers.apis.serving import Served
 
 from .apis import API, ROOT, RestApi, serving_rest
@@ -50,6 +52,23 @@ def deploy(served: Served, authorizer: Any, **body: Any) -> RestApi:
 def ask(api: RestApi, path: str = "/stage/a", token: str | None = "t") -> Any:
     headers = {} if token is None else {"Authorization": token}
     return api.request(path, headers=headers)
+
+
+def allow(served: Served, function: str, source: str) -> None:
+    """Let API Gateway call a function for a method or an authorizer."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "apigateway.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Resource": function,
+        "Condition": {"ArnLike": {"aws:SourceArn": source}},
+    }
+    served.policies[function] = [statement]
+    served.portal.call(forget_policies, served)
+
+
+async def forget_policies(served: Served) -> None:
+    served.apis.context.authorizer.note_changes(Changes(is_everything=True))
 
 
 def test_a_token_authorizer_is_asked_once(served: Served) -> None:
@@ -189,3 +208,20 @@ def test_an_authorizer_names_the_api_key(served: Served) -> None:
     )
     assert ask(api, token="the-key-with-20-characters").status == 200
     assert ask(api, token="another").status == 403
+
+
+def test_policies_of_functions_name_the_method_and_the_authorizer(tmp_path: Path) -> None:
+    """A strict platform asks for both; the ARNs are those that AWS has in `aws:SourceArn`."""
+    of_api = f"arn:aws:execute-api:us-east-1:000000000000:{API}"
+    with serving_rest(tmp_path, is_strict=True) as served:
+        api = deploy(served, Asked(policy()), **TOKEN)
+        arn = "arn:aws:lambda:us-east-1:000000000000:function"
+        method, authorizer = f"{arn}:f", f"{arn}:authorizer"
+        assert ask(api).status == 500
+        allow(served, authorizer, f"{of_api}/authorizers/b")
+        assert ask(api).status == 500
+        allow(served, authorizer, f"{of_api}/authorizers/a")
+        assert ask(api).status == 500
+        allow(served, method, f"{of_api}/*/GET/a")
+        assert ask(api).status == 200
+        assert ask(api, "/stage/b").status == 500

@@ -24,6 +24,7 @@ from lambent.triggers.apis.rest.usage_counts import (
     open_usage_counts,
 )
 from lambent.triggers.apis.throttling import Throttles
+from tests.unit.linked_peers import linked
 
 HERE = Scope(AccountId("000000000000"), Region("us-east-1"))
 ID = UsageId(HERE, "p", "k")
@@ -176,3 +177,37 @@ def test_an_extension_is_of_one_period(data: st.DataObject) -> None:
     following = today + datetime.timedelta(days=32)
     assert remaining(quota, extension, days, following) == quota["limit"]
     assert 0 <= remaining(quota, None, days, today) <= quota["limit"]
+
+
+@pytest.mark.anyio
+async def test_nodes_count_a_quota_together(store: Store) -> None:
+    """What one node has counted, the others know a moment later: before it is written, while, and
+    afterwards. What a lost node had not written is forgotten."""
+    clock = ManualClock()
+    peers = linked(3)
+    one, two, three = [UsageCounts(store, clock, each) for each in peers]
+    today = one.today
+    for counts in (one, two):
+        await counts.get(ID)
+    for _ in range(3):
+        one.add(ID, today)
+    two.add(ID, today)
+    for counts in (one, two):
+        await counts.tell()
+    assert [counts.get_nowait(ID) for counts in (one, two)] == [{today: 4}, {today: 4}]
+    assert await three.get(ID) == {today: 4}  # It is not in the database yet.
+    await one.write()
+    assert await written(store) == {today: 3}
+    for counts in (one, two, three):
+        assert counts.get_nowait(ID) == {today: 4}
+    for _ in range(2):
+        await one.tell()
+        assert [counts.get_nowait(ID) for counts in (two, three)] == [{today: 4}] * 2
+    one.add(ID, today)
+    await one.tell()
+    await two.write()
+    await two.tell()
+    assert [counts.get_nowait(ID) for counts in (one, two, three)] == [{today: 5}] * 3
+    del peers[0]._nodes[1]
+    await three.tell()
+    assert three.get_nowait(ID) == {today: 4}
