@@ -98,13 +98,20 @@ class Cluster:
         return next(node for node in self.nodes if not environments(node, name))
 
 
+def number_of(node: Platform) -> int:
+    """Its number."""
+    views = requests.get(f"{node.endpoint}/_lambent/nodes", timeout=20).json()["nodes"]
+    return next(int(view["node"]) for view in views if view["this"])
+
+
 def environments(node: Platform, name: str) -> list[str]:
     """The log streams of the environments of a function on a node."""
     answer = requests.get(f"{node.endpoint}/_lambent/environments", timeout=20)
+    number = number_of(node)
     return [
         view["log_stream"]
         for view in answer.json()["environments"]
-        if view["function"].endswith(f":{name}") or view["function"] == name
+        if view["function"] == name and view["node"] == number
     ]
 
 
@@ -266,7 +273,7 @@ def test_what_is_called_often_is_copied(cluster: Cluster) -> None:
 def test_a_drained_node_is_no_home(cluster: Cluster) -> None:
     """What it has ends there; calls that others get go elsewhere."""
     home, wrong = deployed(cluster, "moves")
-    number = next(view["node"] for view in cluster.views(home) if view["this"])
+    number = number_of(home)
     requests.post(f"{wrong.endpoint}/_lambent/nodes/{number}/drain", timeout=20)
     old = environments(home, "moves")
     client = wrong.client("lambda")
