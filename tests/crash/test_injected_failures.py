@@ -807,7 +807,7 @@ SHARED = {
     "assembly/nodes.py:_keep_boxes",
     "assembly/nodes.py:_spread_provisioned",
     "assembly/nodes.py:contact.run",
-    "assembly/nodes.py:feed.listen",
+    "assembly/nodes.py:membership.listen",
     "assembly/nodes.py:feed.run",
     "assembly/nodes.py:peers.run",
     "assembly/storage.py:membership.run",
