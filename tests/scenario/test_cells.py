@@ -247,7 +247,7 @@ def test_nothing_is_left_of_a_killed_supervisor(
     assert second.stop() == 0
     alone = start_platform(data)
     assert invoke(alone.client("lambda"), "says")[0] == "hello"
-    assert "has its database for itself" in lambent("nodes", "--endpoint-url", alone.endpoint)
+    assert nodes_of(requests.Session(), alone) == []
 
 
 def is_there(pid: int) -> bool:

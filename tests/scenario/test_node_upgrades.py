@@ -20,7 +20,7 @@ from tests.platforms import (
     client_at,
     deploy,
     invoke,
-    log_lines,
+    printed_on,
     wait_active,
     wait_for,
 )
@@ -29,7 +29,7 @@ from tests.servers.processes import free_port, skip_without
 from tests.steady_load import Events, SteadyLoad
 
 pytestmark = pytest.mark.timeout(900)
-RATE = 500 if IS_LONG else 25
+RATE, CLIENTS = (500, 32) if IS_LONG else (25, 8)
 SAYS = "import os\ndef handler(event, context): return os.environ['VERSION']"
 KEPT = "def handler(event, context): print('got', event)"
 PATIENT = Config(retries={"total_max_attempts": 10, "mode": "standard"}, read_timeout=120)
@@ -73,8 +73,7 @@ def start_node(
 
 def delivered_to(nodes: Iterable[Platform]) -> set[str]:
     """The events that have run on nodes, or on earlier ones in their directories."""
-    lines = [line for node in nodes for line in log_lines(node, "kept")]
-    return {line.split()[1] for line in lines if line.startswith("got ")}
+    return {number for node in nodes for number in printed_on(node, "got")}
 
 
 def stop_at_once(nodes: Sequence[Platform]) -> None:
@@ -101,7 +100,7 @@ def test_nodes_are_upgraded_one_by_one(start_node: Callable[..., Platform]) -> N
         deploy(client, "kept", {"app.py": KEPT})
         for node in running:
             assert invoke(node.client("lambda"), "who")[0] == "0"
-        load = SteadyLoad("127.0.0.1", balancer.port, "who", clients=8, rate=RATE)
+        load = SteadyLoad("127.0.0.1", balancer.port, "who", clients=CLIENTS, rate=RATE)
         with load.running(), Events(url) as events:
             for turn, port in enumerate(ports):
                 calls = load.calls

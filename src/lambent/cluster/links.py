@@ -63,9 +63,16 @@ class Links:
                 for node in self._membership.nodes:
                     if node.number not in kept and node.url and node.seen is not None:
                         kept.add(node.number)
-                        if node.number != self._membership.number and leads_to(node):
+                        if self._takes_calls(node):
                             start_part(tasks, self._keep, node)
                 await self._membership.wait_changed()
+
+    def _takes_calls(self, node: Node) -> bool:
+        """Whether calls may be sent to a node. Definitions of functions differ from release to
+        release, so during an upgrade each node runs its calls itself."""
+        number, nodes = self._membership.number, self._membership.nodes
+        releases = [known.release for known in nodes if known.number == number]
+        return node.number != number and node.release in releases and leads_to(node)
 
     async def _beat(self) -> None:
         while True:

@@ -367,11 +367,13 @@ def _open(
         if not is_sqlite:
             with engine.connect() as connection:
                 is_new = is_new_database(where, connection, revisions())
-        _migrate(engine, where, place, is_shared=settings.shared)
+        # The cells that share a file are of one release, and the first one starts alone.
+        has_company = settings.shared and not is_sqlite
+        _migrate(engine, where, place, is_shared=has_company)
         with engine.begin() as connection:
             if not is_sqlite:  # Several nodes may be the first at once.
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({START_LOCK_ID})")
-            if settings.shared:
+            if has_company:
                 _join_others(connection, where, place)
             opened = _begin(connection, is_new=is_new, is_shared=settings.shared)
             nodes = NodeRows(connection, set())
