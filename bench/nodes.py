@@ -116,8 +116,10 @@ def _idle_cpu(pids: Sequence[int]) -> float:
 
 
 def _has_environment(endpoint: str, name: str) -> bool:
+    nodes = requests.get(f"{endpoint}/_lambent/nodes", timeout=20).json()["nodes"]
+    number = next(node["node"] for node in nodes if node["this"])
     found = requests.get(f"{endpoint}/_lambent/environments", timeout=20).json()["environments"]
-    return any(view["function"] == name for view in found)
+    return any(view["function"] == name and view["node"] == number for view in found)
 
 
 @contextlib.contextmanager

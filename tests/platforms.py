@@ -242,6 +242,14 @@ def log_lines(platform: Platform, name: str) -> list[str]:
         return []
 
 
+def printed_on(platform: Platform, word: str) -> list[str]:
+    """What functions printed on a node after a word. Each node has its own log files; a request for
+    logs returns the lines of all nodes."""
+    files = platform.data_dir.glob("state/logs/**/*.log")
+    found = [re.findall(rf"{word} (\S+)\n".encode(), file.read_bytes()) for file in files]
+    return [text.decode() for texts in found for text in texts]
+
+
 def wait_active(client: Any, name: str) -> dict[str, Any]:
     """Wait until the function's last change is in effect; returns its configuration."""
     deadline = time.monotonic() + _WAIT_S

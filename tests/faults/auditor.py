@@ -15,7 +15,8 @@ from tests.faults.recorder import Said
 
 RETRIES = 2
 SETTLES_S = 20.0
-"""How long a fault may be felt after its end: a machine that was removed starts again."""
+"""How long a fault may be felt after its machine serves: one that was removed notices that, and
+starts again."""
 THROTTLED = 429
 _HARMLESS = frozenset({"shift clock", "lose neighbor"})
 """Faults that explain nothing."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import http.client
 import signal
 import threading
 import time
@@ -9,11 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from tests.faults.database import Database
-from tests.faults.machine import Machine
-from tests.faults.network import Network
+from tests.faults.machine import PORT, Machine
+from tests.faults.network import Network, enter
 from tests.faults.plan import DATABASE, Fault
 
 Way = tuple[str, str]
+OUTSIDE = "outside"
+"""The machine of clients, to which nothing happens."""
+_LOOK_S = 0.5
 
 
 @dataclasses.dataclass(slots=True)
@@ -61,10 +65,19 @@ class Injection:
                 self.happened.append(happened)
                 with self._broken(fault):
                     self._stop.wait(fault.lasts)
-                happened.ended = time.monotonic()
+            self._wait_well(fault)
+            happened.ended = time.monotonic()
         except BaseException as error:
             self.errors.append(error)
             self._stop.set()
+
+    def _wait_well(self, fault: Fault) -> None:
+        """Wait until the machine serves again: how long that takes depends on the host's load."""
+        names = [*self._machines] if fault.target == DATABASE else [fault.target]
+        enter(self._network.namespace(OUTSIDE))
+        while names and not self._stop.is_set():
+            names = [name for name in names if not _is_well(self._machines[name])]
+            self._stop.wait(_LOOK_S if names else 0)
 
     def _broken(self, fault: Fault) -> contextlib.AbstractContextManager[None]:
         if fault.target == DATABASE:
@@ -96,6 +109,18 @@ class Injection:
             "lose what it sends": sent,
             "lose what it receives": received,
         }[fault.kind]
+
+
+def _is_well(machine: Machine) -> bool:
+    """Whether load balancers would send requests to it."""
+    connection = http.client.HTTPConnection(machine.address, PORT, timeout=1)
+    try:
+        connection.request("GET", "/_lambent/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 @contextmanager

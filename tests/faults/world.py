@@ -16,7 +16,7 @@ from typing import Any
 from tests.faults.auditor import RETRIES
 from tests.faults.database import Database
 from tests.faults.functions import BUSY_FOR_A_WHILE, ECHO, RECORD
-from tests.faults.injection import Injection
+from tests.faults.injection import OUTSIDE, Injection
 from tests.faults.load import Load
 from tests.faults.machine import Machine
 from tests.faults.network import Network
@@ -31,7 +31,6 @@ from tests.servers.ministack import ACCOUNT
 NODES = ("one", "two", "three")
 LIMIT = 4
 CONCURRENCY = 24
-_OUTSIDE = "outside"
 _TICK_EVERY_S = 2
 _TICKS_AFTER_S = 5
 
@@ -69,7 +68,7 @@ class World:
         """Make functions, mappings, and schedules for so many seconds; in the outside network."""
         client = self.client("lambda")
         self._make_role()
-        variables = {"Variables": {"RECORDER": self.network.address(_OUTSIDE)}}
+        variables = {"Variables": {"RECORDER": self.network.address(OUTSIDE)}}
         sources = {"echo": ECHO, "record": RECORD, "limited": BUSY_FOR_A_WHILE}
         for name, source in sources.items():
             deploy(client, name, {"app.py": source}, Timeout=10, Environment=variables)
@@ -133,7 +132,7 @@ class World:
 
     def new_load(self, seed: int) -> Load:
         """Clients of all kinds."""
-        load = Load(self.network.namespace(_OUTSIDE), self.machines, self.keys, random.Random(seed))
+        load = Load(self.network.namespace(OUTSIDE), self.machines, self.keys, random.Random(seed))
         queues, streams = self.services.client("sqs"), self.services.client("kinesis")
         for machine in self.machines:
             load.add(load.call(machine), 0.2)
@@ -188,9 +187,9 @@ def _is_enabled(client: Any, uuid: str) -> bool:
 def world(seconds: float) -> Iterator[World]:
     """Make all of it, for a run of so many seconds."""
     with contextlib.ExitStack() as stack:
-        network = stack.enter_context(Network(*NODES, DATABASE, _OUTSIDE))
-        written = stack.enter_context(recorder(network, _OUTSIDE))
-        services = Services(network, _OUTSIDE)
+        network = stack.enter_context(Network(*NODES, DATABASE, OUTSIDE))
+        written = stack.enter_context(recorder(network, OUTSIDE))
+        services = Services(network, OUTSIDE)
         starting = threading.Thread(target=stack.enter_context, args=(services,))
         starting.start()
         database = Database(network, DATABASE)
@@ -217,7 +216,7 @@ def world(seconds: float) -> Iterator[World]:
             machine.wait_ready()
         starting.join()
         made = World(network, machines, database, services, written)
-        with network.inside(_OUTSIDE):
+        with network.inside(OUTSIDE):
             made.wait_whole(60)
             made.prepare(seconds)
             yield made

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from tests.databases import PostgreSql, name_in, running_postgresql
 from tests.lengths import IS_LONG
-from tests.platforms import ROLE, Platform, deploy, invoke, log_lines, wait_for, zip_of
+from tests.platforms import ROLE, Platform, deploy, invoke, printed_on, wait_for, zip_of
 from tests.servers.processes import free_port
 from tests.steady_load import Events, SteadyLoad
 
@@ -185,8 +185,7 @@ def test_the_database_restarts_and_fails_over(
     assert set(made.made) <= functions(nodes[0])
 
     def delivered() -> set[str]:
-        lines = [line for node in nodes for line in log_lines(node, "kept")]
-        return {line.split()[1] for line in lines if line.startswith("got ")}
+        return {number for node in nodes for number in printed_on(node, "got")}
 
     wait_for(lambda: accepted <= delivered(), "all events are delivered", 120)
     for node in nodes:

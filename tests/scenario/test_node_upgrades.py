@@ -20,7 +20,7 @@ from tests.platforms import (
     client_at,
     deploy,
     invoke,
-    log_lines,
+    printed_on,
     wait_active,
     wait_for,
 )
@@ -73,8 +73,7 @@ def start_node(
 
 def delivered_to(nodes: Iterable[Platform]) -> set[str]:
     """The events that have run on nodes, or on earlier ones in their directories."""
-    lines = [line for node in nodes for line in log_lines(node, "kept")]
-    return {line.split()[1] for line in lines if line.startswith("got ")}
+    return {number for node in nodes for number in printed_on(node, "got")}
 
 
 def stop_at_once(nodes: Sequence[Platform]) -> None:

@@ -1,7 +1,6 @@
 """Platforms that share one database are one platform to their clients."""
 
 import json
-import re
 import signal
 import sys
 import time
@@ -18,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from tests import forking
 from tests.databases import PostgreSql
-from tests.platforms import Platform, deploy, invoke, wait_for
+from tests.platforms import Platform, deploy, invoke, printed_on, wait_for
 from tests.servers.kinesis import Kinesis
 from tests.servers.ministack import ACCOUNT
 
@@ -131,14 +130,6 @@ def put(kinesis: Kinesis, streams: Sequence[str], numbers: Iterable[int]) -> Non
     for name in streams:
         records = [{"Data": f"{name}-{n}".encode(), "PartitionKey": "k"} for n in numbers]
         kinesis.client().put_records(StreamName=name, Records=records)
-
-
-def printed_on(platform: Platform, word: str) -> list[str]:
-    """What functions printed on a node after a word. Each node has its own log files; a request for
-    logs returns the lines of all nodes."""
-    files = platform.data_dir.glob("state/logs/**/*.log")
-    found = [re.findall(rf"{word} (\S+)\n".encode(), file.read_bytes()) for file in files]
-    return [text.decode() for texts in found for text in texts]
 
 
 def read_by(platform: Platform) -> list[str]:

@@ -3,6 +3,7 @@
 import datetime
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -10,15 +11,17 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
+import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests import forking
 from tests.databases import PostgreSql
 from tests.platforms import Platform, deploy, invoke, log_lines, wait_for
 
-from .test_nodes import wait_states
+from .test_nodes import nodes_of, wait_states
 from .test_websocket_apis import address, make_api
 
 pytestmark = pytest.mark.timeout(300)
@@ -59,9 +62,11 @@ def nodes(start_node: Callable[[str], Platform]) -> Nodes:
     found = Nodes(start_node("one"), start_node("two"))
     for node in found:
         wait_states(node, "live", "live")
+    deploy(found.one.client("lambda"), "posts", {"app.py": POSTS})
     return found
 
 
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:posts"
 POSTS = """
 import datetime
 import json
@@ -87,8 +92,7 @@ def is_gone(call: Callable[..., Any], id: str) -> bool:
 def test_connections_are_managed_through_any_node(nodes: Nodes) -> None:
     """A message, a question and the end reach a client through the node that it is not connected
     to, also from a function that runs there. A connection that has ended is gone on both."""
-    function = deploy(nodes.one.client("lambda"), "posts", {"app.py": POSTS})
-    api_id = make_api(nodes.one, function["FunctionArn"])
+    api_id = make_api(nodes.one, FUNCTION)
     for here, there in (nodes, nodes[::-1]):
         ways = [address(node, api_id).replace("ws", "http", 1) for node in (here, there)]
         near, far = [
@@ -117,38 +121,6 @@ def test_connections_are_managed_through_any_node(nodes: Nodes) -> None:
             wait_for(partial(is_gone, manage.get_connection, id), "the connection is gone")
 
 
-def test_connections_of_a_lost_node_are_gone(
-    nodes: Nodes, start_node: Callable[[str], Platform]
-) -> None:
-    """While a node is silent, requests for its connections can be repeated; when it is lost, its
-    connections are gone."""
-    three = start_node("three")
-    wait_states(nodes.one, "live", "live", "live")
-    function = nodes.one.client("lambda").get_function(FunctionName="posts")
-    api_id = make_api(three, function["Configuration"]["FunctionArn"])
-    way = address(nodes.one, api_id).replace("ws", "http", 1)
-    manage = nodes.one.client("apigatewaymanagementapi", endpoint_url=way)
-    with connect(address(three, api_id), compression=None) as client:
-        client.send("who am I?")
-        id = json.loads(client.recv(timeout=60))["connectionId"]
-        manage.get_connection(ConnectionId=id)
-        three.process.send_signal(signal.SIGSTOP)
-        try:
-            with pytest.raises(ClientError) as error:
-                manage.get_connection(ConnectionId=id)
-        finally:
-            three.kill()
-        assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] in (503, 410)
-        wait_for(partial(is_gone, manage.get_connection, id), "the connections are gone")
-
-
-SAYS = """
-def handler(event, context):
-    for number in range(event["from"], event["to"]):
-        print("line", number)
-"""
-
-
 def messages(page: Any, word: str = "line ") -> list[str]:
     """The messages of a page that begin with a word."""
     found = [event["message"].strip() for event in page["events"]]
@@ -157,11 +129,18 @@ def messages(page: Any, word: str = "line ") -> list[str]:
 
 def test_logs_are_those_of_all_nodes(nodes: Nodes) -> None:
     """Through either node: groups, streams, all events on pages of any size, each once."""
-    deploy(nodes.one.client("lambda"), "says", {"app.py": SAYS})
-    group = "/aws/lambda/says"
+    group = "merged"
+    nodes.one.client("logs").create_log_group(logGroupName=group)
     for at, node in enumerate(nodes * 3):
-        event = {"from": 10 * at, "to": 10 * at + 10}
-        invoke(node.client("lambda"), "says", event)
+        logs = node.client("logs")
+        about = {"logGroupName": group, "logStreamName": f"of-{node.process.pid}"}
+        if at < 2:
+            logs.create_log_stream(**about)
+        now = int(time.time() * 1000)
+        lines = [f"line {number}" for number in range(10 * at, 10 * at + 10)]
+        logs.put_log_events(
+            **about, logEvents=[{"timestamp": now, "message": line} for line in lines]
+        )
     expected = {f"line {number}" for number in range(60)}
     for node in nodes:
         logs = node.client("logs")
@@ -393,6 +372,126 @@ def test_an_alarm_is_evaluated_once_and_survives_its_node(
     assert sorted(called()) == names
 
 
+def test_traces_and_environments_of_all_nodes(nodes: Nodes) -> None:
+    """Through either node: a trace whose segments were sent to both, an environment that is on
+    one of them, and the hosts of both."""
+    now = time.time()
+    trace_id = f"1-{int(now):08x}-{'a' * 24}"
+    for number, node in enumerate(nodes):
+        segment = {
+            "trace_id": trace_id,
+            "id": f"{number:016x}",
+            "name": f"part-{number}",
+            "start_time": now + number,
+            "end_time": now + number + 1,
+        }
+        sent = node.client("xray").put_trace_segments(TraceSegmentDocuments=[json.dumps(segment)])
+        assert not sent["UnprocessedTraceSegments"]
+    deploy(nodes.one.client("lambda"), "seen-everywhere", {"app.py": "def handler(*_): return 1"})
+    invoke(nodes.one.client("lambda"), "seen-everywhere")
+    shown: set[str] = set()
+    span = {"StartTime": now - 60, "EndTime": now + 60}
+    for node in nodes:
+        xray = node.client("xray")
+        (trace,) = xray.batch_get_traces(TraceIds=[trace_id])["Traces"]
+        assert len(trace["Segments"]) == 2
+        summaries = xray.get_trace_summaries(**span)["TraceSummaries"]
+        assert [each["Id"] for each in summaries].count(trace_id) == 1
+        names = {each["Name"] for each in xray.get_service_graph(**span)["Services"]}
+        assert {"part-0", "part-1"} <= names
+        page = requests.get(f"{node.endpoint}/_lambent/environments", timeout=20).json()
+        (found,) = [e for e in page["environments"] if e["function"] == "seen-everywhere"]
+        shown.add(f"{found['node']} {found['id']}")
+        status = requests.get(f"{node.endpoint}/_lambent/status", timeout=20).json()
+        assert len({each["node"] for each in (status, *status["other_nodes"])}) == 2
+    assert len(shown) == 1
+
+
+def test_a_quota_is_shared(nodes: Nodes) -> None:
+    """What a key has used at one node is used at the other, a moment later."""
+    gateway = nodes.one.client("apigateway")
+    api_id = gateway.create_rest_api(name="quota")["id"]
+    (root,) = gateway.get_resources(restApiId=api_id)["items"]
+    about = {"restApiId": api_id, "resourceId": root["id"], "httpMethod": "GET"}
+    gateway.put_method(**about, authorizationType="NONE", apiKeyRequired=True)
+    template = {"application/json": '{"statusCode": 200}'}
+    gateway.put_integration(**about, type="MOCK", requestTemplates=template)
+    gateway.put_method_response(**about, statusCode="200")
+    gateway.put_integration_response(**about, statusCode="200")
+    gateway.create_deployment(restApiId=api_id, stageName="s")
+    plan = gateway.create_usage_plan(
+        name="quota",
+        apiStages=[{"apiId": api_id, "stage": "s"}],
+        quota={"limit": 10, "period": "MONTH"},
+    )["id"]
+    key = gateway.create_api_key(name="quota", enabled=True, value="k" * 30)
+    gateway.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+
+    def call(node: Platform) -> int:
+        url = f"{node.endpoint}/_lambent/api/{api_id}/s/"
+        return requests.get(url, headers={"x-api-key": "k" * 30}, timeout=60).status_code
+
+    assert [call(nodes.two) for _ in range(3)] == [200] * 3
+    assert [call(nodes.one) for _ in range(7)] == [200] * 7
+    for node in nodes:
+        wait_for(lambda: call(node) == 429, "the quota is used")  # noqa: B023
+
+
+def test_a_node_that_hangs_is_named(nodes: Nodes, start_node: Callable[[str], Platform]) -> None:
+    """What the others have is shown, and the response and the commands say who is missing. While it
+    hangs, requests for its connections are to be repeated; when it is lost, they are gone."""
+    five = start_node("five")
+    wait_states(nodes.one, "live", "live", "live")
+    group = {"logGroupName": "hangs"}
+    nodes.one.client("logs").create_log_group(**group)
+    for node, name in ((nodes.one, "a"), (five, "b")):
+        logs = node.client("logs")
+        logs.create_log_stream(**group, logStreamName=name)
+        event = {"timestamp": int(time.time() * 1000), "message": f"line {name}"}
+        logs.put_log_events(**group, logStreamName=name, logEvents=[event])
+    found = nodes.two.client("logs").filter_log_events(**group)
+    assert messages(found) == ["line a", "line b"]
+    number = max(each["node"] for each in nodes_of(nodes.two))
+    headers = found["ResponseMetadata"]["HTTPHeaders"]
+    assert str(number) not in headers.get(MISSING, "").split(", ")
+    api_id = make_api(five, FUNCTION)
+    way = address(nodes.one, api_id).replace("ws", "http", 1)
+    manage = nodes.one.client("apigatewaymanagementapi", endpoint_url=way)
+    with connect(address(five, api_id), compression=None) as client:
+        client.send("who am I?")
+        id = json.loads(client.recv(timeout=60))["connectionId"]
+        manage.get_connection(ConnectionId=id)
+        five.process.send_signal(signal.SIGSTOP)
+        try:
+            found = nodes.two.client("logs").filter_log_events(**group)
+            with pytest.raises(ClientError) as error:
+                manage.get_connection(ConnectionId=id)
+        finally:
+            five.kill()
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] in (503, 410)
+    wait_for(partial(is_gone, manage.get_connection, id), "the connections are gone")
+    assert messages(found) == ["line a"]
+    missing = found["ResponseMetadata"]["HTTPHeaders"][MISSING]
+    assert str(number) in missing.split(", ")
+    wait_states(nodes.one, "live", "live")
+    found = nodes.two.client("logs").filter_log_events(**group)
+    assert messages(found) == ["line a"]
+    assert str(number) in found["ResponseMetadata"]["HTTPHeaders"][MISSING].split(", ")
+    for command in (("logs", "--all"), ("metrics", "seen-everywhere")):
+        arguments = [sys.executable, "-m", "lambent", *command]
+        done = forking.run([*arguments, "--endpoint-url", nodes.two.endpoint], timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert "which do not answer" in done.stderr
+        assert str(number) in done.stderr
+    again = start_node("five")
+    for node in nodes:
+        wait_states(node, "live", "live", "live")
+    found = nodes.one.client("logs").filter_log_events(**group)
+    assert messages(found) == ["line a", "line b"]
+    assert again.stop() == 0
+
+
+MISSING = "x-lambent-missing-nodes"
 ALARMED = """
 def handler(event, context):
     print("raised", event["alarmData"]["alarmName"])

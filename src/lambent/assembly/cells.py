@@ -134,5 +134,5 @@ def _note_ready(
     url = address_of(sockets[FRONT], is_secure=bool(settings.server.tls_cert))
     data.add_facts(url=url)
     tls_url = address_of(sockets[TLS], is_secure=True) if TLS in sockets else None
-    announce(settings, data, url, tls_url)
+    announce(data, url, tls_url, has_console=settings.has_console)
     manager.tell_ready(f"Listening on {url}")

@@ -10,6 +10,7 @@ from lambent.console.sessions import Sessions
 from lambent.console.settings import PAGE, PREFIX
 from lambent.gateway.fronts import Front
 from lambent.gateway.registry import SERVICES
+from lambent.kit.tasks import start_loop
 from lambent.model.limits import REQUEST_BYTES_MAX
 from lambent.model.principal import root_of
 from lambent.settings import Settings
@@ -24,7 +25,11 @@ def register_console(
     """Serve the console, if it is enabled. Returns the operation that makes its address for the
     operator, on a strict platform with a code that signs in."""
     is_strict = api.authorizer.is_strict
-    sessions = Sessions(api.keyring, storage.clock, settings.console) if is_strict else None
+    sessions = None
+    if is_strict:
+        sessions = Sessions(api.keyring, storage.clock, settings.console, storage.peers)
+        if storage.membership is not None:
+            start_loop(storage.tasks, storage.clock, sessions.run)
     if settings.has_console:
         origins = Origins(settings.console.allowed_hosts, is_strict=is_strict)
         console = ConsoleFront(
@@ -46,7 +51,10 @@ def register_console(
     async def link() -> Mapping[str, object]:
         if not settings.has_console:
             return {"url": None}
-        code = f"#sign-in={sessions.make_link(root_of(api.home.account))}" if sessions else ""
+        code = ""
+        if sessions is not None:
+            code = f"#sign-in={sessions.make_link(root_of(api.home.account))}"
+            await sessions.tell()
         return {"url": f"{url}{PAGE}{code}"}
 
     return link

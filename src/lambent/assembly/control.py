@@ -131,7 +131,7 @@ async def open_control_plane(
         cloudwatch = CloudWatchRooms(storage.metrics, storage.all_metrics, alarms)
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(cloudwatch))
         rules = SamplingRules(storage.store, storage.clock)
-        gateway.register(XRAY, XRAY.bind(XRayRooms(storage.traces, rules)))
+        gateway.register(XRAY, XRAY.bind(XRayRooms(storage.traces, storage.all_traces, rules)))
         gateway.register(ECR, ECR.bind(Repositories(storage.store, storage.clock)))
         domain = settings.gateway.url_domain
         apis = ApiGatewayV2Rooms(ApisV2(storage.store, storage.clock, domain=domain), domain)

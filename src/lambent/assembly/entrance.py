@@ -14,7 +14,6 @@ from lambent.console.settings import PAGE as CONSOLE_PAGE
 from lambent.instance import lock as instance_lock
 from lambent.instance.data_directory import DataDirectory
 from lambent.instance.listening import Sockets, bind, serves
-from lambent.settings import Settings
 
 
 @contextmanager
@@ -75,10 +74,10 @@ def address_of(listener: socket.socket, *, is_secure: bool) -> str:
     return f"{'https' if is_secure else 'http'}://{name}:{port}"
 
 
-def announce(settings: Settings, data: DataDirectory, url: str, tls_url: str | None) -> None:
+def announce(data: DataDirectory, url: str, tls_url: str | None, *, has_console: bool) -> None:
     """Print where clients reach the platform, which is ready."""
     if tls_url is not None:
         print(f"lambent serves TLS at {tls_url}; trust {data.ca_certificate}", flush=True)
     print(f"lambent is ready at {url}", flush=True)
-    if settings.has_console:
+    if has_console:
         print(f"lambent's console is at {url}{CONSOLE_PAGE}", flush=True)

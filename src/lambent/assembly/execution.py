@@ -91,7 +91,9 @@ async def open_execution(
         calls = None
         if membership is not None:
             calls = await open_calls_between_nodes(
-                storage, membership, node, admission, provisioning, settings.invocation
+                *(storage, membership, node, admission, provisioning),
+                settings.invocation,
+                privileged.cells,
             )
         retirement = Retirement(node, store.resolve)
         await store.follow(admission, provisioning, catalog, retirement)

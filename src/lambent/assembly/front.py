@@ -94,14 +94,12 @@ def register_admin_api(
         metrics,
         {name: runtimes.hint(name) for name in runtime_identifiers()},
         DebugPage(api.authorizer, calls, control.layers.get_by_arn),
-        EnvironmentsPage(
-            *(api.authorizer, execution.node, privileged.launcher.tier),
-            number=storage.store.starts if storage.store.is_shared else None,
-        ),
+        EnvironmentsPage(api.authorizer, execution.node, privileged.launcher.tier, storage.peers),
         NodesPage(
             api.authorizer,
             storage.membership,
             dict if between is None else between.loads,
+            storage.peers,
         ),
         SchedulesPage(api.authorizer, UpcomingTimes(storage.store)),
         storage.tasks,
@@ -209,7 +207,7 @@ async def open_operator_commands(
     async def observe_without_names() -> Mapping[str, Any]:
         return without_names(await observe())
 
-    page = StatusPage(api.authorizer, observe_without_names, storage.tasks)
+    page = StatusPage(api.authorizer, observe_without_names, storage.peers, storage.tasks)
     api.gateway.fronts.add_path(STATUS, Front(handle=page.handle))
     garbage = Garbage(
         execution.node.code, storage.packages.needed, (storage.blobs, storage.payloads)

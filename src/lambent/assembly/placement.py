@@ -18,9 +18,6 @@ from lambent.invocation.settings import InvocationSettings
 from lambent.kit.tasks import start_loop
 from lambent.store.membership import Membership
 
-_PROCESSORS = len(os.sched_getaffinity(0))
-"""Of this machine, as far as this process may use them."""
-
 
 class CallsBetweenNodes:
     """See the module. Until `serve`, this node runs every call itself."""
@@ -34,16 +31,19 @@ class CallsBetweenNodes:
         admission: Admission,
         provisioning: Provisioning,
         settings: InvocationSettings,
+        cells: int,
     ) -> None:
+        """`cells` is how many nodes are on this machine."""
         clock, number = storage.clock, membership.number
         self._storage = storage
         self._membership = membership
         self._admission = admission
+        self._processors = processors = max(len(os.sched_getaffinity(0)) // cells, 1)
         self.links = Links(membership, secret, clock)
         self.placement = Placement(
             *(node, self.links.find, clock, number),
             copy_after_calls=settings.copy_after_calls,
-            load=lambda: admission.running / _PROCESSORS,
+            load=lambda: admission.running / processors,
             provisioned=provisioning.wanted,
         )
         self.server = LinkServer(number, secret, self._own_load, clock)
@@ -63,7 +63,9 @@ class CallsBetweenNodes:
         return {**self.links.loads(), self._membership.number: self._own_load()}
 
     def _own_load(self) -> NodeLoad:
-        return NodeLoad(self._admission.running, _PROCESSORS, self.server.taken, self.links.sent)
+        return NodeLoad(
+            self._admission.running, self._processors, self.server.taken, self.links.sent
+        )
 
     async def _follow_nodes(self) -> None:
         """Choose among the nodes that take on work, until cancelled."""
@@ -79,9 +81,12 @@ async def open_calls_between_nodes(
     admission: Admission,
     provisioning: Provisioning,
     settings: InvocationSettings,
+    cells: int,
 ) -> CallsBetweenNodes:
-    """Prepare them."""
+    """Prepare them; see `CallsBetweenNodes`."""
     secret = await storage.store.transact(lambda tx: tx.identities.platform_secret(SECRET))
-    calls = CallsBetweenNodes(storage, membership, secret, node, admission, provisioning, settings)
+    calls = CallsBetweenNodes(
+        *(storage, membership, secret, node, admission, provisioning, settings, cells)
+    )
     await storage.store.follow(calls.placement)
     return calls

@@ -62,7 +62,7 @@ def open_privileged(
             tls_listener = listen(passed, TLS, server.host, server.tls_port, "--tls-port")
         of_cell = None if cell is None else listen({}, FRONT, server.host, 0, "--host")
         tls = load_certificate(server)
-        root_credentials = RootCredentials(data.own / ROOT_CREDENTIALS)
+        root_credentials = RootCredentials(data.root / ROOT_CREDENTIALS)
         tier = choose_tier(settings)
         with steps_end_with_us(), shown_steps(manager.tell_status) as steps:
             runtimes = find_runtimes(settings, tier, steps)

@@ -57,7 +57,7 @@ async def serve_until_stopped(
                 )
             data.add_facts(url=front.url)
             if privileged.cell is None:
-                announce(settings, data, front.url, front.tls_url)
+                announce(data, front.url, front.tls_url, has_console=settings.has_console)
             manager.tell_ready(f"Listening on {front.url}")
             await stop.wait()
             if privileged.cell is None:

@@ -32,6 +32,7 @@ from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.otlp import OtlpSender, open_otlp
 from lambent.telemetry.series.all_metrics import AllMetrics
 from lambent.telemetry.series.store import MetricStore, open_metric_store
+from lambent.telemetry.traces.all_traces import AllTraces
 from lambent.telemetry.traces.store import TraceStore, open_trace_store
 
 
@@ -79,6 +80,8 @@ class Storage:
     all_metrics: AllMetrics
     """The metrics of all nodes."""
     traces: TraceStore
+    all_traces: AllTraces
+    """The traces of all nodes."""
     otlp: OtlpSender
     packages: Packages
     """Packages, as nodes read them."""
@@ -156,6 +159,7 @@ async def open_storage(
             metrics=metrics,
             all_metrics=AllMetrics(metrics, peers),
             traces=traces,
+            all_traces=AllTraces(traces, peers),
             otlp=otlp,
             packages=Packages(blobs, store),
         )

@@ -18,7 +18,7 @@ import botocore.exceptions
 import botocore.session
 from botocore.config import Config
 
-from lambent.cli.output import CliError, UsageError
+from lambent.cli.output import CliError, UsageError, print_note
 from lambent.settings import ROOT_CREDENTIALS, default_data_dir
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:5262"
@@ -29,9 +29,12 @@ _READ_TIMEOUT_S = 930
 
 @contextmanager
 def open_client(service: str, endpoint: str) -> Iterator[Any]:
-    """A client of a service; errors of botocore become a `CliError`."""
+    """A client of a service; errors of botocore become a `CliError`. A note names nodes whose part
+    of what is shown is missing."""
     try:
-        yield make_client(service, endpoint)
+        client = make_client(service, endpoint)
+        client.meta.events.register("after-call", MissingNodes().note_response)
+        yield client
     except botocore.exceptions.ClientError as error:
         raise CliError(_describe(error)) from error
     except botocore.exceptions.ParamValidationError as error:
@@ -51,6 +54,23 @@ def open_client(service: str, endpoint: str) -> Iterator[Any]:
         raise CliError(f"the platform at {endpoint} did not answer: {error}") from error
     except botocore.exceptions.BotoCoreError as error:
         raise CliError(f"cannot understand the answer of {endpoint}: {error}") from error
+
+
+class MissingNodes:
+    """Prints which nodes have nothing in what is shown, each time when these are others."""
+
+    def __init__(self) -> None:
+        self._noted = ""
+
+    def note_response(self, http_response: Any, **_: Any) -> None:
+        """A response of the API."""
+        self.note(http_response.headers.get("x-lambent-missing-nodes") or "")
+
+    def note(self, named: str) -> None:
+        """Nodes are missing, or none."""
+        if named and named != self._noted:
+            print_note(f"without what only these nodes have, which do not answer: {named}")
+        self._noted = named
 
 
 def is_missing(error: botocore.exceptions.ClientError) -> bool:

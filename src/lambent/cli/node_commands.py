@@ -29,7 +29,11 @@ def list_nodes(endpoint: Endpoint = LOCAL, as_json: Json = False) -> None:
         print_json(nodes)
     elif nodes:
         columns = ("node", "state", "url", "host", "pid", "running", "calls_in", "calls_out")
-        print_table((*columns, "release", "since"), nodes)
+        shown = [
+            {**node, "state": node["state"] if node["answers"] else f"{node['state']}, silent"}
+            for node in nodes
+        ]
+        print_table((*columns, "release", "since"), shown)
     else:
         print_note("the platform has its database for itself: see store.shared")
 

@@ -30,7 +30,7 @@ from lambent.console.origins import (
 from lambent.console.raw import RawExchange
 from lambent.console.sessions import Halves, Session, Sessions
 from lambent.console.settings import PAGE, PREFIX
-from lambent.gateway.call import Members
+from lambent.gateway.call import Members, missing_header
 from lambent.gateway.models import OperationModel, load_model
 from lambent.gateway.pages import check_method, fail, refuse
 from lambent.gateway.protocols.documents import decode_json
@@ -172,10 +172,26 @@ class ConsoleFront:
             raise invalid_parameter("This platform is relaxed: no one signs in.")
         elif exchange.method == "DELETE":
             self._sessions.sign_out(_cookie_of(exchange))
-            _respond(exchange, {}, _cookie(exchange, "", "; Max-Age=0"))
+            cookie = _cookie(exchange, "", "; Max-Age=0")
+            self._respond_when_known(self._sessions, exchange, {}, cookie)
         else:
             halves = self._sign_in(exchange, self._sessions)
-            _respond(exchange, {"token": halves.token}, _cookie(exchange, halves.cookie, ""))
+            cookie = _cookie(exchange, halves.cookie, "")
+            self._respond_when_known(self._sessions, exchange, {"token": halves.token}, cookie)
+
+    def _respond_when_known(
+        self, sessions: Sessions, exchange: Exchange, document: object, cookie: tuple[str, str]
+    ) -> None:
+        """Respond when other nodes know of a change: the next request may go to any."""
+
+        async def respond() -> None:
+            await sessions.tell()
+            _respond(exchange, document, cookie)
+
+        if sessions.has_news:
+            start_task(self._tasks, partial(fail, exchange), respond)
+        else:
+            _respond(exchange, document, cookie)
 
     def _describe(self, caller: Caller) -> Mapping[str, Any]:
         return {
@@ -239,7 +255,7 @@ class ConsoleFront:
                 params = read_members(operation, exchange.body)
             output = await self._call(service, operation.name, params, caller)
             body = await computed(write_members, operation, output)
-            _send(exchange, body)
+            _send(exchange, body, *missing_header(output))
         except ApiError as error:
             refuse(exchange, error)
         finally:

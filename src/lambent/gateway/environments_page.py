@@ -1,4 +1,5 @@
-"""`GET /_lambent/environments`: the execution environments of the caller's account and Region."""
+"""`GET /_lambent/environments`: the execution environments of the caller's account and Region, on
+all nodes that answer."""
 
 from typing import Any
 
@@ -6,6 +7,8 @@ from lambent.gateway.pages import check_method, respond
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.invocation.ports import EnvironmentView, Node
 from lambent.kit.http.messages import Exchange
+from lambent.model.arn import AccountId, Region, Scope
+from lambent.model.peers import Peers
 
 PATH = "/_lambent/environments"
 
@@ -13,13 +16,12 @@ PATH = "/_lambent/environments"
 class EnvironmentsPage:
     """See the module. Callers need `lambent:ListEnvironments`."""
 
-    def __init__(
-        self, authorizer: Authorizer, node: Node, tier: str, *, number: int | None = None
-    ) -> None:
-        """`tier` is how this platform isolates functions: `root`, `rootless` or `process`;
-        `number` is its own among nodes that share a database."""
+    def __init__(self, authorizer: Authorizer, node: Node, tier: str, peers: Peers) -> None:
+        """`tier` is how this platform isolates functions: `root`, `rootless` or `process`."""
         self._authorizer = authorizer
-        self._of_node = {} if number is None else {"node": number}
+        self._peers = peers
+        self._of_node = {"node": peers.number} if peers.number else {}
+        peers.serve("environments/list", self._serve)
         self._node = node
         self._tier = tier
 
@@ -28,11 +30,17 @@ class EnvironmentsPage:
         check_method(exchange, "GET")
         access = Access("lambent:ListEnvironments", "*", caller.scope.account)
         await self._authorizer.check(caller, access)
-        views = sorted(
-            self._node.environments(caller.scope),
-            key=lambda view: (view.function.key.name, -view.age_s),
-        )
-        respond(exchange, {"environments": [self._describe(view) for view in views]})
+        scope = caller.scope
+        answers = await self._peers.ask("environments/list", [*scope])
+        found = await self._serve(scope)
+        found += [each for listed in answers.found.values() for each in listed]
+        found.sort(key=lambda each: (each["function"], -each["age_s"]))
+        respond(exchange, {"environments": found}, answers.missing)
+
+    async def _serve(self, value: Any) -> list[dict[str, Any]]:
+        account, region = value
+        scope = Scope(AccountId(account), Region(region))
+        return [self._describe(view) for view in self._node.environments(scope)]
 
     def _describe(self, view: EnvironmentView) -> dict[str, Any]:
         function = view.function

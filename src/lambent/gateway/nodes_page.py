@@ -9,7 +9,7 @@
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from lambent.cluster.call_frames import NodeLoad
@@ -18,6 +18,7 @@ from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import conflict, not_found
 from lambent.model.nodes import SILENT_S, Node, NodeState
+from lambent.model.peers import Peers
 from lambent.store.membership import Membership
 
 PATH = "/_lambent/nodes"
@@ -33,9 +34,12 @@ class NodesPage:
         authorizer: Authorizer,
         membership: Membership | None,
         loads: Callable[[], Mapping[int, NodeLoad]],
+        peers: Peers,
     ) -> None:
         """Without `membership` the platform has its database for itself, and there are no nodes.
         `loads` returns how busy nodes are, by number."""
+        self._peers = peers
+        peers.serve("nodes/answer", _answer)
         self._authorizer = authorizer
         self._loads = loads
         self._membership = membership
@@ -45,7 +49,9 @@ class NodesPage:
         if exchange.path == PATH:
             check_method(exchange, "GET")
             await self._require(caller, "lambent:ListNodes")
-            respond(exchange, {"nodes": [self._describe(node) for node in self._nodes]})
+            silent = set((await self._peers.ask("nodes/answer")).missing)
+            nodes = [self._describe(node, silent) for node in self._nodes]
+            respond(exchange, {"nodes": nodes}, sorted(silent))
             return
         check_method(exchange, "POST")
         found = _CHANGE.fullmatch(exchange.path.removeprefix(BELOW))
@@ -80,7 +86,7 @@ class NodesPage:
     async def _require(self, caller: Caller, action: str) -> None:
         await self._authorizer.check(caller, Access(action, "*", caller.scope.account))
 
-    def _describe(self, node: Node) -> dict[str, Any]:
+    def _describe(self, node: Node, silent: Set[int]) -> dict[str, Any]:
         own = self._membership is not None and node.number == self._membership.number
         load = self._loads().get(node.number)
         return {
@@ -93,9 +99,15 @@ class NodesPage:
             "since": node.since,
             "release": node.release,
             "this": own,
+            "answers": bool(node.url) and node.number not in silent,
             # None: it does not say, or there is no link to it.
             "running": None if load is None else load.running,
             "processors": None if load is None else load.processors,
             "calls_in": None if load is None else load.taken,
             "calls_out": None if load is None else load.sent,
         }
+
+
+async def _answer(_: Any) -> bool:
+    """To be asked is all that it is about."""
+    return True

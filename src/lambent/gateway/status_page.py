@@ -1,5 +1,5 @@
 """`GET /_lambent/status`: the state of the platform, as `lambent status` shows it to its operator.
-Callers need `lambent:GetStatus`."""
+Among several nodes, `other_nodes` has the same of the others. Callers need `lambent:GetStatus`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -12,6 +12,7 @@ from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.kit.http.messages import Exchange
 from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError
+from lambent.model.peers import Peers
 
 PATH = "/_lambent/status"
 
@@ -23,8 +24,14 @@ class StatusPage:
     """See the module."""
 
     def __init__(
-        self, authorizer: Authorizer, observe: Observe, tasks: anyio.abc.TaskGroup
+        self,
+        authorizer: Authorizer,
+        observe: Observe,
+        peers: Peers,
+        tasks: anyio.abc.TaskGroup,
     ) -> None:
+        self._peers = peers
+        peers.serve("nodes/status", self._serve_status)
         self._authorizer = authorizer
         self._observe = observe
         self._tasks = tasks
@@ -39,10 +46,20 @@ class StatusPage:
         else:
             start_task(self._tasks, partial(fail, exchange), self._serve, exchange, caller)
 
+    async def _serve_status(self, _: Any) -> Any:
+        return await self._observe()
+
     async def _serve(self, exchange: Exchange, caller: Caller) -> None:
         try:
             access = Access("lambent:GetStatus", "*", caller.scope.account)
             await self._authorizer.check(caller, access)
-            respond(exchange, await self._observe())
+            own = await self._observe()
+            if not self._peers.number:
+                respond(exchange, own)
+                return
+            answers = await self._peers.ask("nodes/status")
+            others = [{**found, "node": node} for node, found in sorted(answers.found.items())]
+            document = {**own, "node": self._peers.number, "other_nodes": others}
+            respond(exchange, document, answers.missing)
         except ApiError as error:
             refuse(exchange, error)

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 from lambent.model.errors import ApiError
 
-WITHIN_S = 3.0
-"""How long a node may take to answer, unless a question says otherwise."""
+WITHIN_S = 10.0
+"""How long a node may take to answer, unless a question says otherwise: longer than it takes until
+a node that hangs is lost. Then it is waited for no longer."""
 SCAN_S = 30.0
 """The same, for questions about much data."""
 

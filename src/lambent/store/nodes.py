@@ -144,7 +144,8 @@ BEAT = f"""
 WITH beat AS (UPDATE nodes SET beats = beats + 1, is_suspect = false, seen = %(seen)s
     WHERE number = %(number)s)
 SELECT number, document, state, seen, beats, is_suspect, {IS_CONNECTED},
-    extract(epoch FROM clock_timestamp())::float8 FROM nodes ORDER BY number
+    extract(epoch FROM clock_timestamp())::float8
+FROM nodes ORDER BY number
 """
 """Renews a node's row, and reads all as they were before, each with the server's time."""
 

@@ -52,8 +52,7 @@ def health_families(
     forwarded: Forwarded | None = None,
 ) -> Sequence[Metric]:
     """The families of the platform itself, as one of several nodes if there is `forwarded`;
-    `memory_mb` is what is available and all of it. Reads
-    `/proc`."""
+    `memory_mb` is what is available and all of it. Reads `/proc`."""
     lag = GaugeMetricFamily(
         "lambent_event_loop_lag_seconds",
         "How late the platform's event loop was at most in the last minute.",

@@ -29,7 +29,7 @@ _SESSION_BYTES_MAX = 4 << 20
 """Bytes of lines that one session holds."""
 _MATCH_S_MAX = 0.25
 """How long one update may look for events that match."""
-_ANSWER_S = 1.0
+_ANSWER_S = 5.0
 _FORGET_S = 10.0
 _FOR_OTHERS_MAX = 256
 SESSIONS_MAX = 15

@@ -9,7 +9,9 @@ from lambent.console.settings import ConsoleSettings
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import AccountId
 from lambent.model.errors import ApiError
+from lambent.model.peers import NoPeers
 from lambent.model.principal import Principal, root_of
+from tests.unit.linked_peers import linked
 
 ROOT = root_of(AccountId("000000000000"))
 HOME = "127.0.0.1"
@@ -40,7 +42,7 @@ def keys() -> Any:
 
 
 def open_sessions(keys: Any, clock: ManualClock, **settings: Any) -> Sessions:
-    return Sessions(keys, clock, ConsoleSettings(**settings))
+    return Sessions(keys, clock, ConsoleSettings(**settings), NoPeers())
 
 
 def code_of(attempt: Any, *arguments: Any) -> str:
@@ -160,3 +162,37 @@ def test_secrets_are_not_shown(keys: Any, clock: ManualClock) -> None:
     assert "secret" not in shown
     assert halves.cookie not in shown
     assert halves.token not in shown
+
+
+@pytest.mark.anyio
+async def test_a_session_is_one_on_all_nodes(keys: Any, clock: ManualClock) -> None:
+    """Signing in, links, use, the end and failures are known everywhere."""
+    one, two = [
+        Sessions(keys, clock, ConsoleSettings(session_idle_s=600), peers) for peers in linked(2)
+    ]
+    halves = one.sign_in(HOME, "AKIA1", "secret", None)
+    assert one.has_news
+    await one.tell()
+    assert two.find(halves.cookie, halves.token).principal == ROOT
+    assert code_of(two.find, halves.cookie, "") == "UnrecognizedClientException"
+    for _ in range(4):
+        clock.advance(400)
+        one.find(halves.cookie, halves.token)
+        await one.tell()
+    assert two.find(halves.cookie, halves.token).access_key_id == "AKIA1"
+    two.sign_out(halves.cookie)
+    await two.tell()
+    assert code_of(one.find, halves.cookie, halves.token) == "UnrecognizedClientException"
+    code = one.make_link(ROOT)
+    await one.tell()
+    halves = two.sign_in_by_link(HOME, code)
+    await two.tell()
+    assert one.find(halves.cookie, halves.token).principal == ROOT
+    assert code_of(one.sign_in_by_link, HOME, code) == "UnrecognizedClientException"
+    for number in range(9):
+        sessions = (one, two)[number % 2]
+        code_of(sessions.sign_in, "192.0.2.1", "AKIA1", "wrong", None)
+        await sessions.tell()
+    code_of(one.sign_in, "192.0.2.1", "AKIA1", "wrong", None)
+    await one.tell()
+    assert code_of(two.sign_in, "192.0.2.1", "AKIA1", "secret", None) == "TooManyRequestsException"

@@ -160,7 +160,7 @@ def test_a_cell_that_hangs_is_killed(
 
     watched = watch(run)
     watched.wait_ready()
-    hangs = int(wait_for((tmp_path / "cell-2").read_text, "it runs"))
+    hangs = watched.pid_of(2)
     assert watched.pid_of(2, but=hangs)
     assert watched.end() == 0
     assert f"cell 2 (pid {hangs}) hangs" in (tmp_path / "errors").read_text()
@@ -202,7 +202,14 @@ def test_clients_of_a_cell_that_ends_are_accepted_by_others(
     watch: Callable[[Run], Watched], tmp_path: Path
 ) -> None:
     """The socket outlives the cell: no connection is refused."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        check_that_cells_accept(watch, listener, tmp_path)
+
+
+def check_that_cells_accept(
+    watch: Callable[[Run], Watched], listener: socket.socket, tmp_path: Path
+) -> None:
+    """Kill cells in turn, and connect."""
 
     def run(cell: Cell) -> int:
         cell.manager().tell_ready("yes")
@@ -215,10 +222,10 @@ def test_clients_of_a_cell_that_ends_are_accepted_by_others(
 
     watched = watch(run)
     watched.wait_ready()
-    listener.settimeout(10)
+    killed = {1: 0, 2: 0}
     for number in (1, 2, 1):
-        os.kill(watched.pid_of(number), signal.SIGKILL)
+        killed[number] = watched.pid_of(number, but=killed[number])
+        os.kill(killed[number], signal.SIGKILL)
         with socket.create_connection(listener.getsockname(), timeout=20) as connection:
             assert int(connection.recv(16)) > 0
-    listener.close()
     watched.end(signal.SIGKILL)

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambent.kit.clock import ManualClock
 from lambent.model.errors import ApiError
 from lambent.model.invocation import Refused
 from lambent.node.environment.lifecycle import EnvironmentState
-from lambent.node.pools.memory import SystemMemory
+from lambent.node.pools.memory import START_MB, MemoryBudget, SystemMemory
 from tests.unit.pools.house import RESERVE_MB, House, Memory
 
 pytestmark = pytest.mark.anyio
@@ -165,3 +166,21 @@ def test_a_limited_group_counts(tmp_path: Path) -> None:
     (group.parent / "memory.stat").write_text(f"anon 1\ninactive_file {200 << 20}\n")
     memory = SystemMemory(tmp_path)
     assert (memory.total_mb(), memory.available_mb()) == (1000, 500)
+
+
+@pytest.mark.parametrize("sharers", [1, 2, 3, 8])
+@pytest.mark.parametrize("left_mb", [0, 700, 999, 1000, 1001, 1064, 5000])
+def test_schedulers_that_share_a_host_have_equal_parts(sharers: int, left_mb: int) -> None:
+    """Together they take no more than what is free beyond the reserve, and free all that is missing
+    below it."""
+    memory = Memory(left_mb)
+    memory.sharers = sharers
+    budget = MemoryBudget(memory, ManualClock(), RESERVE_MB)
+    missing_mb = RESERVE_MB - left_mb
+    assert (budget.shortage_mb() > 0) == (missing_mb > 0)
+    assert budget.shortage_mb() * sharers >= missing_mb
+    started = 0
+    while budget.missing_mb() <= 0:
+        budget.note_start()
+        started += 1
+    assert started * sharers * START_MB <= max(-missing_mb, 0)

@@ -12,6 +12,19 @@ export class ApiError extends Error {
   }
 }
 
+const missingListeners = new Set();
+
+// Called with the nodes whose part of a response is missing; with none when that is over.
+export function onMissingNodes(listener) {
+  missingListeners.add(listener);
+  return () => missingListeners.delete(listener);
+}
+
+function noteMissing(response) {
+  const named = response.headers.get("x-lambent-missing-nodes");
+  for (const listener of missingListeners) listener(named ? named.split(", ") : []);
+}
+
 let region = load("region", null);
 let token = load("token", "");
 const listeners = new Set();
@@ -63,13 +76,18 @@ async function checked(response) {
   throw error;
 }
 
+// Services whose responses are merged of what each node has.
+const MERGED = new Set(["cloudwatch", "logs", "xray"]);
+
 // Performs an operation: aws("lambda", "ListFunctions", {MaxItems: 50}). Members have botocore's names;
 // blobs are base64, timestamps are seconds. Throws ApiError.
 export async function aws(service, operation, params = {}, { signal } = {}) {
   const response = await request(`api/${service}/${operation}`, {
     method: "POST", body: JSON.stringify(params), headers: { "Content-Type": "application/json" }, signal,
   });
-  return (await checked(response)).json();
+  await checked(response);
+  if (MERGED.has(service)) noteMissing(response);
+  return response.json();
 }
 
 // All items of a paged operation, page after page: `onPage` gets those so far.

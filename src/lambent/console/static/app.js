@@ -1,10 +1,10 @@
 // The frame of all pages: sign-in, navigation, and the page of the address.
 import { html, render, useEffect, useState } from "./lib.js";
-import { chooseRegion, currentRegion, describeSession, onSignedOut, signIn, signOut } from "./api.js";
+import { chooseRegion, currentRegion, describeSession, onMissingNodes, onSignedOut, signIn, signOut } from "./api.js";
 import { useAction, useRoute } from "./hooks.js";
 import { PAGES, pageOf } from "./pages.js";
 import { load, save } from "./storage.js";
-import { Button, ErrorBox, Field, Loading } from "./ui.js";
+import { Button, ErrorBox, Field, Loading, MissingNodes } from "./ui.js";
 
 const REGIONS = [
   "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1",
@@ -77,6 +77,9 @@ function SignIn({ problem, onDone }) {
 function Frame({ session, onSignOut }) {
   const route = useRoute();
   const [open, setOpen] = useState(false);
+  const [missing, setMissing] = useState([]);
+  useEffect(() => onMissingNodes(setMissing), []);
+  useEffect(() => setMissing([]), [route.parts[0]]);
   const region = currentRegion() ?? session.region;
   useEffect(() => {
     setOpen(false);
@@ -102,7 +105,7 @@ function Frame({ session, onSignOut }) {
         <a href=${`#/${page.path}`} aria-current=${page.path === (route.parts[0] ?? "") ? "page" : undefined}>${page.title}</a></li>`)}</ul>
       <p class="about"><span>Account ${session.account}</span><span>Version ${session.version}</span></p>
     </nav>
-    <main id="main"><${Page} route=${route} session=${session} /></main>
+    <main id="main"><${MissingNodes} nodes=${missing} /><${Page} route=${route} session=${session} /></main>
   </div>`;
 }
 

@@ -36,6 +36,13 @@ export function Notice({ kind = "good", children }) {
   return html`<div class=${`message ${kind}`} role="status"><div>${children}</div></div>`;
 }
 
+// Nodes whose part of what is shown is missing.
+export function MissingNodes({ nodes }) {
+  if (!nodes?.length) return null;
+  return html`<${Notice} kind="warn">${nodes.length === 1 ? "Node" : "Nodes"} ${nodes.join(", ")} ${
+    nodes.length === 1 ? "does" : "do"} not answer: what only ${nodes.length === 1 ? "that node has" : "those nodes have"} is missing.<//>`;
+}
+
 // What is shown where there is nothing yet: what it would be, and how to get it.
 export function Empty({ title, children }) {
   return html`<div class="empty"><p class="empty-title">${title}</p><div>${children}</div></div>`;

@@ -24,6 +24,7 @@ ACCOUNT_BURST = 5_000
 _SCOPES_MAX = 4096
 _TAKEN = "throttles/taken"
 TELL_S = 0.25
+_TELL_S_MAX = 1.0
 _NAMES_MAX = 2000
 """Of buckets in a message."""
 
@@ -123,7 +124,7 @@ class Throttles:
             counts = {name: bucket.untold for name, bucket in some}
             for _, bucket in some:
                 bucket.untold = 0
-            await self._peers.ask(_TAKEN, counts, within_s=TELL_S)
+            await self._peers.ask(_TAKEN, counts, within_s=_TELL_S_MAX)
 
     async def _lose(self, counts: Any) -> None:
         for name, count in counts.items():

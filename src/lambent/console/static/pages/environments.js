@@ -3,7 +3,7 @@ import { html, useMemo, useState } from "../lib.js";
 import { loadEnvironments } from "../environments.js";
 import { bytes, number, seconds } from "../format.js";
 import { link, useData } from "../hooks.js";
-import { Badge, Card, Empty, Heading, Loaded, Table } from "../ui.js";
+import { Badge, Card, Empty, Heading, Loaded, MissingNodes, Table } from "../ui.js";
 
 export default function Environments() {
   const [search, setSearch] = useState("");
@@ -12,7 +12,9 @@ export default function Environments() {
       <input type="search" placeholder="Search functions, states" aria-label="Search environments" value=${search}
         onInput=${(event) => setSearch(event.target.value)} />
     <//>
-    <${Loaded} ...${found} lines=${6}>${(data) => html`<${List} environments=${data.environments} search=${search} />`}<//>`;
+    <${Loaded} ...${found} lines=${6}>${(data) => html`
+      <${MissingNodes} nodes=${data.missing_nodes} />
+      <${List} environments=${data.environments} search=${search} />`}<//>`;
 }
 
 const COLUMNS = [

@@ -3,7 +3,7 @@ import { html } from "../lib.js";
 import { page } from "../api.js";
 import { bytes, number } from "../format.js";
 import { useData } from "../hooks.js";
-import { Badge, Card, Code, Facts, Heading, Loaded, Table } from "../ui.js";
+import { Badge, Card, Code, Facts, Heading, Loaded, MissingNodes, Table } from "../ui.js";
 
 const ISOLATION = {
   root: "Every function has its own namespaces, user and limits.",
@@ -16,7 +16,9 @@ export default function Host() {
   const loaded = useData(loadHost, [], { every: 5000 });
   return html`<${Heading} title="Host" />
     <${Loaded} ...${loaded} lines=${12}>${({ status, runtimes }) => html`
+      <${MissingNodes} nodes=${status.missing_nodes} />
       <${Status} status=${status} />
+      ${status.other_nodes && html`<${OtherNodes} nodes=${status.other_nodes} />`}
       <${Runtimes} runtimes=${runtimes} />
       <${More} />`}<//>`;
 }
@@ -52,8 +54,33 @@ function Status({ status }) {
         ? "Every request is signed and allowed by policies." : "Everyone who reaches the platform may do everything."}</div>`],
       ["Address", html`<code>${status.url}</code>`],
       ["Functions", number(status.functions)],
-      ["Environments", Object.entries(status.environments).map(([name, count]) => `${number(count)} ${name.replaceAll("_", " ")}`).join(", ")],
+      ["Environments", environmentsOf(status)],
+      ["Telemetry", html`<${Telemetry} status=${status} />`],
     ]} /><//>`;
+}
+
+function environmentsOf(status) {
+  return Object.entries(status.environments).map(([name, count]) => `${number(count)} ${name.replaceAll("_", " ")}`).join(", ");
+}
+
+// What is not written: its disk is full, or there was too much at once.
+function Telemetry({ status }) {
+  const failing = ["logs", "metrics", "traces"].filter((name) => !status[name].can_be_written);
+  const lost = status.metrics.lost_points;
+  if (!failing.length && !lost) return html`<${Badge} tone="good">is written<//>`;
+  return html`${failing.length > 0 && html`<${Badge} tone="bad">${failing.join(", ")} cannot be written<//> `}
+    ${lost > 0 && html`<${Badge} tone="warn">${number(lost)} points of metrics were lost<//>`}`;
+}
+
+function OtherNodes({ nodes }) {
+  const columns = [
+    { title: "Node", cell: (row) => row.node },
+    { title: "Functions", cell: (row) => html`<${Badge} tone=${row.can_run_functions ? "good" : "bad"}>${row.can_run_functions ? "run" : "cannot run"}<//>` },
+    { title: "Memory left", numeric: true, cell: (row) => `${bytes(row.memory_mb.available * 1048576)} of ${bytes(row.memory_mb.total * 1048576)}` },
+    { title: "Environments", main: true, minor: true, cell: (row) => environmentsOf(row) },
+    { title: "Telemetry", minor: true, cell: (row) => html`<${Telemetry} status=${row} />` },
+  ];
+  return html`<${Card} title="Other nodes" flush><${Table} label="Other nodes" columns=${columns} rows=${nodes} keyOf=${(row) => row.node} /><//>`;
 }
 
 function Runtimes({ runtimes }) {

@@ -15,7 +15,8 @@ export default function Nodes() {
   });
   const columns = [
     { title: "Node", cell: (row) => html`${row.node} ${row.this && html`<${Badge} tone="info">this<//>`}` },
-    { title: "State", cell: (row) => html`<${Badge} tone=${TONES[row.state]}>${row.state}<//>` },
+    { title: "State", cell: (row) => html`<${Badge} tone=${TONES[row.state]}>${row.state}<//>${
+      row.answers === false && html` <${Badge} tone="bad">does not answer<//>`}` },
     { title: "Host", main: true, cell: (row) => row.host },
     { title: "Address", minor: true, main: true, cell: (row) => html`<code>${row.url}</code>` },
     { title: "Since", minor: true, cell: (row) => html`<${Time} at=${row.since} relative />` },

@@ -8,10 +8,11 @@ from typing import Any
 
 import anyio.to_thread
 
-from lambent.gateway.call import Call, Members
+from lambent.gateway.call import Call, Members, without_nodes
 from lambent.gateway.services.xray.rooms import XRayRooms
 from lambent.gateway.services.xray.views import service_view, summary_view
 from lambent.model.errors import ApiError
+from lambent.telemetry.traces.all_traces import TraceReading
 from lambent.telemetry.traces.database import Listed
 from lambent.telemetry.traces.documents import Document, Malformed, read_trace_id
 from lambent.telemetry.traces.facts import Trace, read_trace
@@ -34,8 +35,9 @@ async def get_trace_summaries(rooms: XRayRooms, call: Call) -> Members:
     by_event = params.get("TimeRangeType", "TraceId") != "TraceId"
     found: list[Trace] = []
     scanned, is_last = 0, False
+    reading = rooms.all_traces.reading()
     while len(found) < _PAGE and scanned < _SCANNED_MAX and not is_last:
-        listed = await rooms.traces.list(
+        page = await reading.list(
             call.scope,
             start=start,
             end=end,
@@ -43,11 +45,11 @@ async def get_trace_summaries(rooms: XRayRooms, call: Call) -> Members:
             before=before,
             limit=min(_READ_AT_ONCE, _PAGE - len(found)),
         )
-        is_last = len(listed) < min(_READ_AT_ONCE, _PAGE - len(found))
+        listed, is_last = page
         scanned += len(listed)
         if listed:
             before = listed[-1]
-            found += await _read(rooms, call, [each.trace_id for each in listed], accepts)
+            found += await _read(reading, call, [each.trace_id for each in listed], accepts)
     members: dict[str, Any] = {
         "TraceSummaries": [summary_view(trace, call.scope.account) for trace in found],
         "ApproximateTime": _moment(end),
@@ -55,7 +57,7 @@ async def get_trace_summaries(rooms: XRayRooms, call: Call) -> Members:
     }
     if not is_last and before is not None:
         members["NextToken"] = f"{before.began!r}/{before.trace_id}"
-    return members
+    return without_nodes(members, reading.missing)
 
 
 async def batch_get_traces(rooms: XRayRooms, call: Call) -> Members:
@@ -63,15 +65,15 @@ async def batch_get_traces(rooms: XRayRooms, call: Call) -> Members:
     wanted = call.params["TraceIds"]
     if len(wanted) > _IDS_MAX:
         raise _invalid(f"At most {_IDS_MAX} trace IDs in a request.")
-    names = _spell(wanted)
-    traces = {
-        trace.id: trace for trace in await _read(rooms, call, list(names.values()), lambda _: True)
-    }
+    names, reading = _spell(wanted), rooms.all_traces.reading()
+    read = await _read(reading, call, list(names.values()), lambda _: True)
+    traces = {trace.id: trace for trace in read}
     found = [traces[name] for name in dict.fromkeys(names.values()) if name in traces]
-    return {
+    output = {
         "Traces": [_trace_view(trace) for trace in found],
         "UnprocessedTraceIds": [each for each in wanted if each not in names],
     }
+    return without_nodes(output, reading.missing)
 
 
 async def get_trace_graph(rooms: XRayRooms, call: Call) -> Members:
@@ -79,8 +81,9 @@ async def get_trace_graph(rooms: XRayRooms, call: Call) -> Members:
     wanted = call.params["TraceIds"]
     if len(wanted) > _READ_AT_ONCE:
         raise _invalid(f"At most {_READ_AT_ONCE} trace IDs in a request.")
-    traces = await _read(rooms, call, list(_spell(wanted).values()), lambda _: True)
-    return {"Services": _services(traces, call)}
+    reading = rooms.all_traces.reading()
+    traces = await _read(reading, call, list(_spell(wanted).values()), lambda _: True)
+    return without_nodes({"Services": _services(traces, call)}, reading.missing)
 
 
 async def get_service_graph(rooms: XRayRooms, call: Call) -> Members:
@@ -90,27 +93,29 @@ async def get_service_graph(rooms: XRayRooms, call: Call) -> Members:
     start, end = _range(call.params)
     traces: list[Trace] = []
     before: Listed | None = None
+    reading = rooms.all_traces.reading()
     while len(traces) < _SCANNED_MAX:
-        listed = await rooms.traces.list(
+        listed, is_last = await reading.list(
             call.scope, start=start, end=end, by_event=True, before=before, limit=_READ_AT_ONCE
         )
-        traces += await _read(rooms, call, [each.trace_id for each in listed], lambda _: True)
-        if len(listed) < _READ_AT_ONCE:
+        traces += await _read(reading, call, [each.trace_id for each in listed], lambda _: True)
+        if is_last or not listed:
             break
         before = listed[-1]
-    return {
+    output = {
         "StartTime": _moment(start),
         "EndTime": _moment(end),
         "Services": _services(traces, call),
         "ContainsOldGroupVersions": False,
     }
+    return without_nodes(output, reading.missing)
 
 
 async def _read(
-    rooms: XRayRooms, call: Call, trace_ids: Sequence[str], accepts: Callable[[Trace], bool]
+    reading: TraceReading, call: Call, trace_ids: Sequence[str], accepts: Callable[[Trace], bool]
 ) -> list[Trace]:
     """Those of the traces that exist and that `accepts` accepts."""
-    found = await rooms.traces.read(call.scope, trace_ids)
+    found = await reading.read(call.scope, trace_ids)
     return await anyio.to_thread.run_sync(_select, found, accepts)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 from lambent.control.sampling_rules import SamplingRules
+from lambent.telemetry.traces.all_traces import AllTraces
 from lambent.telemetry.traces.store import TraceStore
 
 
@@ -11,4 +12,5 @@ class XRayRooms:
     """See the module."""
 
     traces: TraceStore
+    all_traces: AllTraces
     rules: SamplingRules

@@ -35,6 +35,7 @@ _KNOWN_MAX = 10_000
 """Keys that stay in memory after a write."""
 _COUNTED = "usage/counted"
 TELL_S = 0.25
+_TELL_S_MAX = 1.0
 _TOLD_MAX = 2000
 _IN_MEMORY = datetime.timedelta(days=PERIOD_DAYS_MAX)
 
@@ -180,7 +181,10 @@ class UsageCounts:
             for id, day in some
             for unwritten in [self._new.get((id, day), 0) + self._writing.get((id, day), 0)]
         ]
-        await self._peers.ask(_COUNTED, [self._peers.number, counts], within_s=TELL_S)
+        value = [self._peers.number, counts]
+        answers = await self._peers.ask(_COUNTED, value, within_s=_TELL_S_MAX)
+        if answers.missing:
+            self._untold.update(some)
 
     async def _hear(self, value: Any) -> None:
         number, counts = value

@@ -214,23 +214,34 @@ def test_timeouts(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
         function.begin()
         assert function.write(metadata() + b"late")
         function.finish()
-    with asked(served) as client:
-        function.begin()
-        function.write(metadata() + b"begin")
-        response = client.getresponse()
-        with pytest.raises((OSError, http.client.HTTPException)):
-            response.read()
-        assert function.write(b"late")
-        function.finish()
-    monkeypatch.setattr("lambent.triggers.apis.rest.methods.EDGE_IDLE_S", 0.05)
-    deploy(served, function, types=("EDGE",))
-    with asked(served) as client:
-        function.begin()
-        function.write(metadata() + b"begin")
-        response = client.getresponse()
-        with pytest.raises((OSError, http.client.HTTPException)):
-            response.read()
-        function.finish()
+    is_cut_once_begun(served, function, lambda ms: deploy(served, function, timeoutInMillis=ms))
+
+    def deploy_at_the_edge(silence_ms: int) -> None:
+        monkeypatch.setattr("lambent.triggers.apis.rest.methods.EDGE_IDLE_S", silence_ms / 1000)
+        deploy(served, function, types=("EDGE",))
+
+    is_cut_once_begun(served, function, deploy_at_the_edge)
+
+
+def is_cut_once_begun(
+    served: Served, function: Stream, deploy_with: Callable[[int], object]
+) -> None:
+    """Try with longer times, in milliseconds, until a response begins in time."""
+    for milliseconds in (50, 400, 3200):
+        deploy_with(milliseconds)
+        with asked(served) as client:
+            function.begin()
+            function.write(metadata() + b"begin")
+            response = client.getresponse()
+            if response.status == 504:
+                function.finish()
+                continue
+            with pytest.raises((OSError, http.client.HTTPException)):
+                response.read()
+            assert function.write(b"late")
+            function.finish()
+            return
+    raise AssertionError("no response has begun in time")
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
