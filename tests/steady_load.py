@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import select
 import threading
 import time
 import uuid
@@ -17,8 +18,9 @@ CALL_S = 120
 
 
 class SteadyLoad:
-    """Calls a function with a constant rate; clients reconnect when a response says that the
-    connection ends, as HTTP/1.1 asks for, and in no other case."""
+    """Calls a function with a constant rate. Clients reconnect when a response says that the
+    connection ends, or when it has ended before they send, as urllib3 and others do; and in no
+    other case."""
 
     def __init__(self, host: str, port: int, name: str, *, clients: int, rate: float) -> None:
         """`rate` is of all clients, in calls per second."""
@@ -71,6 +73,9 @@ class SteadyLoad:
             next_at = max(next_at + self._pause_s, time.monotonic())
             began = time.monotonic()
             try:
+                if connection is not None and _has_ended(connection):
+                    connection.close()
+                    connection = None
                 if connection is None:
                     connection = http.client.HTTPConnection(self._host, self._port, timeout=CALL_S)
                     self.reconnects += 1
@@ -91,6 +96,11 @@ class SteadyLoad:
             self.slowest_s = max(self.slowest_s, time.monotonic() - began)
         if connection is not None:
             connection.close()
+
+
+def _has_ended(connection: http.client.HTTPConnection) -> bool:
+    """Whether the server has closed a connection that is idle."""
+    return bool(select.select([connection.sock], [], [], 0)[0])
 
 
 class Events:

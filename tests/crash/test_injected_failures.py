@@ -800,19 +800,36 @@ UNDER_SYSTEMD = {"assembly/process.py:_watch_launcher", "assembly/platform.py:ma
 """Sites that run only in a systemd service. These are loops, and restart like all loops."""
 
 SHARED = {
+    "assembly/apis.py:throttles.run",
+    "assembly/console.py:sessions.run",
     "assembly/execution.py:limits.run",
+    "assembly/logs.py:tails.run",
     "assembly/nodes.py:_keep_boxes",
     "assembly/nodes.py:_spread_provisioned",
     "assembly/nodes.py:contact.run",
-    "assembly/nodes.py:feed.listen",
+    "assembly/nodes.py:membership.listen",
     "assembly/nodes.py:feed.run",
+    "assembly/nodes.py:peers.run",
+    "assembly/placement.py:self._follow_nodes",
+    "assembly/placement.py:self.links.run",
+    "assembly/placement.py:self.server.tell_load",
+    "assembly/process.py:storage.membership.drain",
     "assembly/storage.py:membership.run",
     "assembly/storage.py:membership.take_over",
-    "asynchronous/room.py:_take_over",
+    "assembly/user_pools.py:pools.attempts.run",
+    "asynchronous/room.py:take_over",
     "cluster/contact.py:ask",
+    "cluster/links.py:self._beat",
+    "cluster/links.py:self._keep",
+    "cluster/peers.py:ask",
+    "cluster/peers.py:self._answer",
+    "console/front.py:respond",
     "polling/mapping_supervisor.py:self._follow_nodes",
+    "telemetry/insights/gathering.py:copy",
+    "triggers/apis/rest/usage_counts.py:counts.tell_others",
 }
-"""Sites that run only where platforms share a database. These are loops, and a part of one."""
+"""Sites that run only where platforms share a database. These are loops, and parts of loops and of
+requests, which respond with 500 in their own tests."""
 
 ELSEWHERE = BRIEF | UNDER_SYSTEMD | SHARED | API_REACH.keys()
 

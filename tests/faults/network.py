@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -44,7 +44,13 @@ def enter(name: str) -> None:
 class Network:
     """The namespaces of some machines; a context manager."""
 
-    def __init__(self, *machines: str) -> None:
+    def __init__(self, *machines: str, addresses: Mapping[str, str] | None = None) -> None:
+        """Machines that are not in `addresses` get one."""
+        given = addresses or {}
+        self._addresses = {
+            machine: given.get(machine, f"10.94.0.{11 + number}")
+            for number, machine in enumerate(machines)
+        }
         self._own = f"{PREFIX}{_token(os.getpid())}-"
         self.machines = machines
         self.directory = _PLACES / self._own.rstrip("-")
@@ -79,7 +85,7 @@ class Network:
 
     def address(self, machine: str) -> str:
         """A machine's address on the bridge."""
-        return f"10.94.0.{11 + self.machines.index(machine)}"
+        return self._addresses[machine]
 
     def command(self, machine: str) -> Sequence[str]:
         """What to put before a command that is to run on a machine."""

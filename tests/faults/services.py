@@ -12,15 +12,15 @@ _PORT = 4566
 
 
 class Services(Ministack):
-    """An emulator of SQS and Kinesis."""
+    """An emulator of SQS, Kinesis and S3."""
 
-    def __init__(self, network: Network, machine: str) -> None:
+    def __init__(self, network: Network, machine: str, port: int = _PORT) -> None:
         Server.__init__(self)
         self._variables: Mapping[str, str] = {}
         self._network, self._machine = network, machine
-        self.port = _PORT
+        self.port = port
         self._address = network.address(machine)
-        self.endpoint = f"http://{self._address}:{_PORT}"
+        self.endpoint = f"http://{self._address}:{port}"
 
     def __enter__(self) -> Self:
         return Server.__enter__(self)

@@ -152,7 +152,8 @@ def test_no_limit_is_exceeded(cells: Platform) -> None:
 
 
 def test_a_killed_cell_is_replaced(cells: Platform) -> None:
-    """What it had accepted goes on, and no client is refused meanwhile: the others accept."""
+    """What it had accepted goes on, and no client is refused meanwhile: the others accept. A call
+    that had been passed on to it fails, as in AWS when a host breaks; clients repeat it."""
     client, sessions = cells.client("lambda"), connect_to_each(cells)
     deploy(client, "waits", {"app.py": WAITS})
     deploy(client, "says", {"app.py": SAYS.format("hello")})
@@ -172,7 +173,8 @@ def test_a_killed_cell_is_replaced(cells: Platform) -> None:
         return len(nodes) == len(pids) == 2 and left in pids and killed not in pids
 
     wait_for(is_replaced, "another cell is there")
-    assert set(statuses) == {200}
+    assert 200 in statuses
+    assert set(statuses) <= {200, 500}
     after = connect_to_each(cells).values()
     wait_for(
         lambda: (

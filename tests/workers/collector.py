@@ -139,20 +139,27 @@ def main() -> None:
         except pytest.UsageError as error:
             sys.exit(f"ERROR: {error}")
         assert len(os.listdir("/proc/self/task")) == 1, "a fork would lose threads"
-        children = signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # They need not be waited for.
+        # The children need not be waited for, and Ctrl-C is for them.
+        ignored = {
+            number: signal.signal(number, signal.SIG_IGN)
+            for number in (signal.SIGCHLD, signal.SIGINT)
+        }
         with socket.socket(fileno=int(sys.argv[1])) as listener:
             forked = fork_workers(stdin, listener)
-        if forked is None:
-            return
-        signal.signal(signal.SIGCHLD, children)
-        connection, streams = forked
-        with connection:
+        if forked is not None:
+            for number, handler in ignored.items():
+                signal.signal(number, handler)
+            _connection, streams = forked  # It is open until this process ends.
             collection.work(streams)
-            # As Python ends, but without tearing down the libraries, which takes a second.
-            threading._shutdown()  # type: ignore[attr-defined]
-            atexit._run_exitfuncs()
-            sys.stderr.flush()
-            os._exit(0)
+        _end()
+
+
+def _end() -> None:
+    """As Python ends, but without tearing down the libraries, which takes a second."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -134,7 +134,5 @@ def _note_ready(
     url = address_of(sockets[FRONT], is_secure=bool(settings.server.tls_cert))
     data.add_facts(url=url)
     tls_url = address_of(sockets[TLS], is_secure=True) if TLS in sockets else None
-    # Where users sign in, `lambent open` leads to the console of one cell, which then knows them.
-    has_console = settings.has_console and settings.server.auth == "relaxed"
-    announce(data, url, tls_url, has_console=has_console)
+    announce(data, url, tls_url, has_console=settings.has_console)
     manager.tell_ready(f"Listening on {url}")

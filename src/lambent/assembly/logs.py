@@ -41,7 +41,8 @@ async def register_logs(storage: Storage, gateway: Gateway, groups: LogGroups) -
     gateway.register_writer(LOGS, "GetQueryResults", write_query_results)
     write = live_tail_writer(tails, clock, lambda: gateway.is_closing)
     gateway.register_writer(LOGS, "StartLiveTail", write)
-    start_loop(storage.tasks, clock, tails.run)
+    if storage.membership is not None:
+        start_loop(storage.tasks, clock, tails.run)
     recorder = MetricRecorder(filters.all, logs, storage.metrics, clock)
     await storage.store.follow(recorder)
     start_loop(storage.tasks, clock, recorder.run)

@@ -119,9 +119,7 @@ async def _serve(
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         url = privileged.front.url
         aws_api = await register_stacks(settings, url, storage, api, execution, events)
-        # A cell knows only those who have signed in to it.
-        own_url = privileged.front.url_of_cell or url
-        link = register_console(settings, own_url, storage, api, aws_api.call)
+        link = register_console(settings, url, storage, api, aws_api.call)
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()

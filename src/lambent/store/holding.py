@@ -12,7 +12,8 @@ import json
 import os
 import socket
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,34 @@ def hold_file(database: Path, holder: Holder, *, is_shared: bool = False) -> int
     os.truncate(lock, 0)
     os.pwrite(lock, json.dumps(dataclasses.asdict(holder)).encode(), 0)
     return lock
+
+
+class WriteTurns:
+    """The turns of cells that write to one SQLite file. SQLite itself makes a writer sleep and look
+    again, for up to 0.1 s, so a busy one could keep others waiting for seconds; the kernel wakes up
+    who waits for a lock. A cell that is stopped in its turn is ended by its supervisor."""
+
+    def __init__(self, database: Path) -> None:
+        """Raises StoreError."""
+        path = database.with_name(f"{database.name}.turn")
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._lock = os.open(path, flags, 0o600)
+        except OSError as error:
+            raise StoreError(f"cannot use {path}: {error.strerror}") from error
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for this cell's turn; it ends with the context. Blocks. Not for several threads."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Call once."""
+        os.close(self._lock)
 
 
 class SessionHold:

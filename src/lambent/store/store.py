@@ -48,6 +48,7 @@ from lambent.store.examination import damaged, is_new_database, is_new_file
 from lambent.store.holding import (
     START_LOCK_ID,
     SessionHold,
+    WriteTurns,
     hold_file,
     this_platform,
 )
@@ -83,8 +84,15 @@ class Store:
     """Runs transactions and notifies listeners of what they changed."""
 
     def __init__(
-        self, engines: Engines, opened: "_Opened", hold: SessionHold, outage: Outage
+        self,
+        engines: Engines,
+        opened: "_Opened",
+        hold: SessionHold,
+        outage: Outage,
+        turns: WriteTurns | None = None,
     ) -> None:
+        """`turns` are those of cells; without them this platform alone writes, or the server
+        decides whose turn it is."""
         self.id = opened.id
         """The database's id: the same after a restart, wherever the database is moved."""
         self.is_new = opened.is_new
@@ -100,6 +108,7 @@ class Store:
         self._engine = engines.writing
         self._reader = engines.reading
         self._hold = hold
+        self._turn = contextlib.nullcontext if turns is None else turns.turn
         self._outage = outage
         self._writing = anyio.CapacityLimiter(1)
         # A database in memory exists only in one connection.
@@ -185,7 +194,7 @@ class Store:
 
         def run() -> tuple[T, Changes | None, int]:
             try:
-                with self._engine.begin() as connection:
+                with self._turn(), self._engine.begin() as connection:
                     tx = tables_of(connection, touched)
                     if self.is_shared and not tx.nodes.hold(self.starts):
                         raise StoreHeld(GIVEN_UP)
@@ -334,7 +343,12 @@ async def open_store(
     with contextlib.ExitStack() as stack:
         opening = partial(_open, settings, data, clock, stack, cells)
         engines, hold, opened = await anyio.to_thread.run_sync(opening)
-        yield Store(engines, opened, hold, Outage(name_of(url_of(settings, data)), clock))
+        turns, file = None, file_of(engines.writing.url)
+        if settings.shared and file is not None:
+            turns = WriteTurns(file)
+            stack.callback(turns.close)
+        outage = Outage(name_of(url_of(settings, data)), clock)
+        yield Store(engines, opened, hold, outage, turns)
 
 
 def _open(
