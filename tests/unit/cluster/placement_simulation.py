@@ -20,7 +20,7 @@ KEPT_S = 600.0
 COLD_S = 0.3
 LOADS_S = 0.1
 PROCESSORS = 8
-COPY_AFTER = InvocationSettings.copy_after_calls
+COPY_AFTER = InvocationSettings().copy_after_calls
 Rule = Callable[[Sequence[int], int, Callable[[int], float | None]], int]
 
 
