@@ -116,6 +116,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         made = World(logs, clock)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(made.serve)
+            await until(lambda: made.client.events)
             await checkpoint()
             yield made
             tasks.cancel_scope.cancel()
