@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
@@ -103,14 +103,16 @@ def _has_ended(connection: http.client.HTTPConnection) -> bool:
     return bool(select.select([connection.sock], [], [], 0)[0])
 
 
-class Events:
-    """Sends asynchronous events to the function `kept`, and notes those that were accepted."""
+class Repeated:
+    """Does something again and again in a thread, and notes what was acknowledged."""
 
-    def __init__(self, endpoint: str) -> None:
-        self._client = client_at(endpoint, "lambda")
+    def __init__(self, pause_s: float, act: Callable[[int], str]) -> None:
+        """`act` gets 1, 2, 3, … and returns the name of what was acknowledged, or raises."""
+        self._pause_s = pause_s
+        self._act = act
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._send)
-        self.accepted: list[str] = []
+        self._thread = threading.Thread(target=self._run)
+        self.acknowledged: list[str] = []
         self.failures: list[Exception] = []
 
     def __enter__(self) -> Self:
@@ -121,11 +123,23 @@ class Events:
         self._stop.set()
         self._thread.join(120)
 
-    def _send(self) -> None:
-        while not self._stop.wait(0.2):
-            event = uuid.uuid4().hex
+    def _run(self) -> None:
+        number = 0
+        while not self._stop.wait(self._pause_s):
+            number += 1
             try:
-                invoke(self._client, "kept", event, InvocationType="Event")
-                self.accepted.append(event)
+                self.acknowledged.append(self._act(number))
             except Exception as error:
                 self.failures.append(error)
+
+
+def sending_events(endpoint: str) -> Repeated:
+    """Sends asynchronous events to the function `kept`."""
+    client = client_at(endpoint, "lambda")
+
+    def send(_: int) -> str:
+        event = uuid.uuid4().hex
+        invoke(client, "kept", event, InvocationType="Event")
+        return event
+
+    return Repeated(0.2, send)

@@ -2,12 +2,10 @@
 what was acknowledged is kept, and no node counts as lost."""
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
 import pytest
 import requests
@@ -17,7 +15,7 @@ from tests.databases import PostgreSql, name_in, running_postgresql
 from tests.lengths import IS_LONG
 from tests.platforms import ROLE, Platform, deploy, invoke, printed_on, wait_for, zip_of
 from tests.servers.processes import free_port
-from tests.steady_load import Events, SteadyLoad
+from tests.steady_load import Repeated, SteadyLoad, sending_events
 
 pytestmark = pytest.mark.timeout(900)
 AWAY_S = 30.0 if IS_LONG else 8.0
@@ -28,39 +26,22 @@ KEPT = "def handler(event, context): print('got', event)"
 CODE = zip_of({"app.py": WHO})
 
 
-class Changes:
-    """Creates functions, and notes those that were acknowledged."""
+def creating_functions(platform: Platform) -> Repeated:
+    """Creates functions."""
+    client = platform.client("lambda")
 
-    def __init__(self, platform: Platform) -> None:
-        self._client = platform.client("lambda")
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._create)
-        self.made: list[str] = []
-        self.failures: list[Exception] = []
+    def create(number: int) -> str:
+        name = f"made-{number}"
+        client.create_function(
+            FunctionName=name,
+            Runtime="python3.12",
+            Handler="app.handler",
+            Role=ROLE,
+            Code={"ZipFile": CODE},
+        )
+        return name
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(120)
-
-    def _create(self) -> None:
-        number = 0
-        while not self._stop.wait(0.3):
-            number += 1
-            try:
-                self._client.create_function(
-                    FunctionName=f"made-{number}",
-                    Runtime="python3.12",
-                    Handler="app.handler",
-                    Role=ROLE,
-                    Code={"ZipFile": CODE},
-                )
-                self.made.append(f"made-{number}")
-            except Exception as error:
-                self.failures.append(error)
+    return Repeated(0.3, create)
 
 
 @pytest.fixture
@@ -137,19 +118,20 @@ def test_the_database_restarts_and_fails_over(
     with ExitStack() as stack:
         for load in loads:
             stack.enter_context(load.running())
-        events = [stack.enter_context(Events(node.endpoint)) for node in nodes]
-        made = stack.enter_context(Changes(nodes[1]))
+        events = [stack.enter_context(sending_events(node.endpoint)) for node in nodes]
+        made = stack.enter_context(creating_functions(nodes[1]))
 
         def went_on(how: str) -> None:
             """Calls, events and changes are served by all."""
             for node in nodes:
                 wait_for(lambda node=node: changes_work(node), f"changes work {how}", 120)
             counts = [
-                (load.calls, len(sent.accepted)) for load, sent in zip(loads, events, strict=True)
+                (load.calls, len(sent.acknowledged))
+                for load, sent in zip(loads, events, strict=True)
             ]
             wait_for(
                 lambda: all(
-                    load.calls > calls + 10 and len(sent.accepted) > accepted + 3
+                    load.calls > calls + 10 and len(sent.acknowledged) > accepted + 3
                     for load, sent, (calls, accepted) in zip(loads, events, counts, strict=True)
                 ),
                 f"calls and events go on {how}",
@@ -169,11 +151,11 @@ def test_the_database_restarts_and_fails_over(
         standby.promote()
         went_on("after the failover")
         print(f"all is well {time.monotonic() - killed_at:.1f} s after the primary was killed")
-    accepted = {event for sent in events for event in sent.accepted}
+    accepted = {event for sent in events for event in sent.acknowledged}
     refused = [error for sent in events for error in sent.failures]
     print(*loads, sep="\n")
     print(
-        f"{len(accepted)} events and {len(made.made)} functions made, {len(refused)} and"
+        f"{len(accepted)} events and {len(made.acknowledged)} functions made, {len(refused)} and"
         f" {len(made.failures)} refused"
     )
     for load in loads:
@@ -182,7 +164,7 @@ def test_the_database_restarts_and_fails_over(
     assert_temporary(made.failures)
     assert refused
     assert made.failures
-    assert set(made.made) <= functions(nodes[0])
+    assert set(made.acknowledged) <= functions(nodes[0])
 
     def delivered() -> set[str]:
         return {number for node in nodes for number in printed_on(node, "got")}

@@ -26,7 +26,7 @@ from tests.platforms import (
 )
 from tests.servers.haproxy import PROGRAM, LoadBalancer
 from tests.servers.processes import free_port, skip_without
-from tests.steady_load import Events, SteadyLoad
+from tests.steady_load import SteadyLoad, sending_events
 
 pytestmark = pytest.mark.timeout(900)
 RATE, CLIENTS = (500, 32) if IS_LONG else (25, 8)
@@ -101,7 +101,7 @@ def test_nodes_are_upgraded_one_by_one(start_node: Callable[..., Platform]) -> N
         for node in running:
             assert invoke(node.client("lambda"), "who")[0] == "0"
         load = SteadyLoad("127.0.0.1", balancer.port, "who", clients=CLIENTS, rate=RATE)
-        with load.running(), Events(url) as events:
+        with load.running(), sending_events(url) as events:
             for turn, port in enumerate(ports):
                 calls = load.calls
                 wait_for(lambda calls=calls: load.calls > calls + 50, "there is load")
@@ -123,12 +123,14 @@ def test_nodes_are_upgraded_one_by_one(start_node: Callable[..., Platform]) -> N
                     assert invoke(node.client("lambda"), "who")[0] == str(turn + 1)
             calls = load.calls
             wait_for(lambda: load.calls > calls + 50, "calls go on")
-        print(f"{load}; {len(events.accepted)} events, {len(events.failures)} refused")
+        print(f"{load}; {len(events.acknowledged)} events, {len(events.failures)} refused")
         assert not load.failures, load.failures[:5]
         assert load.payloads == {"0", "1", "2", "3"}
         assert not events.failures, events.failures[:5]
 
-        wait_for(lambda: set(events.accepted) <= delivered_to(running), "all events are delivered")
+        wait_for(
+            lambda: set(events.acknowledged) <= delivered_to(running), "all events are delivered"
+        )
         stop_at_once(running)
     for node in (*running, *stopped):
         assert "Traceback" not in node.output, node.output
