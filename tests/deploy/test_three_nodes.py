@@ -28,6 +28,15 @@ _PREPARE = """
 set -e
 hostname {name}
 ip link set lo up
+trees=$(echo /sys/fs/cgroup/*/)
+[ ! -e /sys/fs/cgroup/cgroup.procs ] || trees=/sys/fs/cgroup/
+for tree in $trees; do
+    mkdir $tree/{source}
+    for file in cpuset.cpus cpuset.mems; do
+        [ ! -e $tree/cgroup.procs ] || [ ! -e $tree/$file ] || cat $tree/$file >$tree/{source}/$file
+    done
+    mount --bind $tree/{source} $tree
+done
 mount -t tmpfs {source} /mnt
 for directory in etc var root; do
     mkdir -p /mnt/$directory/upper /mnt/$directory/work
@@ -42,6 +51,12 @@ ln -sfn /run /var/run
 touch /run/ready
 exec sleep infinity
 """
+_JOIN = """
+for group in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do
+    [ ! -e $group ] || echo $$ >$group
+done
+"""
+"""As in a container: a machine sees its own control groups, as if there were no others."""
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root makes network namespaces"),
@@ -68,7 +83,7 @@ class Host:
         """Run commands; returns what they print."""
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         done = subprocess.run(
-            [*self._enter, script],
+            [*self._enter, _JOIN + script],
             capture_output=True,
             text=True,
             timeout=400,

@@ -157,7 +157,8 @@ def _remove(own: str) -> None:
     for name in names:
         _ip("netns", "delete", name)
     for where, _, _ in os.walk("/sys/fs/cgroup", topdown=False):
-        if groups & set(Path(where).parts):
+        parts = Path(where).parts
+        if groups & set(parts) or any(part.startswith(own) for part in parts):
             with contextlib.suppress(OSError):
                 os.rmdir(where)
     shutil.rmtree(place, ignore_errors=True)
