@@ -171,7 +171,7 @@ def test_groups_are_listed_by_pattern_and_tag(logs: Any, group: str) -> None:
 
     assert names(logGroupNamePattern=unique) == [group]
     assert names(logGroupNamePattern=f"^{unique}") == []
-    assert names(logGroupNamePattern=f"^{group[:20]}|nothing") == [group]
+    assert names(logGroupNamePattern=f"^{group[:20]}|{unique[::-1]}") == [group]
     assert names(logGroupTags=[{"key": "team", "values": [unique]}]) == [group]
     described = logs.describe_log_groups(logGroupIdentifiers=[group])["logGroups"]
     assert [each["logGroupName"] for each in described] == [group]

@@ -217,10 +217,10 @@ def test_a_throttled_call(platform: Platform, xray: Any) -> None:
 def test_an_event_shows_its_wait_and_its_attempts(platform: Platform, xray: Any) -> None:
     """Dwell time and attempts are parts of Lambda's segment; the function's is a child of its
     attempt."""
-    deploy(platform.client("lambda"), "later", {"app.py": FUNCTION}, TracingConfig=ACTIVE)
+    deploy(platform.client("lambda"), "traced-later", {"app.py": FUNCTION}, TracingConfig=ACTIVE)
     trace = new_trace()
     client = header_client(platform, f"Root={trace};Sampled=1")
-    client.invoke(FunctionName="later", InvocationType="Event", Payload=b"{}")
+    client.invoke(FunctionName="traced-later", InvocationType="Event", Payload=b"{}")
     found = by_origin(
         wait_for(
             lambda: len(segments := segments_of(xray, trace)) == 2 and segments, "both segments"
@@ -230,7 +230,7 @@ def test_an_event_shows_its_wait_and_its_attempts(platform: Platform, xray: Any)
     assert service["http"]["response"]["status"] == 202
     assert [part["name"] for part in service["subsegments"]] == ["Dwell Time", "Attempt #1"]
     assert found["AWS::Lambda::Function"]["parent_id"] == service["subsegments"][1]["id"]
-    assert any(f"XRAY TraceId: {trace}" in line for line in log_lines(platform, "later"))
+    assert any(f"XRAY TraceId: {trace}" in line for line in log_lines(platform, "traced-later"))
 
 
 def test_segments_of_other_programs(platform: Platform, xray: Any) -> None:

@@ -113,7 +113,7 @@ def test_a_bus(platform: Platform, lambda_client: Any) -> None:
     events.put_targets(Rule="pushes", EventBusName="hooks", Targets=[{"Id": "1", "Arn": arn}])
     hook = create(
         platform,
-        "github",
+        "github-bus",
         "hmac",
         *("--scheme", "github", "--bus", "hooks", "--option", "source=github"),
     )

@@ -41,6 +41,9 @@ from lambent.polling.sources.nats.records import Delivered, describe, envelope_o
 T = TypeVar("T")
 
 _DEADLINE_S = 10.0
+_EARLIER_S = 2.0
+"""How long requests of an earlier connection are waited for."""
+_LOOK_AGAIN_S = 0.05
 _ACK_WAIT_S = 10.0
 """Seconds until the server delivers again what a platform that died had."""
 _LOOK_EVERY_S = 10.0
@@ -90,7 +93,8 @@ class NatsConsumer(DeliveredQueue):
     async def subscribe(self) -> None:
         """Make the consumer if there is none, and have its messages come. Raises `SourceError`."""
         try:
-            self._is_catching_up = await self._has_open_messages()
+            is_alone = await self._is_alone()
+            self._is_catching_up = not is_alone or await self._has_open_messages()
             await self._configure()
             await self._client.subscribe(
                 self._inbox, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
@@ -104,6 +108,21 @@ class NatsConsumer(DeliveredQueue):
         except _ERRORS as error:
             raise lost(error) from error
         await self.open()
+
+    async def _is_alone(self) -> bool:
+        """Wait until the server has dropped the requests of an earlier connection; returns whether
+        it has. Until then it may deliver a message to that one, and the next message here, before
+        it."""
+        with anyio.move_on_after(_EARLIER_S):
+            while True:
+                try:
+                    info = self._jetstream.consumer_info(self.name, self._consumer)
+                    if not (await _request(info)).num_waiting:
+                        return True
+                except nats.js.errors.NotFoundError:
+                    return True
+                await self._polled.clock.sleep(_LOOK_AGAIN_S)
+        return False
 
     async def _has_open_messages(self) -> bool:
         try:
