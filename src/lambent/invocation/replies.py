@@ -18,18 +18,11 @@ End = Callable[[InvocationRequest, Reply, RunningCounter | None, Outcome, RunRep
 """Ends a call, which counted if there is a counter."""
 
 
-class CountedReply:
-    """The reply of a call that is counted: what comes up passes here on its way to the caller."""
+class _Between:
+    """Passes on what comes up before the outcome."""
 
-    __slots__ = ("_counter", "_end", "_reply", "_request")
-
-    def __init__(
-        self, request: InvocationRequest, reply: Reply, counter: RunningCounter, end: End
-    ) -> None:
-        self._request = request
-        self._reply = reply
-        self._counter = counter
-        self._end = end
+    __slots__ = ("_reply",)
+    _reply: Reply
 
     def begin(self, content_type: str, resume: Callable[[], None]) -> None:
         """See `Reply`."""
@@ -39,15 +32,29 @@ class CountedReply:
         """See `Reply`."""
         return self._reply.write(data)
 
+
+class CountedReply(_Between):
+    """The reply of a call that is counted: what comes up passes here on its way to the caller."""
+
+    __slots__ = ("_counter", "_end", "_request")
+
+    def __init__(
+        self, request: InvocationRequest, reply: Reply, counter: RunningCounter, end: End
+    ) -> None:
+        self._request = request
+        self._reply = reply
+        self._counter = counter
+        self._end = end
+
     def finish(self, outcome: Outcome, report: RunReport) -> None:
         """See `Reply`."""
         self._end(self._request, self._reply, self._counter, outcome, report)
 
 
-class SentReply:
+class SentReply(_Between):
     """The reply of a call that another node runs, counts and reports."""
 
-    __slots__ = ("_end", "_reply", "_request", "_run_here")
+    __slots__ = ("_end", "_request", "_run_here")
 
     def __init__(
         self,
@@ -61,14 +68,6 @@ class SentReply:
         self._reply = reply
         self._run_here = run_here
         self._end = end
-
-    def begin(self, content_type: str, resume: Callable[[], None]) -> None:
-        """See `Reply`."""
-        self._reply.begin(content_type, resume)
-
-    def write(self, data: bytes) -> bool:
-        """See `Reply`."""
-        return self._reply.write(data)
 
     def finish(self, outcome: Outcome, report: RunReport) -> None:
         """See `Reply`."""

@@ -21,7 +21,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 
 from lambent.kit.tasks import start_part
 from lambent.polling.active_mapping import ActiveMapping
@@ -93,8 +93,7 @@ class NatsConsumer(DeliveredQueue):
     async def subscribe(self) -> None:
         """Make the consumer if there is none, and have its messages come. Raises `SourceError`."""
         try:
-            is_alone = await self._is_alone()
-            self._is_catching_up = not is_alone or await self._has_open_messages()
+            self._is_catching_up = await self._must_catch_up()
             await self._configure()
             await self._client.subscribe(
                 self._inbox, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
@@ -109,27 +108,27 @@ class NatsConsumer(DeliveredQueue):
             raise lost(error) from error
         await self.open()
 
-    async def _is_alone(self) -> bool:
-        """Wait until the server has dropped the requests of an earlier connection; returns whether
-        it has. Until then it may deliver a message to that one, and the next message here, before
-        it."""
+    async def _must_catch_up(self) -> bool:
+        """Whether the server still waits for acknowledgements of an earlier connection, as soon as
+        it has dropped the requests of that one. Until then it may deliver a message to that one,
+        and the next message here, before it."""
         with anyio.move_on_after(_EARLIER_S):
             while True:
-                try:
-                    info = self._jetstream.consumer_info(self.name, self._consumer)
-                    if not (await _request(info)).num_waiting:
-                        return True
-                except nats.js.errors.NotFoundError:
-                    return True
+                found = await self._find()
+                if found is None or not found.num_waiting:
+                    return found is not None and bool(found.num_ack_pending)
                 await self._polled.clock.sleep(_LOOK_AGAIN_S)
-        return False
+        return True
 
     async def _has_open_messages(self) -> bool:
+        found = await self._find()
+        return found is not None and bool(found.num_ack_pending)
+
+    async def _find(self) -> ConsumerInfo | None:
         try:
-            found = await _request(self._jetstream.consumer_info(self.name, self._consumer))
+            return await _request(self._jetstream.consumer_info(self.name, self._consumer))
         except nats.js.errors.NotFoundError:
-            return False
-        return bool(found.num_ack_pending)
+            return None
 
     async def _configure(self) -> None:
         await _request(self._jetstream.add_consumer(self.name, self._configuration()))
